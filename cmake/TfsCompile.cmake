@@ -1,0 +1,34 @@
+# The interface target tfs_compile carries what every target of ours is compiled with. Targets link it
+# PRIVATE; nothing global is set, so that an imported library never inherits our warnings.
+
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+    set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "Build type" FORCE)
+endif()
+
+include(CheckPIESupported)
+check_pie_supported()
+
+find_package(Threads REQUIRED)
+
+add_library(tfs_compile INTERFACE)
+target_link_libraries(tfs_compile INTERFACE Threads::Threads)
+target_include_directories(tfs_compile INTERFACE "${PROJECT_SOURCE_DIR}")
+target_compile_definitions(tfs_compile INTERFACE _GNU_SOURCE _FILE_OFFSET_BITS=64)
+target_compile_options(tfs_compile INTERFACE
+    "$<$<COMPILE_LANGUAGE:C>:-Wall;-Wextra;-Wshadow;-Wstrict-prototypes;-Wmissing-prototypes;-Wold-style-definition;-Wvla;-Wundef;-Wformat=2;-Wpointer-arith;-Wwrite-strings;-Wcast-qual;-Wnull-dereference;-Wno-unused-parameter;-fno-strict-aliasing;-fno-common;-fstack-protector-strong;-fvisibility=hidden>"
+    "$<$<COMPILE_LANG_AND_ID:C,Clang>:-Wthread-safety>"
+    "$<$<AND:$<BOOL:${TFS_WERROR}>,$<COMPILE_LANGUAGE:C>>:-Werror>"
+    "$<$<AND:$<COMPILE_LANGUAGE:C>,$<NOT:$<CONFIG:Debug>>,$<STREQUAL:${TFS_SANITIZE},>>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=2>")
+target_link_options(tfs_compile INTERFACE -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
+
+if(TFS_SANITIZE)
+    target_compile_options(tfs_compile INTERFACE
+        "$<$<COMPILE_LANGUAGE:C>:-fsanitize=${TFS_SANITIZE};-fno-omit-frame-pointer;-fno-sanitize-recover=all>")
+    target_link_options(tfs_compile INTERFACE "-fsanitize=${TFS_SANITIZE}")
+endif()
