@@ -1,16 +1,16 @@
 /*
- * The index: an ordered map of small records in a few tables, with atomic, ordered and optionally durable
- * batches. RocksDB is behind it and nothing above this header knows.
+ * The index: an ordered map of small records in a few tables, with atomic, ordered and optionally
+ * durable batches. RocksDB is behind it and nothing above this header knows.
  *
- * Ordering: batches become durable in the order in which index_commit() returned; after a crash (of the process
- * or of the machine) the index holds a prefix of them that includes every batch for which durability
- * was asked and acknowledged.
+ * Ordering: batches become durable in the order in which index_commit() returned; after a crash (of
+ * the process or of the machine) the index holds a prefix of them that includes every batch for
+ * which durability was asked and acknowledged.
  *
- * Keys are compared as unsigned bytes. Every key of the tables that belong to one inode starts with that inode's
- * number, 8 bytes big-endian, so that a distributed engine could place them together.
+ * Keys are compared as unsigned bytes. Every key of the tables that belong to one inode starts with
+ * that inode's number, 8 bytes big-endian, so that a distributed engine could place them together.
  *
- * Threads: every function may be called from any thread at any time, except index_close(). A scan and a
- * batch belong to one thread at a time.
+ * Threads: every function may be called from any thread at any time, except index_close(). A scan
+ * and a batch belong to one thread at a time.
  */
 #ifndef TFS_INDEX_H
 #define TFS_INDEX_H
@@ -24,9 +24,9 @@ enum index_table {
     INDEX_EXTENT,  /* inode number, chunk number     -> the chunk's extents */
     INDEX_XATTR,   /* inode number, name             -> value */
     INDEX_SEGMENT, /* segment number                 -> what of it is live */
-    INDEX_SHARE,   /* segment, offset                -> count of users of a frame that has several */
-    INDEX_ORPHAN,  /* inode number                   -> empty: removed, but still to be purged */
-    INDEX_SUPER,   /* name of a setting              -> value */
+    INDEX_SHARE,  /* segment, offset                -> count of users of a frame that has several */
+    INDEX_ORPHAN, /* inode number                   -> empty: removed, but still to be purged */
+    INDEX_SUPER,  /* name of a setting              -> value */
     INDEX_TABLE_COUNT
 };
 
@@ -38,19 +38,21 @@ struct index_batch;
 struct index_scan;
 
 struct index_options {
-    const char *path;         /* directory; its parent exists */
-    bool create;              /* make it when it is not there; else -ENOENT */
-    bool read_only;           /* no write reaches the directory */
-    uint64_t memory_size_max; /* bytes for memtables and block cache together; at least 8 MiB is used */
+    const char *path; /* directory; its parent exists */
+    bool create;      /* make it when it is not there; else -ENOENT */
+    bool read_only;   /* no write reaches the directory */
+    uint64_t
+        memory_size_max; /* bytes for memtables and block cache together; at least 8 MiB is used */
 };
 
 /*
- * Errors: -ENOENT (not there, not created), -EBUSY (another process has it open), -EUCLEAN (RocksDB calls it corrupt),
- *         -EIO, -ENOSPC, -EACCES, -EROFS.
+ * Errors: -ENOENT (not there, not created), -EBUSY (another process has it open), -EUCLEAN (RocksDB
+ * calls it corrupt), -EIO, -ENOSPC, -EACCES, -EROFS.
  */
 TFS_MUST_CHECK int index_open(const struct index_options *options, struct tfs_index **ret);
 
-/* Makes everything durable first. Accepts NULL. Returns the error of that, the index is closed all the same. */
+/* Makes everything durable first. Accepts NULL. Returns the error of that, the index is closed all
+ * the same. */
 int index_close(struct tfs_index *index);
 
 /* A value that stays valid, borrowed from the index, until index_value_release(). */
@@ -67,16 +69,17 @@ TFS_MUST_CHECK int index_get(struct tfs_index *index, enum index_table table, co
                              size_t key_size, struct index_value *ret);
 
 /*
- * Several keys of one table at once, cheaper than as many gets. ret_values[i].data is NULL for a missing key.
- * The caller releases every value.
+ * Several keys of one table at once, cheaper than as many gets. ret_values[i].data is NULL for a
+ * missing key. The caller releases every value.
  */
 TFS_MUST_CHECK int index_get_many(struct tfs_index *index, enum index_table table, size_t count,
                                   const void *const *keys, const size_t *key_sizes,
                                   struct index_value *ret_values);
 
 /*
- * Walk the keys that start with `prefix` (NULL and 0: all of the table) in order, from the first that is >= `start`
- * (NULL: from the beginning). The scan sees the index as it was when it was opened.
+ * Walk the keys that start with `prefix` (NULL and 0: all of the table) in order, from the first
+ * that is >= `start` (NULL: from the beginning). The scan sees the index as it was when it was
+ * opened.
  */
 struct index_range {
     enum index_table table;
@@ -101,8 +104,9 @@ TFS_MUST_CHECK int index_scan_next(struct index_scan *scan, struct index_record 
 void index_scan_close(struct index_scan *scan);
 
 /*
- * A batch collects changes and guards; index_commit() applies all of it or nothing. Adding to a batch copies the
- * bytes; it fails only at commit, when memory ran out or a limit was passed meanwhile (-ENOMEM, -EOVERFLOW).
+ * A batch collects changes and guards; index_commit() applies all of it or nothing. Adding to a
+ * batch copies the bytes; it fails only at commit, when memory ran out or a limit was passed
+ * meanwhile (-ENOMEM, -EOVERFLOW).
  */
 TFS_MUST_CHECK int index_batch_new(struct index_batch **ret);
 void index_batch_free(struct index_batch *batch);
@@ -115,7 +119,8 @@ void index_batch_put(struct index_batch *batch, enum index_table table, const vo
 void index_batch_delete(struct index_batch *batch, enum index_table table, const void *key,
                         size_t key_size);
 
-/* Guards: the commit fails with -EEXIST when the key is there, or with -ESTALE when its value does not start with these bytes. */
+/* Guards: the commit fails with -EEXIST when the key is there, or with -ESTALE when its value does
+ * not start with these bytes. */
 void index_batch_guard_absent(struct index_batch *batch, enum index_table table, const void *key,
                               size_t key_size);
 void index_batch_guard_prefix(struct index_batch *batch, enum index_table table, const void *key,
@@ -124,16 +129,17 @@ void index_batch_guard_prefix(struct index_batch *batch, enum index_table table,
 /*
  * Apply the batch. Guards of concurrent commits are checked atomically with their changes.
  *
- * durable: return only after this and every earlier batch survives a power cut. Concurrent durable commits and syncs
- *          share one write to the disk.
- * Errors:  -EEXIST, -ESTALE (guards), -ENOSPC, -EIO, -EROFS, -ENOMEM, -EOVERFLOW. Nothing was applied then.
+ * durable: return only after this and every earlier batch survives a power cut. Concurrent durable
+ * commits and syncs share one write to the disk. Errors:  -EEXIST, -ESTALE (guards), -ENOSPC, -EIO,
+ * -EROFS, -ENOMEM, -EOVERFLOW. Nothing was applied then.
  */
 TFS_MUST_CHECK int index_commit(struct tfs_index *index, struct index_batch *batch, bool durable);
 
 /* Everything committed before this call becomes durable; free of I/O when it already is. */
 TFS_MUST_CHECK int index_sync(struct tfs_index *index);
 
-/* A number that grows with every commit; what has a number <= index_durable_number() survives a power cut. */
+/* A number that grows with every commit; what has a number <= index_durable_number() survives a
+ * power cut. */
 uint64_t index_commit_number(struct tfs_index *index);
 uint64_t index_durable_number(struct tfs_index *index);
 
@@ -141,8 +147,9 @@ uint64_t index_durable_number(struct tfs_index *index);
 uint64_t index_memory_used(struct tfs_index *index);
 
 /*
- * After a commit failed with -ENOSPC or -EIO RocksDB refuses further writes; this closes and opens it again in place, once
- * the cause is gone. No scan, value or commit may be in progress. Errors: as index_open().
+ * After a commit failed with -ENOSPC or -EIO RocksDB refuses further writes; this closes and opens
+ * it again in place, once the cause is gone. No scan, value or commit may be in progress. Errors:
+ * as index_open().
  */
 TFS_MUST_CHECK int index_recover(struct tfs_index *index);
 

@@ -1,10 +1,11 @@
 /*
- * Segments: append-only payload files STORE/segments/<number, 16 hex digits>.seg, written with O_DIRECT from the
- * caller's own buffers where the filesystem beneath allows it.
+ * Segments: append-only payload files STORE/segments/<number, 16 hex digits>.seg, written with
+ * O_DIRECT from the caller's own buffers where the filesystem beneath allows it.
  *
- * What is appended never changes and is addressed by (number, offset, size). One active segment takes all appends; when it has grown
- * to segment_size_max, a new one follows. Which bytes are still needed is the caller's knowledge: it gives back ranges by punching
- * holes and removes whole segments.
+ * What is appended never changes and is addressed by (number, offset, size). One active segment
+ * takes all appends; when it has grown to segment_size_max, a new one follows. Which bytes are
+ * still needed is the caller's knowledge: it gives back ranges by punching holes and removes whole
+ * segments.
  *
  * Threads: every function may be called from any thread at any time, except segments_close().
  */
@@ -21,11 +22,13 @@ struct tfs_segments;
 struct segments_options {
     const char *path; /* the directory, exists */
     bool read_only;
-    bool direct;               /* try O_DIRECT; where it is refused, buffered writes with early write-back */
+    bool direct; /* try O_DIRECT; where it is refused, buffered writes with early write-back */
     uint64_t segment_size_max; /* bytes; an append never straddles two segments */
-    uint64_t reserve_size;     /* bytes of the disk that appends leave free, so that the index can always be written */
+    uint64_t reserve_size;     /* bytes of the disk that appends leave free, so that the index can
+                                  always be written */
 
-    /* Returns a number that was never used before, or a negative errno. Called with a lock of rank SEGMENT held. */
+    /* Returns a number that was never used before, or a negative errno. Called with a lock of rank
+     * SEGMENT held. */
     int (*take_number)(void *context, uint64_t *ret);
     void *context;
 };
@@ -37,70 +40,80 @@ struct segment_position {
 
 TFS_MUST_CHECK int segments_open(const struct segments_options *options, struct tfs_segments **ret);
 
-/* Makes everything durable, gives back preallocated space. Accepts NULL. Returns the first error. */
+/* Makes everything durable, gives back preallocated space. Accepts NULL. Returns the first error.
+ */
 int segments_close(struct tfs_segments *segments);
 
 /*
- * Go on appending to an existing segment, from `offset` on (aligned; what lies behind is discarded). Call before the first append;
- * without it the first append starts a new segment. -ENOENT when the file is not there.
+ * Go on appending to an existing segment, from `offset` on (aligned; what lies behind is
+ * discarded). Call before the first append; without it the first append starts a new segment.
+ * -ENOENT when the file is not there.
  */
 TFS_MUST_CHECK int segments_resume(struct tfs_segments *segments, uint64_t number, uint64_t offset);
 
 /*
- * Write `size` bytes at the end of the active segment and return where they are. Several threads append at the same
- * time, each with its own pwrite. The data is on its way to the disk, but not durable before segments_sync().
+ * Write `size` bytes at the end of the active segment and return where they are. Several threads
+ * append at the same time, each with its own pwrite. The data is on its way to the disk, but not
+ * durable before segments_sync().
  *
  * data:   aligned to SEGMENT_ALIGNMENT, size a multiple of it.
- * Errors: -ENOSPC (also when the reserve would be touched), -EIO, -EROFS. The space of a failed append is not reused before
- *         the next open.
+ * Errors: -ENOSPC (also when the reserve would be touched), -EIO, -EROFS. The space of a failed
+ * append is not reused before the next open.
  */
 TFS_MUST_CHECK int segments_append(struct tfs_segments *segments, const void *data, size_t size,
                                    struct segment_position *ret);
 
 /*
- * All appends that returned before this call become durable, their files' names included. Concurrent callers share the work. After an
- * fdatasync failed the pages may be lost (fsyncgate): the error is sticky for the appends it covered, every later sync reports -EIO
- * until the caller has rewritten them and calls segments_sync_reset().
+ * All appends that returned before this call become durable, their files' names included.
+ * Concurrent callers share the work. After an fdatasync failed the pages may be lost (fsyncgate):
+ * the error is sticky for the appends it covered, every later sync reports -EIO until the caller
+ * has rewritten them and calls segments_sync_reset().
  */
 TFS_MUST_CHECK int segments_sync(struct tfs_segments *segments);
 void segments_sync_reset(struct tfs_segments *segments);
 
 /*
- * Read `size` bytes from anywhere. With O_DIRECT the surrounding aligned range is read into `buffer`, and *ret_data
- * points to the first byte asked for, inside it.
+ * Read `size` bytes from anywhere. With O_DIRECT the surrounding aligned range is read into
+ * `buffer`, and *ret_data points to the first byte asked for, inside it.
  *
  * buffer:  aligned to SEGMENT_ALIGNMENT, `capacity` >= segment_read_capacity(offset, size).
  * Errors:  -ENOENT (no such segment), -EUCLEAN (it ends before offset + size), -EIO, -EINVAL.
  */
 size_t segment_read_capacity(uint64_t offset, size_t size);
-TFS_MUST_CHECK int segments_read(struct tfs_segments *segments, struct segment_position at, size_t size,
-                                 void *buffer, size_t capacity, const uint8_t **ret_data);
+TFS_MUST_CHECK int segments_read(struct tfs_segments *segments, struct segment_position at,
+                                 size_t size, void *buffer, size_t capacity,
+                                 const uint8_t **ret_data);
 
 /*
- * Give back the space of a range; only whole aligned units inside it are given back. -EOPNOTSUPP where holes cannot be punched:
- * the caller may then rewrite and remove the segment.
+ * Give back the space of a range; only whole aligned units inside it are given back. -EOPNOTSUPP
+ * where holes cannot be punched: the caller may then rewrite and remove the segment.
  */
-TFS_MUST_CHECK int segments_punch(struct tfs_segments *segments, struct segment_position at, uint64_t size);
+TFS_MUST_CHECK int segments_punch(struct tfs_segments *segments, struct segment_position at,
+                                  uint64_t size);
 
-/* Remove a segment's file; not the active one (-EBUSY). Readers in progress finish. -ENOENT when it is gone already. */
+/* Remove a segment's file; not the active one (-EBUSY). Readers in progress finish. -ENOENT when it
+ * is gone already. */
 TFS_MUST_CHECK int segments_remove(struct tfs_segments *segments, uint64_t number);
 
-/* Close the active segment for appends, so that it can be removed; the next append starts a new one. */
+/* Close the active segment for appends, so that it can be removed; the next append starts a new
+ * one. */
 TFS_MUST_CHECK int segments_seal(struct tfs_segments *segments);
 
 struct segment_status {
     uint64_t number;
-    uint64_t size;      /* end of what was appended; for a segment of an earlier mount the file's size */
+    uint64_t size; /* end of what was appended; for a segment of an earlier mount the file's size */
     uint64_t allocated; /* bytes on the disk */
     bool active;
 };
 
-/* Calls `visit` for each segment on disk, by number; a negative result ends the walk and is returned. */
+/* Calls `visit` for each segment on disk, by number; a negative result ends the walk and is
+ * returned. */
 TFS_MUST_CHECK int segments_visit(struct tfs_segments *segments,
                                   int (*visit)(void *context, const struct segment_status *status),
                                   void *context);
 
-/* The disk beneath, as statvfs tells it, with the reserve and all reservations taken off `available`. */
+/* The disk beneath, as statvfs tells it, with the reserve and all reservations taken off
+ * `available`. */
 struct segment_space {
     uint64_t total;
     uint64_t available;
@@ -109,9 +122,10 @@ struct segment_space {
 TFS_MUST_CHECK int segments_space(struct tfs_segments *segments, struct segment_space *ret);
 
 /*
- * Promise room for `size` bytes that will be appended later, so that a writer hears of a full disk while it can still act.
- * Cheap: the disk is asked again only now and then. -ENOSPC when there is not that much left. Unreserve what was reserved, after the
- * append or when it is not needed any more.
+ * Promise room for `size` bytes that will be appended later, so that a writer hears of a full disk
+ * while it can still act. Cheap: the disk is asked again only now and then. -ENOSPC when there is
+ * not that much left. Unreserve what was reserved, after the append or when it is not needed any
+ * more.
  */
 TFS_MUST_CHECK int segments_reserve(struct tfs_segments *segments, uint64_t size);
 void segments_unreserve(struct tfs_segments *segments, uint64_t size);
