@@ -20,7 +20,7 @@
 uint32_t tfs_crc32c(uint32_t crc, const void *data, size_t size);
 
 /* The checksum of a piece with checksum `a` followed by one of size_b bytes with checksum `b`.
- * O(log size_b). */
+ * O(log size_b); size_b below 2^61. */
 uint32_t tfs_crc32c_combine(uint32_t a, uint32_t b, uint64_t size_b);
 
 #endif

@@ -1,1 +1,2 @@
-# Tests of codec.
+# Tests of codec, and of the checksum that it brought.
+tfs_add_unit_test(test_crc32c SOURCES test_crc32c.c LINK tfs_base)
