@@ -1,0 +1,217 @@
+/*
+ * Contexts: the adapters to zstd and zlib, where their errors become ours, once.
+ *
+ * Compressors are created when first used, because most mounts use one codec; decompressors are
+ * small. All calls are single-shot from memory to memory, so no library allocates a window that a
+ * hostile header asks for.
+ */
+#define ZSTD_STATIC_LINKING_ONLY /* for the name ZSTD_c_literalCompressionMode */
+#include "store/codec/codec_ctx.h"
+
+#include "store/base/bytes.h"
+#include "store/base/error.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zstd_errors.h>
+
+enum {
+    /* So far below zero that the search skips more than a block after each failure: no matches at
+       all. */
+    HUFFMAN_LEVEL = -(1 << 17),
+    /* No matches need no table; a small one is cleared faster for each plane. */
+    HUFFMAN_HASH_LOG = ZSTD_HASHLOG_MIN,
+    DEFLATE_WINDOW_BITS = -15, /* negative: raw, no zlib header and no Adler-32 */
+    DEFLATE_MEMORY_LEVEL = 8,  /* zlib's default */
+};
+
+#define ZSTD_MAGIC      0xFD2FB528u
+#define ZSTD_MAGIC_SIZE 4u
+
+int codec_ctx_new(struct codec_ctx **ret)
+{
+    struct codec_ctx *ctx = calloc(1, sizeof(*ctx));
+
+    if (!ctx)
+        return -ENOMEM;
+    ctx->dctx = ZSTD_createDCtx();
+    ctx->planes = aligned_alloc(64, tfs_align_up(CODEC_PLANES_SIZE, 64));
+    ctx->compressed = aligned_alloc(64, tfs_align_up(CODEC_COMPRESSED_SIZE, 64));
+    if (!ctx->dctx || !ctx->planes || !ctx->compressed) {
+        codec_ctx_free(ctx);
+        return -ENOMEM;
+    }
+    /* Vectors at a plane's end read bytes that nobody wrote; their value never matters. */
+    memset(ctx->planes, 0, CODEC_PLANES_SIZE);
+    memset(ctx->compressed, 0, CODEC_COMPRESSED_SIZE);
+    *ret = ctx;
+    return 0;
+}
+
+void codec_ctx_free(struct codec_ctx *ctx)
+{
+    if (!ctx)
+        return;
+    ZSTD_freeCCtx(ctx->levels.cctx);
+    ZSTD_freeCCtx(ctx->huffman.cctx);
+    ZSTD_freeDCtx(ctx->dctx);
+    if (ctx->deflate_level != 0)
+        (void)deflateEnd(&ctx->deflate); /* complains about unfinished data only */
+    if (ctx->inflate_ready)
+        (void)inflateEnd(&ctx->inflate); /* cannot fail on an initialised stream */
+    free(ctx->planes);
+    free(ctx->compressed);
+    free(ctx);
+}
+
+static void zstd_set(ZSTD_CCtx *cctx, ZSTD_cParameter parameter, int value)
+{
+    size_t result = ZSTD_CCtx_setParameter(cctx, parameter, value);
+
+    assert(!ZSTD_isError(result)); /* the values are ours */
+    (void)result;
+}
+
+static int64_t zstd_run(ZSTD_CCtx *cctx, const void *src, size_t size, void *dst, size_t capacity)
+{
+    size_t result = ZSTD_compress2(cctx, dst, capacity, src, size);
+
+    if (!ZSTD_isError(result))
+        return (int64_t)result;
+    if (ZSTD_getErrorCode(result) == ZSTD_error_dstSize_tooSmall)
+        return 0;
+    return tfs_fail(-ENOMEM, "zstd: %s", ZSTD_getErrorName(result));
+}
+
+int64_t codec_zstd_compress(struct codec_ctx *ctx, int level, const void *src, size_t size,
+                            void *dst, size_t capacity)
+{
+    struct codec_zstd *zstd = &ctx->levels;
+
+    if (!zstd->cctx) {
+        zstd->cctx = ZSTD_createCCtx();
+        if (!zstd->cctx)
+            return -ENOMEM;
+        /* The frame has the size and a better checksum. */
+        zstd_set(zstd->cctx, ZSTD_c_checksumFlag, 0);
+    }
+    if (zstd->level != level) {
+        zstd_set(zstd->cctx, ZSTD_c_compressionLevel, level);
+        zstd->level = level;
+    }
+    return zstd_run(zstd->cctx, src, size, dst, capacity);
+}
+
+int64_t codec_huffman_compress(struct codec_ctx *ctx, const void *src, size_t size, void *dst,
+                               size_t capacity)
+{
+    struct codec_zstd *zstd = &ctx->huffman;
+
+    if (!zstd->cctx) {
+        zstd->cctx = ZSTD_createCCtx();
+        if (!zstd->cctx)
+            return -ENOMEM;
+        zstd_set(zstd->cctx, ZSTD_c_compressionLevel, HUFFMAN_LEVEL);
+        zstd_set(zstd->cctx, ZSTD_c_literalCompressionMode, ZSTD_ps_enable);
+        zstd_set(zstd->cctx, ZSTD_c_hashLog, HUFFMAN_HASH_LOG);
+        zstd_set(zstd->cctx, ZSTD_c_checksumFlag, 0);
+    }
+    return zstd_run(zstd->cctx, src, size, dst, capacity);
+}
+
+int codec_zstd_decompress(struct codec_ctx *ctx, const void *src, size_t src_size, void *dst,
+                          size_t dst_size)
+{
+    size_t result;
+
+    /* Distributions compile in decoders of zstd's early formats; nothing of ours is written in
+     * those. */
+    if (src_size < ZSTD_MAGIC_SIZE || tfs_get_le32(src) != ZSTD_MAGIC)
+        return tfs_fail(-EUCLEAN, "not a zstd frame");
+    result = ZSTD_decompressDCtx(ctx->dctx, dst, dst_size, src, src_size);
+    if (ZSTD_isError(result))
+        return tfs_fail(-EUCLEAN, "zstd: %s", ZSTD_getErrorName(result));
+    if (result != dst_size)
+        return tfs_fail(-EUCLEAN, "zstd: %zu bytes, expected %zu", result, dst_size);
+    return 0;
+}
+
+/* Make ctx->deflate ready for a new stream at this level. */
+static int deflate_prepare(struct codec_ctx *ctx, int level)
+{
+    int status;
+
+    if (ctx->deflate_level == level) {
+        status = deflateReset(&ctx->deflate);
+        assert(status == Z_OK); /* the stream is initialised */
+        (void)status;
+        return 0;
+    }
+    if (ctx->deflate_level != 0)
+        (void)deflateEnd(&ctx->deflate); /* complains about unfinished data only */
+    ctx->deflate_level = 0;
+    memset(&ctx->deflate, 0, sizeof(ctx->deflate));
+    status = deflateInit2(&ctx->deflate, level, Z_DEFLATED, DEFLATE_WINDOW_BITS,
+                          DEFLATE_MEMORY_LEVEL, Z_DEFAULT_STRATEGY);
+    if (status != Z_OK)
+        return tfs_fail(-ENOMEM, "zlib: deflateInit2: %d", status);
+    ctx->deflate_level = level;
+    return 0;
+}
+
+int64_t codec_deflate(struct codec_ctx *ctx, int level, const void *src, size_t size, void *dst,
+                      size_t capacity)
+{
+    int err = deflate_prepare(ctx, level);
+
+    if (err < 0)
+        return err;
+    ctx->deflate.next_in = (Bytef *)(uintptr_t)src; /* zlib's prototype lacks the const */
+    ctx->deflate.avail_in = (uInt)size;
+    ctx->deflate.next_out = dst;
+    ctx->deflate.avail_out = (uInt)capacity;
+    if (deflate(&ctx->deflate, Z_FINISH) != Z_STREAM_END)
+        return 0;
+    return (int64_t)(capacity - ctx->deflate.avail_out);
+}
+
+static int inflate_prepare(struct codec_ctx *ctx)
+{
+    int status;
+
+    if (ctx->inflate_ready) {
+        status = inflateReset(&ctx->inflate);
+        assert(status == Z_OK); /* the stream is initialised */
+        (void)status;
+        return 0;
+    }
+    memset(&ctx->inflate, 0, sizeof(ctx->inflate));
+    status = inflateInit2(&ctx->inflate, DEFLATE_WINDOW_BITS);
+    if (status != Z_OK)
+        return tfs_fail(-ENOMEM, "zlib: inflateInit2: %d", status);
+    ctx->inflate_ready = true;
+    return 0;
+}
+
+int codec_inflate(struct codec_ctx *ctx, const void *src, size_t src_size, void *dst,
+                  size_t dst_size)
+{
+    int err = inflate_prepare(ctx);
+    int status;
+
+    if (err < 0)
+        return err;
+    ctx->inflate.next_in = (Bytef *)(uintptr_t)src; /* zlib's prototype lacks the const */
+    ctx->inflate.avail_in = (uInt)src_size;
+    ctx->inflate.next_out = dst;
+    ctx->inflate.avail_out = (uInt)dst_size;
+    status = inflate(&ctx->inflate, Z_FINISH);
+    if (status == Z_MEM_ERROR)
+        return tfs_fail(-ENOMEM, "zlib: inflate");
+    if (status != Z_STREAM_END || ctx->inflate.avail_in != 0 || ctx->inflate.avail_out != 0)
+        return tfs_fail(-EUCLEAN, "zlib: status %d, %u bytes of input and %u of output left",
+                        status, ctx->inflate.avail_in, ctx->inflate.avail_out);
+    return 0;
+}
