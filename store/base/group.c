@@ -1,0 +1,62 @@
+/*
+ * Leader and followers. `durable` only grows, and only to a number that was noted before the flush
+ * that proves it began.
+ */
+#include "store/base/group.h"
+
+#include <assert.h>
+
+void tfs_group_init(struct tfs_group *group)
+{
+    *group = (struct tfs_group){0};
+    tfs_cond_init(&group->done);
+}
+
+void tfs_group_release(struct tfs_group *group)
+{
+    assert(!group->running);
+    tfs_cond_release(&group->done);
+}
+
+uint64_t tfs_group_note(struct tfs_group *group)
+{
+    return ++group->noted;
+}
+
+static void group_lead(struct tfs_group *group, struct tfs_mutex *mutex, tfs_group_flush *flush,
+                       void *context) TFS_REQUIRES(mutex)
+{
+    uint64_t target = group->noted;
+    int err;
+
+    group->running = true;
+    tfs_mutex_unlock(mutex);
+    err = flush(context);
+    tfs_mutex_lock(mutex);
+    group->running = false;
+
+    if (err < 0)
+        group->error = err;
+    else
+        group->durable = target;
+    tfs_cond_broadcast(&group->done);
+}
+
+int tfs_group_sync(struct tfs_group *group, struct tfs_mutex *mutex, uint64_t number,
+                   tfs_group_flush *flush, void *context)
+{
+    assert(number <= group->noted);
+
+    while (group->durable < number && group->error == 0) {
+        if (group->running)
+            tfs_cond_wait(&group->done, mutex);
+        else
+            group_lead(group, mutex, flush, context);
+    }
+    return group->durable >= number ? 0 : group->error;
+}
+
+void tfs_group_reset(struct tfs_group *group)
+{
+    group->error = 0;
+}
