@@ -1,0 +1,106 @@
+/*
+ * What the files of the adapter share. Nothing outside of store/index/ includes it.
+ */
+#ifndef TFS_INDEX_INTERNAL_H
+#define TFS_INDEX_INTERNAL_H
+
+#include "store/base/group.h"
+#include "store/base/lock.h"
+#include "store/index/index.h"
+
+#include <rocksdb/c.h>
+
+/* RocksDB insists on a column family of this name; it stays empty and comes after ours. */
+#define INDEX_DEFAULT_FAMILY "default"
+enum { INDEX_FAMILY_COUNT = INDEX_TABLE_COUNT + 1 };
+
+/* A batch is one record of the write-ahead log and lies in memory twice while it is applied. */
+#define INDEX_BATCH_SIZE_MAX (256ull * TFS_MIB)
+
+struct tfs_index {
+    char *path;
+    bool create; /* given at open; index_recover() never creates */
+    bool read_only;
+    uint64_t memory_size_max;
+    int directory_fd; /* holds the lock that keeps other processes out */
+
+    /* Immutable between open and recover, when no other call may run; db is NULL after a failed
+     * recover. */
+    rocksdb_t *db;
+    rocksdb_column_family_handle_t *families[INDEX_FAMILY_COUNT];
+    rocksdb_cache_t *cache;
+    rocksdb_readoptions_t *read_options;   /* point lookups */
+    rocksdb_writeoptions_t *write_options; /* not synced: the group does that */
+
+    /*
+     * Held by a commit with guards from its check to its write, and passed through by one without,
+     * which counts itself in writers_inside: so writes without guards run side by side, and none
+     * gets between a check and its write.
+     */
+    struct tfs_mutex guard_lock; /* rank TFS_RANK_INDEX */
+
+    struct tfs_mutex lock;    /* rank TFS_RANK_LEAF */
+    struct tfs_cond idle;     /* writers_inside became 0 */
+    unsigned writers_inside;  /* guarded by lock */
+    int write_error;          /* guarded by lock; of the first write that failed, sticky until
+                                 index_recover() */
+    struct tfs_group commits; /* guarded by lock */
+};
+
+/* index_options.c */
+
+const char *index_table_name(enum index_table table);
+
+/* Whether all of the table's keys start with 8 bytes that scans ask for. */
+bool index_table_has_prefix(enum index_table table);
+
+/* What one open needs; RocksDB copies it, so it is released right after. */
+struct index_settings {
+    rocksdb_options_t *db;
+    rocksdb_options_t *families[INDEX_FAMILY_COUNT];
+    const char *names[INDEX_FAMILY_COUNT];
+};
+
+void index_settings_init(struct index_settings *settings, const struct tfs_index *index);
+void index_settings_release(struct index_settings *settings);
+
+/* The share of the budget that the block cache gets. */
+size_t index_cache_size(uint64_t memory_size_max);
+
+/* index_status.c */
+
+/*
+ * Translate and free an error text of RocksDB.
+ *
+ * message: given, from RocksDB; NULL means success.
+ * doing:   what failed, for the log: "commit".
+ * Returns: 0, or a negative errno by the table in index_status.c.
+ */
+int index_status_take(char *message, const char *doing);
+
+/* The translation alone, for its test. */
+int index_status_parse(const char *message);
+
+/* index_batch.c */
+
+enum index_operation { INDEX_PUT, INDEX_DELETE, INDEX_GUARD_ABSENT, INDEX_GUARD_PREFIX };
+
+/* One entry of a batch; key and value point into the batch. */
+struct index_entry {
+    enum index_operation operation;
+    enum index_table table;
+    const uint8_t *key;
+    size_t key_size;
+    const uint8_t *value;
+    size_t value_size;
+};
+
+/* Walks the entries in the order of adding. *cursor starts at 0. Returns: false at the end. */
+bool index_batch_next(const struct index_batch *batch, size_t *cursor, struct index_entry *ret);
+int index_batch_error(const struct index_batch *batch);
+size_t index_batch_guard_count(const struct index_batch *batch);
+
+/* The batch's own RocksDB batch, empty, kept with it so that its memory is used again. */
+rocksdb_writebatch_t *index_batch_scratch(struct index_batch *batch);
+
+#endif

@@ -1,0 +1,218 @@
+/*
+ * Opening, closing, and opening again after a failure.
+ *
+ * The directory itself carries the lock (flock) that keeps a second mount out and a reader from a
+ * store that is being written: RocksDB's own LOCK file does not stop readers, and a read-only open
+ * may not create one.
+ */
+#include "store/base/error.h"
+#include "store/base/log.h"
+#include "store/index/index_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The name of a new directory must be durable before anything in it is called so. */
+static int parent_sync(const char *path)
+{
+    char copy[PATH_MAX];
+    int fd;
+    int err = 0;
+
+    if (strlen(path) >= sizeof(copy))
+        return tfs_fail(-ENAMETOOLONG, "index '%s'", path);
+    memcpy(copy, path, strlen(path) + 1);
+    fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return tfs_fail(-errno, "index '%s': open its parent", path);
+    if (fsync(fd) < 0)
+        err = tfs_fail(-errno, "index '%s': sync its parent", path);
+    (void)close(fd); /* a directory, nothing to lose */
+    return err;
+}
+
+static int directory_create(const char *path)
+{
+    if (mkdir(path, 0700) == 0)
+        return parent_sync(path);
+    return errno == EEXIST ? 0 : tfs_fail(-errno, "index '%s': create", path);
+}
+
+static int directory_lock(struct tfs_index *index)
+{
+    int operation = (index->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB;
+
+    index->directory_fd = open(index->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (index->directory_fd < 0)
+        return tfs_fail(-errno, "index '%s': open", index->path);
+    if (flock(index->directory_fd, operation) == 0)
+        return 0;
+    if (errno == EWOULDBLOCK) {
+        tfs_error("index '%s' is in use by another process", index->path);
+        return -EBUSY;
+    }
+    return 0; /* no locks on this filesystem; RocksDB's LOCK file remains */
+}
+
+/* One line with RocksDB's own words: the caller sees only the code, and a person may have to act on
+ * the rest. */
+static int open_status_take(const struct tfs_index *index, char *message)
+{
+    if (message && index_status_parse(message) != -ENOENT)
+        tfs_error("index '%s': %s", index->path, message);
+    return index_status_take(message, "open");
+}
+
+static int database_open(struct tfs_index *index)
+{
+    struct index_settings settings;
+    char *message = NULL;
+    rocksdb_t *db;
+
+    index_settings_init(&settings, index);
+    if (index->read_only)
+        db = rocksdb_open_for_read_only_column_families(
+            settings.db, index->path, INDEX_FAMILY_COUNT, settings.names,
+            (const rocksdb_options_t *const *)settings.families, index->families, 0, &message);
+    else
+        db = rocksdb_open_column_families(
+            settings.db, index->path, INDEX_FAMILY_COUNT, settings.names,
+            (const rocksdb_options_t *const *)settings.families, index->families, &message);
+    index_settings_release(&settings);
+    if (message)
+        return open_status_take(index, message);
+    index->db = db;
+    return 0;
+}
+
+static void database_close(struct tfs_index *index)
+{
+    if (!index->db)
+        return;
+    for (int i = 0; i < INDEX_FAMILY_COUNT; i++)
+        rocksdb_column_family_handle_destroy(index->families[i]);
+    rocksdb_cancel_all_background_work(index->db, 1);
+    rocksdb_close(index->db);
+    index->db = NULL;
+}
+
+static void index_free(struct tfs_index *index)
+{
+    if (!index)
+        return;
+    database_close(index);
+    if (index->write_options)
+        rocksdb_writeoptions_destroy(index->write_options);
+    if (index->read_options)
+        rocksdb_readoptions_destroy(index->read_options);
+    if (index->cache)
+        rocksdb_cache_destroy(index->cache);
+    if (index->directory_fd >= 0)
+        (void)close(index->directory_fd); /* a directory, nothing to lose; gives its lock up */
+    tfs_group_release(&index->commits);
+    tfs_cond_release(&index->idle);
+    tfs_mutex_release(&index->lock);
+    tfs_mutex_release(&index->guard_lock);
+    free(index->path);
+    free(index);
+}
+
+static void index_free_p(struct tfs_index **index)
+{
+    index_free(*index);
+}
+
+static int index_new(const struct index_options *options, struct tfs_index **ret)
+{
+    struct tfs_index *index = calloc(1, sizeof(*index));
+
+    if (!index)
+        return -ENOMEM;
+    index->directory_fd = -1;
+    tfs_mutex_init(&index->guard_lock, TFS_RANK_INDEX);
+    tfs_mutex_init(&index->lock, TFS_RANK_LEAF);
+    tfs_cond_init(&index->idle);
+    tfs_group_init(&index->commits);
+    index->create = options->create;
+    index->read_only = options->read_only;
+    index->memory_size_max = options->memory_size_max;
+    index->cache = rocksdb_cache_create_lru(index_cache_size(options->memory_size_max));
+    index->read_options = rocksdb_readoptions_create();
+    index->write_options = rocksdb_writeoptions_create();
+    index->path = strdup(options->path);
+    if (!index->path) {
+        index_free(index);
+        return -ENOMEM;
+    }
+    *ret = index;
+    return 0;
+}
+
+int index_open(const struct index_options *options, struct tfs_index **ret)
+{
+    tfs_cleanup(index_free_p) struct tfs_index *index = NULL;
+    int err;
+
+    if (options->create && options->read_only)
+        return tfs_fail(-EINVAL, "index '%s': create and read only", options->path);
+    err = index_new(options, &index);
+    if (err < 0)
+        return err;
+    if (options->create) {
+        err = directory_create(options->path);
+        if (err < 0)
+            return err;
+    }
+    err = directory_lock(index);
+    if (err < 0)
+        return err;
+    err = database_open(index);
+    if (err < 0)
+        return err;
+    *ret = TAKE_PTR(index);
+    return 0;
+}
+
+int index_close(struct tfs_index *index)
+{
+    int err;
+
+    if (!index)
+        return 0;
+    err = index_sync(index);
+    index_free(index);
+    return err;
+}
+
+static void recover_done_locked(struct tfs_index *index, int err) TFS_REQUIRES(&index->lock)
+{
+    index->write_error = err;
+    index->commits.error = err;
+    /* Opening replayed the log into table files and synced them: all that is there now is durable.
+     */
+    if (err == 0)
+        index->commits.durable = index->commits.noted;
+}
+
+int index_recover(struct tfs_index *index)
+{
+    int err;
+
+    index->create = false;
+    database_close(index);
+    err = database_open(index);
+
+    tfs_mutex_lock(&index->lock);
+    assert(index->writers_inside == 0);
+    recover_done_locked(index, err);
+    tfs_mutex_unlock(&index->lock);
+    return err;
+}

@@ -1,0 +1,152 @@
+/*
+ * How RocksDB is set up, in one place.
+ *
+ * Write-ahead log: point-in-time recovery. After a power cut the log's unsynced end may hold
+ * anything, pages that were written out of order included; replay stops at the first record that
+ * does not check, which leaves a prefix of the batches. Tolerating a torn tail only would refuse to
+ * open such a log. Recycled log files would make synced appends cheaper, but RocksDB 7.8 turns them
+ * off for every recovery mode that leaves no gaps.
+ *
+ * Memory: a quarter of the budget for all memtables together, half for the block cache, which holds
+ * index and filter blocks too. A memtable lives on while it is being flushed, that is what the last
+ * quarter is for.
+ */
+#include "store/index/index_internal.h"
+
+#include <assert.h>
+
+enum {
+    KEY_PREFIX_SIZE = 8,
+    BLOOM_BITS_PER_KEY = 10,
+    OPEN_FILES_MAX = 256,
+    LOG_FILES_MAX = 2,
+    LOG_FILE_SIZE_MAX = 1024 * 1024,
+    LOG_LEVEL_WARN = 2, /* of RocksDB: debug, info, warn, error, fatal, header */
+    MEMTABLES_PER_FAMILY_MAX = 4,
+    BACKGROUND_JOBS_MAX = 2,
+    ARENA_BLOCK_SIZE_MIN = 16 * 1024,
+    ARENA_BLOCK_SIZE_MAX = 256 * 1024,
+};
+
+static const uint64_t memory_size_min = 8 * TFS_MIB;
+static const uint64_t memtables_size_max = 64 * TFS_MIB; /* more only makes recovery slower */
+static const uint64_t manifest_size_max =
+    4 * TFS_MIB; /* it is rewritten when it has grown to this */
+static const uint64_t background_sync_size =
+    1 * TFS_MIB; /* keeps flushes from piling up dirty pages */
+
+static const struct {
+    const char *name;
+    bool has_prefix;
+} tables[INDEX_TABLE_COUNT] = {
+    [INDEX_INODE] = {"inode", false}, /* the prefix is the whole key */
+    [INDEX_DENTRY] = {"dentry", true}, [INDEX_EXTENT] = {"extent", true},
+    [INDEX_XATTR] = {"xattr", true},   [INDEX_SEGMENT] = {"segment", false},
+    [INDEX_SHARE] = {"share", true},   [INDEX_ORPHAN] = {"orphan", false},
+    [INDEX_SUPER] = {"super", false},
+};
+
+const char *index_table_name(enum index_table table)
+{
+    assert((unsigned)table < INDEX_TABLE_COUNT);
+    return tables[table].name;
+}
+
+bool index_table_has_prefix(enum index_table table)
+{
+    assert((unsigned)table < INDEX_TABLE_COUNT);
+    return tables[table].has_prefix;
+}
+
+static uint64_t memory_size(uint64_t memory_size_max)
+{
+    return tfs_max_u64(memory_size_max, memory_size_min);
+}
+
+static uint64_t memtables_size(uint64_t memory_size_max)
+{
+    return tfs_min_u64(memory_size(memory_size_max) / 4, memtables_size_max);
+}
+
+size_t index_cache_size(uint64_t memory_size_max)
+{
+    return (size_t)(memory_size(memory_size_max) / 2);
+}
+
+static rocksdb_options_t *database_options(const struct tfs_index *index)
+{
+    rocksdb_options_t *options = rocksdb_options_create();
+    uint64_t memtables = memtables_size(index->memory_size_max);
+
+    rocksdb_options_set_create_if_missing(options, index->create);
+    rocksdb_options_set_create_missing_column_families(options, index->create);
+    rocksdb_options_set_wal_recovery_mode(options, rocksdb_point_in_time_recovery);
+    rocksdb_options_set_db_write_buffer_size(options, memtables);
+    rocksdb_options_set_max_total_wal_size(options, 4 * memtables);
+    rocksdb_options_set_bytes_per_sync(options, background_sync_size);
+    rocksdb_options_set_max_background_jobs(options, BACKGROUND_JOBS_MAX);
+    rocksdb_options_set_max_open_files(options, OPEN_FILES_MAX);
+    rocksdb_options_set_max_manifest_file_size(options, manifest_size_max);
+    rocksdb_options_set_manifest_preallocation_size(options, 64 * TFS_KIB);
+    rocksdb_options_set_keep_log_file_num(options, LOG_FILES_MAX);
+    rocksdb_options_set_max_log_file_size(options, LOG_FILE_SIZE_MAX);
+    rocksdb_options_set_info_log_level(options, LOG_LEVEL_WARN);
+    rocksdb_options_set_stats_dump_period_sec(options, 0);
+    rocksdb_options_set_stats_persist_period_sec(options, 0);
+    rocksdb_options_set_skip_stats_update_on_db_open(options, 1);
+    return options;
+}
+
+static rocksdb_block_based_table_options_t *block_options(const struct tfs_index *index)
+{
+    rocksdb_block_based_table_options_t *blocks = rocksdb_block_based_options_create();
+
+    rocksdb_block_based_options_set_block_cache(blocks, index->cache);
+    rocksdb_block_based_options_set_cache_index_and_filter_blocks(blocks, 1);
+    rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(blocks, 1);
+    rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(blocks, 1);
+    rocksdb_block_based_options_set_filter_policy(
+        blocks, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS_PER_KEY)); /* given */
+    rocksdb_block_based_options_set_format_version(blocks, 5);
+    return blocks;
+}
+
+static rocksdb_options_t *family_options(const struct tfs_index *index, bool has_prefix)
+{
+    rocksdb_options_t *options = rocksdb_options_create();
+    rocksdb_block_based_table_options_t *blocks = block_options(index);
+    uint64_t memtables = memtables_size(index->memory_size_max);
+    uint64_t arena = memtables / 64;
+
+    arena = tfs_min_u64(tfs_max_u64(arena, ARENA_BLOCK_SIZE_MIN), ARENA_BLOCK_SIZE_MAX);
+
+    rocksdb_options_set_block_based_table_factory(options, blocks); /* copied */
+    rocksdb_block_based_options_destroy(blocks);
+    rocksdb_options_set_compression(options, rocksdb_no_compression);
+    rocksdb_options_set_write_buffer_size(options, memtables / 2);
+    rocksdb_options_set_max_write_buffer_number(options, MEMTABLES_PER_FAMILY_MAX);
+    rocksdb_options_set_arena_block_size(options, arena);
+    rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1);
+    if (has_prefix)
+        rocksdb_options_set_prefix_extractor(
+            options, rocksdb_slicetransform_create_fixed_prefix(KEY_PREFIX_SIZE)); /* given */
+    return options;
+}
+
+void index_settings_init(struct index_settings *settings, const struct tfs_index *index)
+{
+    settings->db = database_options(index);
+    for (int i = 0; i < INDEX_TABLE_COUNT; i++) {
+        settings->names[i] = tables[i].name;
+        settings->families[i] = family_options(index, tables[i].has_prefix);
+    }
+    settings->names[INDEX_TABLE_COUNT] = INDEX_DEFAULT_FAMILY;
+    settings->families[INDEX_TABLE_COUNT] = family_options(index, false);
+}
+
+void index_settings_release(struct index_settings *settings)
+{
+    for (int i = 0; i < INDEX_FAMILY_COUNT; i++)
+        rocksdb_options_destroy(settings->families[i]);
+    rocksdb_options_destroy(settings->db);
+}

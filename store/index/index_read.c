@@ -1,0 +1,118 @@
+/*
+ * Point lookups. Values stay in RocksDB's memory, pinned, until they are released.
+ */
+#include "store/base/error.h"
+#include "store/index/index_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+
+/* Keys looked up by one call of RocksDB; bounds what index_get_many() needs of the stack. */
+enum { GET_MANY_GROUP = 64 };
+
+void index_value_release(struct index_value *value)
+{
+    if (value->pin)
+        rocksdb_pinnableslice_destroy(value->pin);
+    *value = (struct index_value){0};
+}
+
+static void value_set(struct index_value *value, rocksdb_pinnableslice_t *slice)
+{
+    value->data = (const uint8_t *)rocksdb_pinnableslice_value(slice, &value->size);
+    value->pin = slice;
+}
+
+int index_get(struct tfs_index *index, enum index_table table, const void *key, size_t key_size,
+              struct index_value *ret)
+{
+    char *message = NULL;
+    rocksdb_pinnableslice_t *slice;
+
+    assert((unsigned)table < INDEX_TABLE_COUNT);
+    if (!index->db)
+        return tfs_fail(-EIO, "index '%s' is not open, its recovery failed", index->path);
+    slice = rocksdb_get_pinned_cf(index->db, index->read_options, index->families[table], key,
+                                  key_size, &message);
+    if (message)
+        return index_status_take(message, "get");
+    if (!slice)
+        return -ENOENT;
+    value_set(ret, slice);
+    return 0;
+}
+
+/* Take over all results of one call; the first error wins, and the values beside it are set all the
+ * same. */
+static int group_take(size_t count, rocksdb_pinnableslice_t **slices, char **messages,
+                      struct index_value *values)
+{
+    int first = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        int err = index_status_take(messages[i], "get many");
+
+        values[i] = (struct index_value){0};
+        if (slices[i])
+            value_set(&values[i], slices[i]);
+        if (err < 0 && first == 0)
+            first = err;
+    }
+    return first;
+}
+
+static int group_get(struct tfs_index *index, enum index_table table, size_t count,
+                     const void *const *keys, const size_t *key_sizes, struct index_value *values)
+{
+    rocksdb_pinnableslice_t *slices[GET_MANY_GROUP] = {0};
+    char *messages[GET_MANY_GROUP] = {0};
+
+    rocksdb_batched_multi_get_cf(index->db, index->read_options, index->families[table], count,
+                                 (const char *const *)keys, key_sizes, slices, messages, false);
+    return group_take(count, slices, messages, values);
+}
+
+int index_get_many(struct tfs_index *index, enum index_table table, size_t count,
+                   const void *const *keys, const size_t *key_sizes, struct index_value *ret_values)
+{
+    size_t done = 0;
+
+    assert((unsigned)table < INDEX_TABLE_COUNT);
+    if (!index->db)
+        return tfs_fail(-EIO, "index '%s' is not open, its recovery failed", index->path);
+    while (done < count) {
+        size_t group = (size_t)tfs_min_u64(count - done, GET_MANY_GROUP);
+        int err = group_get(index, table, group, keys + done, key_sizes + done, ret_values + done);
+
+        done += group;
+        if (err == 0)
+            continue;
+        for (size_t i = 0; i < done; i++)
+            index_value_release(&ret_values[i]);
+        return err;
+    }
+    return 0;
+}
+
+uint64_t index_memory_used(struct tfs_index *index)
+{
+    rocksdb_memory_consumers_t *consumers;
+    rocksdb_memory_usage_t *usage;
+    char *message = NULL;
+    uint64_t used = 0;
+
+    if (!index->db)
+        return 0;
+    consumers = rocksdb_memory_consumers_create();
+    rocksdb_memory_consumers_add_db(consumers, index->db);
+    rocksdb_memory_consumers_add_cache(consumers, index->cache);
+    usage = rocksdb_approximate_memory_usage_create(consumers, &message);
+    if (index_status_take(message, "memory used") == 0) {
+        used = rocksdb_approximate_memory_usage_get_mem_table_total(usage) +
+               rocksdb_approximate_memory_usage_get_mem_table_readers_total(usage) +
+               rocksdb_approximate_memory_usage_get_cache_total(usage);
+        rocksdb_approximate_memory_usage_destroy(usage);
+    }
+    rocksdb_memory_consumers_destroy(consumers);
+    return used;
+}

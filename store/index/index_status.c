@@ -1,0 +1,73 @@
+/*
+ * RocksDB's C interface reports errors as text: "<code>: <subcode or context>: <the system's
+ * words>". This is the only place that reads them. test_index_status.c provokes each kind; check
+ * the words again with a new RocksDB.
+ */
+#include "store/base/error.h"
+#include "store/base/log.h"
+#include "store/index/index_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* The first entry whose both texts fit decides. */
+static const struct {
+    const char *prefix; /* the message starts with it */
+    const char *within; /* and has this somewhere; NULL: anything */
+    int error;
+} rules[] = {
+    {"IO error: No space left on device", NULL, -ENOSPC},
+    {"IO error: While lock file", NULL, -EBUSY},      /* by another process */
+    {"IO error: lock hold by current", NULL, -EBUSY}, /* opened twice in this one */
+    {"Corruption", NULL, -EUCLEAN},
+    {"Invalid argument", "does not exist (create_if_missing is false)", -ENOENT},
+    {"Invalid argument", "Column famil",
+     -EUCLEAN}, /* one of ours is missing, or there is one too many */
+    {"Invalid argument", "Column Famil", -EUCLEAN},
+    {"Invalid argument", NULL, -EINVAL},
+    {"Not implemented: Not supported operation in read only mode", NULL, -EROFS},
+    {"Operation failed: Memory limit", NULL, -ENOMEM},
+    {"Shutdown in progress", NULL, -EIO},
+};
+
+/* An IO error ends with the text of its errno. What is not here is -EIO. */
+static const int system_errors[] = {EACCES, EPERM, EROFS, ENOSPC, EDQUOT, EMFILE, ENFILE};
+
+static int system_error_parse(const char *message)
+{
+    size_t message_size = strlen(message);
+
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(system_errors); i++) {
+        const char *text = tfs_error_text(-system_errors[i]);
+        size_t size = strlen(text);
+
+        if (size > message_size || strcmp(message + message_size - size, text) != 0)
+            continue;
+        if (system_errors[i] == EPERM)
+            return -EACCES;
+        return system_errors[i] == EDQUOT ? -ENOSPC : -system_errors[i];
+    }
+    return -EIO;
+}
+
+int index_status_parse(const char *message)
+{
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(rules); i++) {
+        if (strncmp(message, rules[i].prefix, strlen(rules[i].prefix)) != 0)
+            continue;
+        if (!rules[i].within || strstr(message, rules[i].within))
+            return rules[i].error;
+    }
+    return system_error_parse(message);
+}
+
+int index_status_take(char *message, const char *doing)
+{
+    int err;
+
+    if (!message)
+        return 0;
+    err = tfs_fail(index_status_parse(message), "index: %s: %s", doing, message);
+    rocksdb_free(message);
+    return err;
+}
