@@ -1,0 +1,208 @@
+/*
+ * Open files by number. A file that nobody uses stays open for a while, at most
+ * SEGMENT_FILES_IDLE_MAX of them.
+ *
+ * A file is looked up, opened and removed under the lock, so that no reader brings a removed one
+ * back into the table.
+ */
+#include "store/base/error.h"
+#include "store/segment/segment_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { NAME_DIGITS = 16 };
+
+void segment_name(uint64_t number, char name[SEGMENT_NAME_SIZE])
+{
+    (void)snprintf(name, SEGMENT_NAME_SIZE, "%016" PRIx64 ".seg", number); /* fits exactly */
+}
+
+int segment_name_parse(const char *name, uint64_t *ret)
+{
+    uint64_t number = 0;
+
+    for (int i = 0; i < NAME_DIGITS; i++) {
+        char digit = name[i];
+
+        if (digit >= '0' && digit <= '9')
+            number = number << 4 | (uint64_t)(digit - '0');
+        else if (digit >= 'a' && digit <= 'f')
+            number = number << 4 | (uint64_t)(digit - 'a' + 10);
+        else
+            return -EINVAL;
+    }
+    if (number == 0 || strcmp(name + NAME_DIGITS, ".seg") != 0)
+        return -EINVAL;
+    *ret = number;
+    return 0;
+}
+
+static struct list *bucket_of(struct tfs_segments *segments, uint64_t number)
+{
+    return &segments->buckets[number & (SEGMENT_BUCKET_COUNT - 1)];
+}
+
+static struct segment_file *file_find_locked(struct tfs_segments *segments, uint64_t number)
+    TFS_REQUIRES(&segments->lock)
+{
+    struct list *bucket = bucket_of(segments, number);
+    struct list *node;
+
+    list_for_each (node, bucket) {
+        struct segment_file *file = list_entry(node, struct segment_file, bucket_node);
+
+        if (file->number == number)
+            return file;
+    }
+    return NULL;
+}
+
+static void idle_remove_locked(struct tfs_segments *segments, struct segment_file *file)
+    TFS_REQUIRES(&segments->lock)
+{
+    list_remove(&file->idle_node);
+    segments->idle_count--;
+}
+
+/* Opens with O_DIRECT as long as the filesystem takes it. Returns: the descriptor or a negative
+ * errno. */
+static int file_open(struct tfs_segments *segments, const char *name, int flags)
+{
+    int fd;
+
+    if (atomic_load_explicit(&segments->direct, memory_order_relaxed)) {
+        fd = openat(segments->directory_fd, name, flags | O_DIRECT | O_CLOEXEC, 0600);
+        if (fd >= 0 || errno != EINVAL)
+            return fd >= 0 ? fd : -errno;
+        atomic_store_explicit(&segments->direct, false, memory_order_relaxed);
+        /* Some kernels create the file before they refuse the flag. */
+        if (flags & O_EXCL)
+            (void)unlinkat(segments->directory_fd, name, 0);
+    }
+    fd = openat(segments->directory_fd, name, flags | O_CLOEXEC, 0600);
+    return fd >= 0 ? fd : -errno;
+}
+
+static int file_add_locked(struct tfs_segments *segments, uint64_t number, int flags,
+                           struct segment_file **ret) TFS_REQUIRES(&segments->lock)
+{
+    struct segment_file *file = calloc(1, sizeof(*file));
+    char name[SEGMENT_NAME_SIZE];
+
+    if (!file)
+        return -ENOMEM;
+    segment_name(number, name);
+    file->fd = file_open(segments, name, flags);
+    if (file->fd < 0) {
+        int err = file->fd;
+
+        free(file);
+        return err;
+    }
+    file->number = number;
+    file->users = 1;
+    file->in_table = true;
+    list_init(&file->idle_node);
+    list_init(&file->dirty_node);
+    list_push_front(bucket_of(segments, number), &file->bucket_node);
+    *ret = file;
+    return 0;
+}
+
+int segment_file_get_locked(struct tfs_segments *segments, uint64_t number,
+                            struct segment_file **ret)
+{
+    struct segment_file *file = file_find_locked(segments, number);
+    int err;
+
+    if (file) {
+        if (file->users == 0)
+            idle_remove_locked(segments, file);
+        file->users++;
+        *ret = file;
+        return 0;
+    }
+    err = file_add_locked(segments, number, segments->options.read_only ? O_RDONLY : O_RDWR, ret);
+    if (err < 0 && err != -ENOENT && err != -ENOMEM)
+        return tfs_fail(-EIO, "segment %016" PRIx64 ": open: %s", number, tfs_error_text(err));
+    return err;
+}
+
+int segment_file_create_locked(struct tfs_segments *segments, uint64_t number,
+                               struct segment_file **ret)
+{
+    int err = file_add_locked(segments, number, O_RDWR | O_CREAT | O_EXCL, ret);
+
+    if (err == -EEXIST)
+        return tfs_fail(-EUCLEAN, "segment %016" PRIx64 " is new, but there is a file", number);
+    if (err < 0)
+        return tfs_fail(segment_io_error(-err), "segment %016" PRIx64 ": create: %s", number,
+                        tfs_error_text(err));
+    segments->directory_dirty = true;
+    return 0;
+}
+
+void segment_file_free(struct segment_file *file)
+{
+    if (!file)
+        return;
+    (void)close(
+        file->fd); /* what had to be durable was synced, and close reports nothing on Linux */
+    free(file);
+}
+
+struct segment_file *segment_file_put_locked(struct tfs_segments *segments,
+                                             struct segment_file *file)
+{
+    assert(file->users > 0);
+    file->users--;
+    if (file->users > 0)
+        return NULL;
+    if (!file->in_table)
+        return file;
+
+    list_push_back(&segments->idle, &file->idle_node);
+    segments->idle_count++;
+    if (segments->idle_count <= SEGMENT_FILES_IDLE_MAX)
+        return NULL;
+    file = list_entry(segments->idle.next, struct segment_file, idle_node);
+    idle_remove_locked(segments, file);
+    list_remove(&file->bucket_node);
+    return file;
+}
+
+void segment_file_put(struct tfs_segments *segments, struct segment_file *file)
+{
+    tfs_mutex_lock(&segments->lock);
+    file = segment_file_put_locked(segments, file);
+    tfs_mutex_unlock(&segments->lock);
+    segment_file_free(file);
+}
+
+void segment_file_forget_locked(struct tfs_segments *segments, struct segment_file *file)
+{
+    list_remove(&file->bucket_node);
+    file->in_table = false;
+    if (!file->dirty)
+        return;
+    list_remove(&file->dirty_node); /* nobody needs what it holds */
+    file->dirty = false;
+    file->users--;
+    assert(file->users > 0); /* the one who removes it */
+}
+
+void segment_files_close(struct tfs_segments *segments)
+{
+    struct list *node;
+
+    for (int i = 0; i < SEGMENT_BUCKET_COUNT; i++)
+        while ((node = list_pop_front(&segments->buckets[i])))
+            segment_file_free(list_entry(node, struct segment_file, bucket_node));
+}

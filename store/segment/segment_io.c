@@ -1,0 +1,103 @@
+/*
+ * pread and pwrite until all is done. With O_DIRECT a transfer that stopped in the middle of an
+ * aligned unit is taken up at the unit's start again, since the kernel refuses anything else.
+ */
+#include "store/base/error.h"
+#include "store/segment/segment_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <unistd.h>
+
+int segment_io_error(int system_error)
+{
+    switch (system_error) {
+    case ENOSPC:
+    case EDQUOT:
+        return -ENOSPC;
+    case EROFS:
+        return -EROFS;
+    case ENOMEM:
+        return -ENOMEM;
+    default:
+        return -EIO;
+    }
+}
+
+/*
+ * Some filesystems take O_DIRECT at open and refuse the first transfer. Go on buffered then, for
+ * ever.
+ *
+ * Returns: true when the transfer is to be tried again.
+ */
+static bool direct_give_up(struct tfs_segments *segments, const struct segment_file *file)
+{
+    int flags = fcntl(file->fd, F_GETFL);
+
+    if (flags < 0 || !(flags & O_DIRECT))
+        return false;
+    atomic_store_explicit(&segments->direct, false, memory_order_relaxed);
+    return fcntl(file->fd, F_SETFL, flags & ~O_DIRECT) == 0;
+}
+
+/* Without O_DIRECT: start the write-back now, so that the sync finds little left to do. A hint, its
+ * failure is the sync's. */
+static void write_back_start(const struct segment_file *file, size_t size, uint64_t offset)
+{
+    (void)sync_file_range(file->fd, (off_t)offset, (off_t)size, SYNC_FILE_RANGE_WRITE);
+}
+
+int segment_write(struct tfs_segments *segments, const struct segment_file *file, const void *data,
+                  size_t size, uint64_t offset)
+{
+    size_t done = 0;
+
+    while (done < size) {
+        ssize_t count =
+            pwrite(file->fd, (const char *)data + done, size - done, (off_t)(offset + done));
+
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0 && errno == EINVAL && direct_give_up(segments, file))
+            continue;
+        if (count < 0)
+            return tfs_fail(segment_io_error(errno),
+                            "segment %016" PRIx64 ": write of %zu bytes at %" PRIu64 ": %s",
+                            file->number, size, offset, tfs_error_text(-errno));
+        count = (ssize_t)tfs_align_down((uint64_t)count, SEGMENT_ALIGNMENT);
+        if (count == 0)
+            return tfs_fail(-EIO, "segment %016" PRIx64 ": write at %" PRIu64 " makes no progress",
+                            file->number, offset + done);
+        done += (size_t)count;
+    }
+    if (!atomic_load_explicit(&segments->direct, memory_order_relaxed))
+        write_back_start(file, size, offset);
+    return 0;
+}
+
+int segment_read(struct tfs_segments *segments, const struct segment_file *file, void *buffer,
+                 size_t size, size_t needed, uint64_t offset)
+{
+    size_t done = 0;
+
+    while (done < needed) {
+        size_t from = (size_t)tfs_align_down(done, SEGMENT_ALIGNMENT);
+        ssize_t count = pread(file->fd, (char *)buffer + from, size - from, (off_t)(offset + from));
+
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0 && errno == EINVAL && direct_give_up(segments, file))
+            continue;
+        if (count < 0)
+            return tfs_fail(segment_io_error(errno),
+                            "segment %016" PRIx64 ": read of %zu bytes at %" PRIu64 ": %s",
+                            file->number, size, offset, tfs_error_text(-errno));
+        if (from + (size_t)count <= done)
+            return tfs_fail(-EUCLEAN,
+                            "segment %016" PRIx64 ": ends at %" PRIu64 ", read up to %" PRIu64,
+                            file->number, offset + done, offset + needed);
+        done = from + (size_t)count;
+    }
+    return 0;
+}

@@ -1,0 +1,155 @@
+/*
+ * The budget of the disk. The system is asked again when the last look is old, when little seems to
+ * be left, and always before "no": so a refusal is true at that moment, and removing files helps at
+ * once.
+ */
+#include "store/base/clock.h"
+#include "store/base/error.h"
+#include "store/segment/segment_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <sys/statvfs.h>
+
+static const uint64_t look_age_max_ns = TFS_NS_PER_S;
+static const uint64_t look_age_max_when_short_ns = 10 * TFS_NS_PER_MS;
+static const int64_t short_size = (int64_t)(256 * TFS_MIB);
+
+void segment_budget_init(struct segment_budget *budget)
+{
+    *budget = (struct segment_budget){0};
+    tfs_mutex_init(&budget->lock, TFS_RANK_LEAF);
+}
+
+void segment_budget_release(struct segment_budget *budget)
+{
+    tfs_mutex_release(&budget->lock);
+}
+
+static int64_t to_signed(uint64_t value)
+{
+    return (int64_t)tfs_min_u64(value, INT64_MAX / 4); /* sums of a few stay in range */
+}
+
+static int budget_look_locked(struct tfs_segments *segments) TFS_REQUIRES(&segments->budget.lock)
+{
+    struct segment_budget *budget = &segments->budget;
+    struct statvfs status;
+    uint64_t available;
+
+    if (fstatvfs(segments->directory_fd, &status) < 0)
+        return tfs_fail(-EIO, "segments: statvfs: %s", tfs_error_text(-errno));
+    if (tfs_mul_overflows(status.f_blocks, status.f_frsize, &budget->total))
+        budget->total = INT64_MAX;
+    if (tfs_mul_overflows(status.f_bavail, status.f_frsize, &available))
+        available = INT64_MAX;
+    budget->left =
+        to_signed(available) + budget->unused - to_signed(segments->options.reserve_size);
+    budget->looked_at_ns = tfs_clock_ns();
+    return 0;
+}
+
+/* Is there room for `needed` bytes? Looks at the disk only where that can change the answer. */
+static int budget_check_locked(struct tfs_segments *segments, int64_t needed)
+    TFS_REQUIRES(&segments->budget.lock)
+{
+    struct segment_budget *budget = &segments->budget;
+    bool is_short = budget->left - needed < short_size;
+    uint64_t age = tfs_clock_ns() - budget->looked_at_ns;
+    int err;
+
+    if (age > (is_short ? look_age_max_when_short_ns : look_age_max_ns) || budget->left < needed) {
+        err = budget_look_locked(segments);
+        if (err < 0)
+            return err;
+    }
+    if (budget->left < needed)
+        return tfs_fail(-ENOSPC, "segments: %" PRId64 " bytes wanted, %" PRId64 " left", needed,
+                        budget->left);
+    return 0;
+}
+
+int segment_budget_take(struct tfs_segments *segments, uint64_t size)
+{
+    struct segment_budget *budget = &segments->budget;
+    int err;
+
+    tfs_mutex_lock(&budget->lock);
+    err = budget_check_locked(segments, to_signed(size));
+    if (err == 0) {
+        budget->left -= to_signed(size);
+        budget->unused -= to_signed(size);
+    }
+    tfs_mutex_unlock(&budget->lock);
+    return err;
+}
+
+void segment_budget_return(struct tfs_segments *segments, uint64_t size)
+{
+    tfs_mutex_lock(&segments->budget.lock);
+    segments->budget.left += to_signed(size);
+    segments->budget.unused += to_signed(size);
+    tfs_mutex_unlock(&segments->budget.lock);
+}
+
+uint64_t segment_budget_spare(struct tfs_segments *segments)
+{
+    int64_t left;
+
+    tfs_mutex_lock(&segments->budget.lock);
+    left = segments->budget.left - segments->budget.unused;
+    tfs_mutex_unlock(&segments->budget.lock);
+    return left > 0 ? (uint64_t)left : 0;
+}
+
+void segment_budget_allocated(struct tfs_segments *segments, int64_t size)
+{
+    tfs_mutex_lock(&segments->budget.lock);
+    segments->budget.unused += size;
+    tfs_mutex_unlock(&segments->budget.lock);
+}
+
+int segments_reserve(struct tfs_segments *segments, uint64_t size)
+{
+    struct segment_budget *budget = &segments->budget;
+    uint64_t reserved;
+    int err = 0;
+
+    tfs_mutex_lock(&budget->lock);
+    if (tfs_add_overflows(budget->reserved, size, &reserved) || reserved > INT64_MAX / 4)
+        err = tfs_fail(-ENOSPC, "segments: reserve %" PRIu64 " bytes", size);
+    else
+        err = budget_check_locked(segments, to_signed(reserved));
+    if (err == 0)
+        budget->reserved = reserved;
+    tfs_mutex_unlock(&budget->lock);
+    return err;
+}
+
+void segments_unreserve(struct tfs_segments *segments, uint64_t size)
+{
+    struct segment_budget *budget = &segments->budget;
+
+    tfs_mutex_lock(&budget->lock);
+    assert(size <= budget->reserved);
+    budget->reserved -= size;
+    tfs_mutex_unlock(&budget->lock);
+}
+
+int segments_space(struct tfs_segments *segments, struct segment_space *ret)
+{
+    struct segment_budget *budget = &segments->budget;
+    int64_t available;
+    int err;
+
+    tfs_mutex_lock(&budget->lock);
+    err = budget_look_locked(segments);
+    if (err == 0) {
+        available = budget->left - to_signed(budget->reserved);
+        ret->total = budget->total;
+        ret->available = available > 0 ? (uint64_t)available : 0;
+    }
+    tfs_mutex_unlock(&budget->lock);
+    return err;
+}

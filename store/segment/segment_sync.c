@@ -1,0 +1,105 @@
+/*
+ * Making appends durable. One thread syncs all dirty files and, when one of them is new, the
+ * directory, for everybody who waits.
+ *
+ * A failed fdatasync is final: the kernel marks pages clean that never reached the disk and reports
+ * the next sync as a success, so the error stays until the caller says that it wrote the data
+ * again.
+ */
+#include "store/base/error.h"
+#include "store/base/log.h"
+#include "store/segment/segment_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <unistd.h>
+
+/* Moves what is dirty now to the list of files to be synced. Returns: whether the directory is to
+ * be synced too. */
+static bool sync_begin(struct tfs_segments *segments)
+{
+    bool directory;
+
+    tfs_mutex_lock(&segments->lock);
+    list_splice_back(&segments->syncing, &segments->dirty);
+    directory = segments->directory_dirty;
+    segments->directory_dirty = false;
+    tfs_mutex_unlock(&segments->lock);
+    return directory;
+}
+
+/*
+ * Appends that end from here on make the file dirty again, for the next sync; those that ended
+ * before are covered.
+ *
+ * Returns: the next file to be synced, still counting the list as its user, or NULL.
+ */
+static struct segment_file *sync_next(struct tfs_segments *segments)
+{
+    struct segment_file *file = NULL;
+    struct list *node;
+
+    tfs_mutex_lock(&segments->lock);
+    node = list_pop_front(&segments->syncing);
+    if (node) {
+        file = list_entry(node, struct segment_file, dirty_node);
+        file->dirty = false;
+    }
+    tfs_mutex_unlock(&segments->lock);
+    return file;
+}
+
+static int file_sync(const struct segment_file *file)
+{
+    if (fdatasync(file->fd) == 0)
+        return 0;
+    tfs_error("segment %016" PRIx64 ": sync failed, what was appended may be lost: %s",
+              file->number, tfs_error_text(-errno));
+    return tfs_fail(-EIO, "segment %016" PRIx64 ": fdatasync", file->number);
+}
+
+static int directory_sync(struct tfs_segments *segments)
+{
+    if (fsync(segments->directory_fd) == 0)
+        return 0;
+    tfs_error("segments: sync of the directory failed: %s", tfs_error_text(-errno));
+    tfs_mutex_lock(&segments->lock);
+    segments->directory_dirty = true;
+    tfs_mutex_unlock(&segments->lock);
+    return tfs_fail(-EIO, "segments: fsync of the directory");
+}
+
+static int dirty_sync(void *context)
+{
+    struct tfs_segments *segments = context;
+    struct segment_file *file;
+    bool directory = sync_begin(segments);
+    int first = 0;
+    int err;
+
+    while ((file = sync_next(segments))) {
+        err = file_sync(file);
+        segment_file_put(segments, file);
+        first = first < 0 ? first : err;
+    }
+    err = directory ? directory_sync(segments) : 0;
+    return first < 0 ? first : err;
+}
+
+int segments_sync(struct tfs_segments *segments)
+{
+    int err;
+
+    tfs_mutex_lock(&segments->lock);
+    err = tfs_group_sync(&segments->appends, &segments->lock, segments->appends.noted, dirty_sync,
+                         segments);
+    tfs_mutex_unlock(&segments->lock);
+    return err;
+}
+
+void segments_sync_reset(struct tfs_segments *segments)
+{
+    tfs_mutex_lock(&segments->lock);
+    tfs_group_reset(&segments->appends);
+    tfs_mutex_unlock(&segments->lock);
+}
