@@ -21,8 +21,8 @@ enum {
     OPEN_FILES_MAX = 256,
     LOG_FILES_MAX = 2,
     LOG_FILE_SIZE_MAX = 1024 * 1024,
-    LOG_LEVEL_WARN = 2, /* of RocksDB: debug, info, warn, error, fatal, header */
-    MEMTABLES_PER_FAMILY_MAX = 4,
+    LOG_LEVEL_WARN = 2,           /* of RocksDB: debug, info, warn, error, fatal, header */
+    MEMTABLES_PER_FAMILY_MAX = 2, /* writers wait when the second is full too */
     BACKGROUND_JOBS_MAX = 2,
     ARENA_BLOCK_SIZE_MIN = 16 * 1024,
     ARENA_BLOCK_SIZE_MAX = 256 * 1024,
@@ -32,6 +32,7 @@ static const uint64_t memory_size_min = 8 * TFS_MIB;
 static const uint64_t memtables_size_max = 64 * TFS_MIB; /* more only makes recovery slower */
 static const uint64_t manifest_size_max =
     4 * TFS_MIB; /* it is rewritten when it has grown to this */
+static const double memtable_bloom_share = 0.05;
 static const uint64_t background_sync_size =
     1 * TFS_MIB; /* keeps flushes from piling up dirty pages */
 
@@ -123,9 +124,12 @@ static rocksdb_options_t *family_options(const struct tfs_index *index, bool has
     rocksdb_options_set_block_based_table_factory(options, blocks); /* copied */
     rocksdb_block_based_options_destroy(blocks);
     rocksdb_options_set_compression(options, rocksdb_no_compression);
-    rocksdb_options_set_write_buffer_size(options, memtables / 2);
+    rocksdb_options_set_write_buffer_size(options, memtables / INDEX_TABLE_COUNT);
     rocksdb_options_set_max_write_buffer_number(options, MEMTABLES_PER_FAMILY_MAX);
     rocksdb_options_set_arena_block_size(options, arena);
+    rocksdb_options_set_memtable_prefix_bloom_size_ratio(options, memtable_bloom_share);
+    rocksdb_options_set_memtable_whole_key_filtering(
+        options, 1); /* guards ask for keys that are not there */
     rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1);
     if (has_prefix)
         rocksdb_options_set_prefix_extractor(
