@@ -30,18 +30,18 @@
 
 /* Outermost first. Two locks of one rank are never held together. */
 enum tfs_lock_rank {
-    TFS_RANK_FS_LOOP,      /* fs: the request loop's queues */
-    TFS_RANK_NAMESPACE,    /* store: changes of the tree, one at a time */
-    TFS_RANK_FILE_COMMIT,  /* store: one committer per file */
-    TFS_RANK_INODE,        /* store: attributes of one inode, and a file's table of chunks */
-    TFS_RANK_INODE_TABLE,  /* store: inode number -> inode in memory */
-    TFS_RANK_FLUSH,        /* store: the queue of chunks to be encoded */
-    TFS_RANK_COMMIT,       /* store: the queue of files to be committed */
-    TFS_RANK_RECLAIM,      /* store: dead frames and removed files */
-    TFS_RANK_CACHE,        /* store: decoded blocks */
-    TFS_RANK_SEGMENT,      /* segment: the segments that are written to */
-    TFS_RANK_INDEX,        /* index: the adapter's own state */
-    TFS_RANK_POOL,         /* base: buffers and workers */
+    TFS_RANK_FS_LOOP,     /* fs: the request loop's queues */
+    TFS_RANK_NAMESPACE,   /* store: changes of the index, one at a time */
+    TFS_RANK_INODE,       /* store: attributes of one inode, and its data's chunks */
+    TFS_RANK_FLUSH,       /* store: the list of dirty chunks */
+    TFS_RANK_COMMIT,      /* store: the list of inodes to commit */
+    TFS_RANK_RECLAIM,     /* store: dead frames and removed files */
+    TFS_RANK_CACHE,       /* store: decoded blocks */
+    TFS_RANK_SEGMENT,     /* segment: the segments that are written to */
+    TFS_RANK_NUMBERS,     /* store: ranges of inode and segment numbers */
+    TFS_RANK_INDEX,       /* index: the adapter's own state */
+    TFS_RANK_POOL,        /* base and store: buffers and workers */
+    TFS_RANK_INODE_TABLE, /* store: inode number -> inode in memory, and the counts of its holds */
     TFS_RANK_LEAF          /* taken with anything held, holds nothing else */
 };
 
