@@ -1,0 +1,163 @@
+/*
+ * Records of the index. Keys are big-endian so that they sort by number; values are little-endian.
+ */
+#include "store/meta.h"
+
+#include "store/base/bytes.h"
+#include "store/base/error.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { META_INODE_VERSION = 1 };
+
+void meta_inode_key(uint64_t inode, uint8_t *dst)
+{
+    tfs_put_be64(dst, inode);
+}
+
+void meta_extent_key(uint64_t inode, uint64_t chunk, uint8_t *dst)
+{
+    tfs_put_be64(dst, inode);
+    tfs_put_be64(dst + 8, chunk);
+}
+
+void meta_segment_key(uint64_t segment, uint8_t *dst)
+{
+    tfs_put_be64(dst, segment);
+}
+
+void meta_share_key(uint64_t segment, uint64_t offset, uint8_t *dst)
+{
+    tfs_put_be64(dst, segment);
+    tfs_put_be64(dst + 8, offset);
+}
+
+size_t meta_dentry_key(uint64_t parent, uint64_t hash, const char *name, uint8_t *dst)
+{
+    size_t size = strlen(name);
+
+    tfs_put_be64(dst, parent);
+    tfs_put_be64(dst + 8, hash);
+    memcpy(dst + 16, name, size);
+    return 16 + size;
+}
+
+size_t meta_xattr_key(uint64_t inode, const char *name, uint8_t *dst)
+{
+    size_t size = strlen(name);
+
+    tfs_put_be64(dst, inode);
+    memcpy(dst + 8, name, size);
+    return 8 + size;
+}
+
+static void put_time(uint8_t *dst, const struct timespec *time)
+{
+    tfs_put_le64(dst, (uint64_t)time->tv_sec);
+    tfs_put_le32(dst + 8, (uint32_t)time->tv_nsec);
+}
+
+static bool get_time(const uint8_t *src, struct timespec *ret)
+{
+    ret->tv_sec = (time_t)tfs_get_le64(src);
+    ret->tv_nsec = (long)tfs_get_le32(src + 8);
+    return ret->tv_nsec < 1000000000l;
+}
+
+size_t meta_inode_encode(const struct meta_inode *inode, const char *target, uint8_t *dst)
+{
+    memset(dst, 0, META_INODE_FIXED_SIZE);
+    dst[0] = META_INODE_VERSION;
+    dst[1] = inode->chunk_size_log2;
+    dst[2] = (uint8_t)inode->compression.codec;
+    dst[3] = (uint8_t)inode->compression.level;
+    tfs_put_le32(dst + 4, inode->flags);
+    tfs_put_le64(dst + 8, inode->version);
+    tfs_put_le64(dst + 16, inode->size);
+    tfs_put_le64(dst + 24, inode->stored_bytes);
+    tfs_put_le64(dst + 32, inode->rdev);
+    tfs_put_le64(dst + 40, inode->parent);
+    tfs_put_le32(dst + 48, inode->mode);
+    tfs_put_le32(dst + 52, inode->uid);
+    tfs_put_le32(dst + 56, inode->gid);
+    tfs_put_le32(dst + 60, inode->nlink);
+    put_time(dst + 64, &inode->atime);
+    put_time(dst + 76, &inode->mtime);
+    put_time(dst + 88, &inode->ctime);
+    put_time(dst + 100, &inode->btime);
+    tfs_put_le16(dst + 112, inode->target_size);
+    if (inode->target_size)
+        memcpy(dst + META_INODE_FIXED_SIZE, target, inode->target_size);
+    return META_INODE_FIXED_SIZE + (size_t)inode->target_size;
+}
+
+static bool inode_is_sane(const struct meta_inode *inode, size_t size)
+{
+    bool symlink = S_ISLNK(inode->mode);
+
+    if (inode->size > TFS_FILE_SIZE_MAX || !codec_spec_is_valid(&inode->compression))
+        return false;
+    if (inode->chunk_size_log2 < 8 || inode->chunk_size_log2 > 26)
+        return false;
+    if (size != META_INODE_FIXED_SIZE + (size_t)inode->target_size)
+        return false;
+    return symlink == (inode->target_size != 0) && inode->target_size <= TFS_SYMLINK_SIZE_MAX;
+}
+
+int meta_inode_decode(const uint8_t *bytes, size_t size, struct meta_inode *ret,
+                      const char **ret_target)
+{
+    struct meta_inode inode;
+
+    if (size < META_INODE_FIXED_SIZE || bytes[0] != META_INODE_VERSION)
+        return tfs_fail(-EUCLEAN, "inode record of %zu bytes, version %d", size,
+                        size ? bytes[0] : -1);
+    inode = (struct meta_inode){
+        .chunk_size_log2 = bytes[1],
+        .compression = {.codec = (enum codec_id)bytes[2], .level = bytes[3]},
+        .flags = tfs_get_le32(bytes + 4),
+        .version = tfs_get_le64(bytes + 8),
+        .size = tfs_get_le64(bytes + 16),
+        .stored_bytes = tfs_get_le64(bytes + 24),
+        .rdev = tfs_get_le64(bytes + 32),
+        .parent = tfs_get_le64(bytes + 40),
+        .mode = tfs_get_le32(bytes + 48),
+        .uid = tfs_get_le32(bytes + 52),
+        .gid = tfs_get_le32(bytes + 56),
+        .nlink = tfs_get_le32(bytes + 60),
+        .target_size = tfs_get_le16(bytes + 112),
+    };
+    if (!get_time(bytes + 64, &inode.atime) || !get_time(bytes + 76, &inode.mtime) ||
+        !get_time(bytes + 88, &inode.ctime) || !get_time(bytes + 100, &inode.btime) ||
+        !inode_is_sane(&inode, size))
+        return tfs_fail(-EUCLEAN, "inode record with impossible values");
+    *ret = inode;
+    *ret_target = (const char *)bytes + META_INODE_FIXED_SIZE;
+    return 0;
+}
+
+void meta_dentry_encode(const struct meta_dentry *dentry, uint8_t *dst)
+{
+    tfs_put_le64(dst, dentry->inode);
+    tfs_put_le32(dst + 8, dentry->type);
+}
+
+int meta_dentry_decode(const uint8_t *bytes, size_t size, struct meta_dentry *ret)
+{
+    if (size != META_DENTRY_VALUE_SIZE)
+        return tfs_fail(-EUCLEAN, "directory entry of %zu bytes", size);
+    ret->inode = tfs_get_le64(bytes);
+    ret->type = tfs_get_le32(bytes + 8);
+    return 0;
+}
+
+int meta_dentry_key_decode(const uint8_t *key, size_t size, struct meta_dentry_name *ret)
+{
+    if (size <= 16 || size > META_DENTRY_KEY_SIZE_MAX || memchr(key + 16, 0, size - 16))
+        return tfs_fail(-EUCLEAN, "directory key of %zu bytes", size);
+    ret->hash = tfs_get_be64(key + 8);
+    memcpy(ret->name, key + 16, size - 16);
+    ret->name[size - 16] = '\0';
+    return 0;
+}

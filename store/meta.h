@@ -1,0 +1,86 @@
+/*
+ * The records of the index: keys, inode records, directory entries. Pure functions of bytes; layout
+ * in docs/FORMAT.md.
+ */
+#ifndef TFS_META_H
+#define TFS_META_H
+
+#include "store/codec/codec.h"
+#include "store/store.h"
+
+enum {
+    META_INODE_KEY_SIZE = 8,
+    META_EXTENT_KEY_SIZE = 16,
+    META_DENTRY_KEY_SIZE_MAX = 16 + TFS_NAME_SIZE_MAX,
+    META_DENTRY_PREFIX_SIZE = 8,
+    META_XATTR_KEY_SIZE_MAX = 8 + TFS_XATTR_NAME_SIZE_MAX,
+    META_SEGMENT_KEY_SIZE = 8,
+    META_SHARE_KEY_SIZE = 16,
+    META_INODE_FIXED_SIZE = 144,
+    META_INODE_SIZE_MAX = META_INODE_FIXED_SIZE + TFS_SYMLINK_SIZE_MAX,
+    META_DENTRY_VALUE_SIZE = 12,
+};
+
+enum meta_inode_flag {
+    META_INODE_HAS_XATTRS = 1 << 0,      /* there may be rows in the xattr table */
+    META_INODE_HAS_ACCESS_ACL = 1 << 1,  /* system.posix_acl_access is one of them */
+    META_INODE_HAS_DEFAULT_ACL = 1 << 2, /* system.posix_acl_default is one of them */
+    META_INODE_HAS_CAPABILITY = 1 << 3,  /* security.capability is one of them */
+    META_INODE_SETS_CHUNK_SIZE = 1 << 4, /* a directory on which user.tensorfs.chunk_size was set */
+    META_INODE_SETS_COMPRESSION = 1 << 5,
+};
+
+struct meta_inode {
+    uint64_t version; /* grows with every change of the record */
+    uint64_t size;    /* committed */
+    uint64_t stored_bytes;
+    uint64_t rdev;
+    uint64_t parent; /* of a directory */
+    uint32_t mode;
+    uint32_t uid;
+    uint32_t gid;
+    uint32_t nlink;
+    uint32_t flags; /* enum meta_inode_flag */
+    struct timespec atime;
+    struct timespec mtime;
+    struct timespec ctime;
+    struct timespec btime;
+    struct codec_spec compression; /* of a file: its own; of a directory: what is inherited */
+    uint8_t chunk_size_log2;       /* likewise */
+    uint16_t target_size;          /* of a symlink, bytes of text behind the record */
+};
+
+/* Fixed-size keys. dst has the size named in the enum. */
+void meta_inode_key(uint64_t inode, uint8_t *dst);
+void meta_extent_key(uint64_t inode, uint64_t chunk, uint8_t *dst);
+void meta_segment_key(uint64_t segment, uint8_t *dst);
+void meta_share_key(uint64_t segment, uint64_t offset, uint8_t *dst);
+
+/* Return the key's size. */
+size_t meta_dentry_key(uint64_t parent, uint64_t hash, const char *name, uint8_t *dst);
+size_t meta_xattr_key(uint64_t inode, const char *name, uint8_t *dst);
+
+/* Writes META_INODE_FIXED_SIZE bytes and the target; returns the size. */
+size_t meta_inode_encode(const struct meta_inode *inode, const char *target, uint8_t *dst);
+
+/* *ret_target points into `bytes`, not terminated. Errors: -EUCLEAN. */
+TFS_MUST_CHECK int meta_inode_decode(const uint8_t *bytes, size_t size, struct meta_inode *ret,
+                                     const char **ret_target);
+
+struct meta_dentry {
+    uint64_t inode;
+    uint32_t type; /* S_IFMT bits */
+};
+
+void meta_dentry_encode(const struct meta_dentry *dentry, uint8_t *dst);
+TFS_MUST_CHECK int meta_dentry_decode(const uint8_t *bytes, size_t size, struct meta_dentry *ret);
+
+/* A key of the dentry table, taken apart; the name is copied and terminated. Errors: -EUCLEAN. */
+struct meta_dentry_name {
+    uint64_t hash;
+    char name[TFS_NAME_SIZE_MAX + 1];
+};
+TFS_MUST_CHECK int meta_dentry_key_decode(const uint8_t *key, size_t size,
+                                          struct meta_dentry_name *ret);
+
+#endif

@@ -1,0 +1,358 @@
+/*
+ * Rows. Invariants, held by every constructor here and checked by row_decode() for bytes from disk:
+ *
+ * 1. Extents are sorted by first_block and do not overlap; visible_size is at least 1.
+ * 2. An extent shows only blocks that its frame has, and at most the frame's raw bytes.
+ * 3. An inline frame is shown from its first block on, so that it is never split.
+ */
+#include "store/row.h"
+
+#include "store/base/bytes.h"
+#include "store/base/error.h"
+#include "store/codec/frame.h"
+#include "store/segment/segment.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROW_VERSION = 1, ROW_HEADER_SIZE = 8, ROW_ENTRY_SIZE = 40 };
+
+struct tfs_row *row_ref(struct tfs_row *row)
+{
+    if (row)
+        atomic_fetch_add_explicit(&row->references, 1, memory_order_relaxed);
+    return row;
+}
+
+void row_unref(struct tfs_row *row)
+{
+    /* acq_rel: the last holder must see every other holder's accesses as done before it frees. */
+    if (row && atomic_fetch_sub_explicit(&row->references, 1, memory_order_acq_rel) == 1)
+        free(row);
+}
+
+void row_unref_p(struct tfs_row **row)
+{
+    row_unref(*row);
+}
+
+uint32_t extent_end_block(const struct extent *extent, uint32_t block_size)
+{
+    return extent->first_block + (extent->visible_size + block_size - 1) / block_size;
+}
+
+uint32_t row_end(const struct tfs_row *row, uint32_t block_size)
+{
+    const struct extent *last;
+
+    if (!row)
+        return 0;
+    last = &row->extents[row->extent_count - 1];
+    return last->first_block * block_size + last->visible_size;
+}
+
+const struct extent *row_find(const struct tfs_row *row, uint32_t block_size, uint32_t offset)
+{
+    if (!row)
+        return NULL;
+    for (uint32_t i = 0; i < row->extent_count; i++) {
+        const struct extent *extent = &row->extents[i];
+
+        if (offset < extent->first_block * block_size + extent->visible_size)
+            return extent;
+    }
+    return NULL;
+}
+
+bool frame_ref_equal(const struct frame_ref *a, const struct frame_ref *b)
+{
+    return a->segment == b->segment && a->offset == b->offset && a->segment != 0;
+}
+
+bool row_has_frame(const struct tfs_row *row, const struct frame_ref *frame)
+{
+    for (uint32_t i = 0; row && i < row->extent_count; i++) {
+        if (frame_ref_equal(&row->extents[i].frame, frame))
+            return true;
+    }
+    return false;
+}
+
+bool row_shows_first(const struct tfs_row *row, uint32_t index)
+{
+    for (uint32_t i = 0; i < index; i++) {
+        if (frame_ref_equal(&row->extents[i].frame, &row->extents[index].frame))
+            return false;
+    }
+    return true;
+}
+
+uint64_t frame_ref_disk_size(const struct frame_ref *frame)
+{
+    return frame->segment ? tfs_align_up(frame->stored_size, SEGMENT_ALIGNMENT) : 0;
+}
+
+/* A row under construction: room for all extents and the inline bytes behind them. */
+static struct tfs_row *row_new(uint32_t extent_count, size_t inline_size)
+{
+    struct tfs_row *row =
+        malloc(sizeof(*row) + extent_count * sizeof(row->extents[0]) + inline_size);
+
+    if (!row)
+        return NULL;
+    atomic_init(&row->references, 1);
+    row->extent_count = 0;
+    return row;
+}
+
+static size_t inline_size(const struct extent *extent)
+{
+    return extent->frame.segment ? 0 : extent->frame.stored_size;
+}
+
+/* Where row_append() puts inline bytes: extents are appended first to last, bytes behind their
+ * room. */
+struct row_builder {
+    struct tfs_row *row;
+    uint8_t *inline_at;
+};
+
+static void row_append(struct row_builder *builder, const struct extent *extent)
+{
+    struct extent *slot = &builder->row->extents[builder->row->extent_count++];
+    size_t size = inline_size(extent);
+
+    *slot = *extent;
+    if (size) {
+        memcpy(builder->inline_at, extent->inline_bytes, size);
+        slot->inline_bytes = builder->inline_at;
+        builder->inline_at += size;
+    }
+}
+
+/* Room for everything of `row` twice split, and for one more. */
+static int builder_init(struct row_builder *builder, const struct tfs_row *row,
+                        const struct extent *added)
+{
+    uint32_t extents_max = (row ? row->extent_count : 0) + 2;
+    size_t bytes = added ? inline_size(added) : 0;
+
+    for (uint32_t i = 0; row && i < row->extent_count; i++)
+        bytes += inline_size(&row->extents[i]);
+    builder->row = row_new(extents_max, bytes);
+    if (!builder->row)
+        return -ENOMEM;
+    builder->inline_at = (uint8_t *)&builder->row->extents[extents_max];
+    return 0;
+}
+
+static void builder_finish(struct row_builder *builder, struct tfs_row **ret)
+{
+    if (builder->row->extent_count == 0) {
+        free(builder->row);
+        builder->row = NULL;
+    }
+    *ret = builder->row;
+}
+
+/* The part of `extent` in blocks [from, to), or nothing. */
+static bool extent_slice(const struct extent *extent, uint32_t block_size, uint32_t from,
+                         uint32_t to, struct extent *ret)
+{
+    uint32_t end = extent_end_block(extent, block_size);
+    uint32_t skipped;
+
+    from = from > extent->first_block ? from : extent->first_block;
+    to = to < end ? to : end;
+    if (from >= to)
+        return false;
+
+    skipped = from - extent->first_block;
+    *ret = *extent;
+    ret->first_block = from;
+    ret->frame_block += skipped;
+    ret->visible_size -= skipped * block_size;
+    if (ret->visible_size > (to - from) * block_size)
+        ret->visible_size = (to - from) * block_size;
+    return true;
+}
+
+int row_replace(const struct tfs_row *row, const struct row_shape *shape,
+                const struct extent *extent, uint32_t block_count, struct tfs_row **ret)
+{
+    uint32_t from = extent->first_block;
+    uint32_t to = from + block_count;
+    struct row_builder builder;
+    struct extent part;
+    int err;
+
+    assert(block_count > 0 && to <= shape->chunk_size / shape->block_size);
+    err = builder_init(&builder, row, extent);
+    if (err)
+        return err;
+
+    for (uint32_t i = 0; row && i < row->extent_count; i++) {
+        if (extent_slice(&row->extents[i], shape->block_size, 0, from, &part))
+            row_append(&builder, &part);
+    }
+    if (extent->visible_size)
+        row_append(&builder, extent);
+    for (uint32_t i = 0; row && i < row->extent_count; i++) {
+        if (extent_slice(&row->extents[i], shape->block_size, to, UINT32_MAX, &part))
+            row_append(&builder, &part);
+    }
+    builder_finish(&builder, ret);
+    return 0;
+}
+
+int row_clip(const struct tfs_row *row, const struct row_shape *shape, uint32_t size,
+             struct tfs_row **ret)
+{
+    struct row_builder builder;
+    int err = builder_init(&builder, row, NULL);
+
+    if (err)
+        return err;
+    for (uint32_t i = 0; row && i < row->extent_count; i++) {
+        struct extent extent = row->extents[i];
+        uint32_t start = extent.first_block * shape->block_size;
+
+        if (start >= size)
+            break;
+        if (extent.visible_size > size - start)
+            extent.visible_size = size - start;
+        row_append(&builder, &extent);
+    }
+    builder_finish(&builder, ret);
+    return 0;
+}
+
+size_t row_encoded_size(const struct tfs_row *row)
+{
+    size_t size = ROW_HEADER_SIZE;
+
+    for (uint32_t i = 0; i < row->extent_count; i++)
+        size += ROW_ENTRY_SIZE + inline_size(&row->extents[i]);
+    return size;
+}
+
+static void entry_encode(const struct extent *extent, uint8_t *dst)
+{
+    tfs_put_le16(dst, (uint16_t)extent->first_block);
+    tfs_put_le16(dst + 2, (uint16_t)extent->frame_block);
+    tfs_put_le32(dst + 4, extent->frame.block_count);
+    tfs_put_le32(dst + 8, extent->visible_size);
+    tfs_put_le32(dst + 12, extent->frame.raw_size);
+    tfs_put_le32(dst + 16, extent->frame.stored_size);
+    tfs_put_le32(dst + 20, extent->frame.header_crc);
+    tfs_put_le64(dst + 24, extent->frame.segment);
+    tfs_put_le64(dst + 32, extent->frame.offset);
+}
+
+static void entry_decode(const uint8_t *src, struct extent *ret)
+{
+    *ret = (struct extent){
+        .first_block = tfs_get_le16(src),
+        .frame_block = tfs_get_le16(src + 2),
+        .visible_size = tfs_get_le32(src + 8),
+        .frame =
+            {
+                .block_count = tfs_get_le32(src + 4),
+                .raw_size = tfs_get_le32(src + 12),
+                .stored_size = tfs_get_le32(src + 16),
+                .header_crc = tfs_get_le32(src + 20),
+                .segment = tfs_get_le64(src + 24),
+                .offset = tfs_get_le64(src + 32),
+            },
+    };
+}
+
+void row_encode(const struct tfs_row *row, uint8_t *dst)
+{
+    uint8_t *entry = dst + ROW_HEADER_SIZE;
+    uint8_t *inline_at = entry + (size_t)row->extent_count * ROW_ENTRY_SIZE;
+
+    memset(dst, 0, ROW_HEADER_SIZE);
+    dst[0] = ROW_VERSION;
+    tfs_put_le16(dst + 2, (uint16_t)row->extent_count);
+    for (uint32_t i = 0; i < row->extent_count; i++, entry += ROW_ENTRY_SIZE) {
+        const struct extent *extent = &row->extents[i];
+        size_t size = inline_size(extent);
+
+        entry_encode(extent, entry);
+        if (size)
+            memcpy(inline_at, extent->inline_bytes, size);
+        inline_at += size;
+    }
+}
+
+static bool frame_ref_is_sane(const struct frame_ref *frame, uint32_t block_size)
+{
+    uint64_t end;
+
+    if (frame->raw_size == 0 || frame->raw_size > FRAME_RAW_SIZE_MAX)
+        return false;
+    if (frame->block_count != frame_block_count(frame->raw_size, block_size) ||
+        frame->block_count > FRAME_BLOCKS_MAX)
+        return false;
+    if (frame->stored_size < frame_header_size(frame->block_count) ||
+        frame->stored_size > frame_stored_size_max(frame->raw_size, block_size))
+        return false;
+    if (frame->segment == 0)
+        return frame->offset == 0 && frame->stored_size <= ROW_INLINE_SIZE_MAX;
+    return frame->offset % SEGMENT_ALIGNMENT == 0 &&
+           !tfs_add_overflows(frame->offset, frame->stored_size, &end) && end <= INT64_MAX;
+}
+
+static bool extent_is_sane(const struct extent *extent, const struct row_shape *shape)
+{
+    const struct frame_ref *frame = &extent->frame;
+    uint64_t start = (uint64_t)extent->first_block * shape->block_size;
+    uint64_t frame_start = (uint64_t)extent->frame_block * shape->block_size;
+
+    if (!frame_ref_is_sane(frame, shape->block_size) || extent->visible_size == 0)
+        return false;
+    if (frame->segment == 0 && extent->frame_block != 0)
+        return false;
+    return start + extent->visible_size <= shape->chunk_size &&
+           frame_start + extent->visible_size <= frame->raw_size;
+}
+
+int row_decode(const uint8_t *bytes, size_t size, const struct row_shape *shape,
+               struct tfs_row **ret)
+{
+    uint32_t count;
+    size_t at;
+    struct row_builder builder;
+    uint32_t free_block = 0;
+
+    if (size < ROW_HEADER_SIZE || bytes[0] != ROW_VERSION)
+        return tfs_fail(-EUCLEAN, "chunk row of %zu bytes, version %d", size, size ? bytes[0] : -1);
+    count = tfs_get_le16(bytes + 2);
+    at = ROW_HEADER_SIZE + (size_t)count * ROW_ENTRY_SIZE;
+    if (count == 0 || count > ROW_EXTENTS_MAX || at > size)
+        return tfs_fail(-EUCLEAN, "chunk row of %zu bytes with %u extents", size, count);
+
+    builder.row = row_new(count, size - at);
+    if (!builder.row)
+        return -ENOMEM;
+    builder.inline_at = (uint8_t *)&builder.row->extents[count];
+    for (uint32_t i = 0; i < count; i++) {
+        struct extent extent;
+
+        entry_decode(bytes + ROW_HEADER_SIZE + (size_t)i * ROW_ENTRY_SIZE, &extent);
+        if (!extent_is_sane(&extent, shape) || extent.first_block < free_block ||
+            inline_size(&extent) > size - at) {
+            free(builder.row);
+            return tfs_fail(-EUCLEAN, "extent %u of %u of a chunk row is not possible", i, count);
+        }
+        extent.inline_bytes = bytes + at;
+        at += inline_size(&extent);
+        free_block = extent_end_block(&extent, shape->block_size);
+        row_append(&builder, &extent);
+    }
+    *ret = builder.row;
+    return 0;
+}
