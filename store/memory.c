@@ -1,0 +1,208 @@
+/*
+ * The pool of buffers. Invariants:
+ *
+ * 1. dirty_count <= dirty_count_max < buffer_count: a load can always be served by eviction.
+ * 2. Takers get all their buffers at once or wait with none, so no two of them can block each
+ * other.
+ * 3. `returns` grows with every buffer given back, under the lock: a taker that saw no buffer
+ * sleeps only while it has not grown, and so misses none.
+ */
+#include "store/memory.h"
+
+#include "store/base/clock.h"
+#include "store/base/error.h"
+#include "store/base/lock.h"
+#include "store/codec/frame.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+/* How long a writer sleeps before it asks for relief again; a missed condition costs no more than
+ * this. */
+enum { RELIEF_INTERVAL_MS = 50 };
+
+struct tfs_memory {
+    struct tfs_mutex lock; /* rank TFS_RANK_POOL */
+    struct tfs_cond given;
+    void **free_buffers; /* guarded by lock; a stack */
+    size_t free_count;   /* guarded by lock */
+    size_t dirty_count;  /* guarded by lock */
+    uint64_t returns;    /* guarded by lock */
+    uint64_t waits;      /* guarded by lock */
+    uint8_t *region;     /* immutable */
+    struct memory_options options;
+};
+
+int memory_new(const struct memory_options *options, struct tfs_memory **ret)
+{
+    size_t size = options->buffer_count * FRAME_BUFFER_SIZE;
+    struct tfs_memory *memory;
+
+    assert(options->dirty_count_max < options->buffer_count);
+    memory = calloc(1, sizeof(*memory));
+    if (!memory)
+        return -ENOMEM;
+    memory->options = *options;
+    memory->free_buffers = calloc(options->buffer_count, sizeof(memory->free_buffers[0]));
+    memory->region = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (!memory->free_buffers || memory->region == MAP_FAILED) {
+        free(memory->free_buffers);
+        free(memory);
+        return tfs_fail(-ENOMEM, "no room for %zu buffers", options->buffer_count);
+    }
+    (void)madvise(memory->region, size, MADV_HUGEPAGE); /* only faster */
+    tfs_mutex_init(&memory->lock, TFS_RANK_POOL);
+    tfs_cond_init(&memory->given);
+    for (size_t i = options->buffer_count; i > 0; i--)
+        memory->free_buffers[memory->free_count++] = memory->region + (i - 1) * FRAME_BUFFER_SIZE;
+    *ret = memory;
+    return 0;
+}
+
+void memory_free(struct tfs_memory *memory)
+{
+    if (!memory)
+        return;
+    assert(memory->free_count == memory->options.buffer_count);
+    (void)munmap(memory->region, memory->options.buffer_count * FRAME_BUFFER_SIZE);
+    tfs_cond_release(&memory->given);
+    tfs_mutex_release(&memory->lock);
+    free(memory->free_buffers);
+    free(memory);
+}
+
+static bool take_locked(struct tfs_memory *memory, size_t count, bool dirty, void **ret)
+    TFS_REQUIRES(&memory->lock)
+{
+    if (memory->free_count < count)
+        return false;
+    if (dirty && memory->dirty_count + count > memory->options.dirty_count_max)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        ret[i] = memory->free_buffers[--memory->free_count];
+    if (dirty)
+        memory->dirty_count += count;
+    return true;
+}
+
+static bool dirty_is_spent(struct tfs_memory *memory, size_t count)
+{
+    bool spent;
+
+    tfs_mutex_lock(&memory->lock);
+    spent = memory->dirty_count + count > memory->options.dirty_count_max;
+    tfs_mutex_unlock(&memory->lock);
+    return spent;
+}
+
+/* Returns true when it took them; else *ret_returns is what memory->returns was at that moment. */
+static bool try_take(struct tfs_memory *memory, size_t count, bool dirty, void **ret,
+                     uint64_t *ret_returns)
+{
+    bool taken;
+
+    tfs_mutex_lock(&memory->lock);
+    taken = take_locked(memory, count, dirty, ret);
+    *ret_returns = memory->returns;
+    tfs_mutex_unlock(&memory->lock);
+    return taken;
+}
+
+static void wait_for_return(struct tfs_memory *memory, uint64_t returns)
+{
+    uint64_t deadline = tfs_clock_ns() + RELIEF_INTERVAL_MS * TFS_NS_PER_MS;
+
+    tfs_mutex_lock(&memory->lock);
+    memory->waits++;
+    while (memory->returns == returns) {
+        if (!tfs_cond_wait_until(&memory->given, &memory->lock, deadline))
+            break;
+    }
+    tfs_mutex_unlock(&memory->lock);
+}
+
+int memory_take_dirty(struct tfs_memory *memory, size_t count, void **ret)
+{
+    uint64_t returns;
+
+    assert(count <= memory->options.dirty_count_max);
+    while (!try_take(memory, count, true, ret, &returns)) {
+        if (dirty_is_spent(memory, count)) {
+            int err = memory->options.relieve(memory->options.context);
+
+            if (err)
+                return err;
+        } else if (memory->options.evict(memory->options.context, count)) {
+            continue;
+        }
+        wait_for_return(memory, returns);
+    }
+    return 0;
+}
+
+int memory_take_clean(struct tfs_memory *memory, size_t count, bool wait, void **ret)
+{
+    uint64_t returns;
+
+    assert(count <= memory->options.buffer_count - memory->options.dirty_count_max);
+    while (!try_take(memory, count, false, ret, &returns)) {
+        if (memory->options.evict(memory->options.context, count))
+            continue;
+        if (!wait)
+            return -EAGAIN;
+        wait_for_return(memory, returns);
+    }
+    return 0;
+}
+
+static void give(struct tfs_memory *memory, size_t count, bool dirty, void **buffers)
+{
+    if (count == 0)
+        return;
+    tfs_mutex_lock(&memory->lock);
+    for (size_t i = 0; i < count; i++)
+        memory->free_buffers[memory->free_count++] = buffers[i];
+    assert(memory->free_count <= memory->options.buffer_count);
+    if (dirty) {
+        assert(memory->dirty_count >= count);
+        memory->dirty_count -= count;
+    }
+    memory->returns += count;
+    tfs_cond_broadcast(&memory->given);
+    tfs_mutex_unlock(&memory->lock);
+}
+
+void memory_give_dirty(struct tfs_memory *memory, size_t count, void **buffers)
+{
+    give(memory, count, true, buffers);
+}
+
+void memory_give_clean(struct tfs_memory *memory, size_t count, void **buffers)
+{
+    give(memory, count, false, buffers);
+}
+
+void memory_dirty_to_clean(struct tfs_memory *memory, size_t count)
+{
+    tfs_mutex_lock(&memory->lock);
+    assert(memory->dirty_count >= count);
+    memory->dirty_count -= count;
+    memory->returns += count;
+    tfs_cond_broadcast(&memory->given);
+    tfs_mutex_unlock(&memory->lock);
+}
+
+void memory_get_status(struct tfs_memory *memory, struct memory_status *ret)
+{
+    tfs_mutex_lock(&memory->lock);
+    *ret = (struct memory_status){
+        .buffer_count = memory->options.buffer_count,
+        .free_count = memory->free_count,
+        .dirty_count = memory->dirty_count,
+        .waits = memory->waits,
+    };
+    tfs_mutex_unlock(&memory->lock);
+}
