@@ -1,0 +1,419 @@
+/*
+ * Chunk objects: the table, the holds, the dirty bytes. See chunk.h for the states.
+ *
+ * Invariants:
+ * 1. exclusive excludes shared, in_flight and another exclusive.
+ * 2. dirty  <=>  on data->unflushed  <=>  some slot has from < to; a dirty chunk counts itself as a
+ * user.
+ * 3. A slot has a buffer exactly when it is dirty; the buffer is counted as dirty memory.
+ */
+#include "store/chunk.h"
+
+#include "store/base/bytes.h"
+#include "store/base/error.h"
+#include "store/commit.h"
+#include "store/data.h"
+#include "store/flush.h"
+#include "store/frames.h"
+#include "store/memory.h"
+#include "store/reclaim.h"
+#include "store/segment/segment.h"
+#include "store/volume.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static size_t bucket_of(const struct tfs_data *data, uint64_t index)
+{
+    return (size_t)index & (data->bucket_count - 1); /* neighbours spread by themselves */
+}
+
+static void grow(struct tfs_data *data)
+{
+    size_t old_count = data->bucket_count;
+    struct tfs_chunk **old = data->buckets;
+    struct tfs_chunk **buckets;
+
+    if (data->chunk_count < old_count)
+        return;
+    buckets = calloc(old_count * 2, sizeof(buckets[0]));
+    if (!buckets)
+        return; /* slower, but right */
+    data->buckets = buckets;
+    data->bucket_count = old_count * 2;
+    for (size_t i = 0; i < old_count; i++) {
+        while (old[i]) {
+            struct tfs_chunk *chunk = old[i];
+            struct tfs_chunk **bucket = &data->buckets[bucket_of(data, chunk->index)];
+
+            old[i] = chunk->next;
+            chunk->next = *bucket;
+            *bucket = chunk;
+        }
+    }
+    free(old);
+}
+
+static struct tfs_chunk *find(struct tfs_inode *inode, uint64_t index)
+{
+    struct tfs_chunk *chunk = inode->data->buckets[bucket_of(inode->data, index)];
+
+    while (chunk && chunk->index != index)
+        chunk = chunk->next;
+    return chunk;
+}
+
+struct tfs_chunk *chunk_find_locked(struct tfs_inode *inode, uint64_t index)
+{
+    struct tfs_chunk *chunk = find(inode, index);
+
+    if (chunk)
+        chunk->users++;
+    return chunk;
+}
+
+struct tfs_chunk *chunk_get_locked(struct tfs_inode *inode, uint64_t index)
+{
+    struct tfs_data *data = inode->data;
+    struct tfs_chunk *chunk = find(inode, index);
+    struct tfs_chunk **bucket;
+
+    if (chunk) {
+        chunk->users++;
+        return chunk;
+    }
+    chunk = calloc(1, sizeof(*chunk));
+    if (!chunk)
+        return NULL;
+    chunk->index = index;
+    chunk->inode = inode;
+    chunk->users = 1;
+    list_init(&chunk->unflushed_node);
+    list_init(&chunk->pressure_node);
+    flush_prepare(chunk);
+
+    grow(data);
+    bucket = &data->buckets[bucket_of(data, index)];
+    chunk->next = *bucket;
+    *bucket = chunk;
+    data->chunk_count++;
+    return chunk;
+}
+
+void chunk_put_locked(struct tfs_chunk *chunk)
+{
+    struct tfs_data *data = chunk->inode->data;
+    struct tfs_chunk **at;
+
+    assert(chunk->users > 0);
+    if (--chunk->users > 0 || chunk->row_changed || chunk->commits)
+        return;
+    assert(!chunk->dirty && !chunk->in_flight && !chunk->queued);
+    at = &data->buckets[bucket_of(data, chunk->index)];
+    while (*at != chunk)
+        at = &(*at)->next;
+    *at = chunk->next;
+    data->chunk_count--;
+    row_unref(chunk->row);
+    row_unref(chunk->committed);
+    free(chunk);
+}
+
+void chunk_visit_locked(struct tfs_inode *inode,
+                        void (*visit)(struct tfs_chunk *chunk, void *context), void *context)
+{
+    struct tfs_data *data = inode->data;
+
+    for (size_t i = 0; i < data->bucket_count; i++) {
+        for (struct tfs_chunk *chunk = data->buckets[i]; chunk; chunk = chunk->next)
+            visit(chunk, context);
+    }
+}
+
+void chunk_hold_shared_locked(struct tfs_chunk *chunk)
+{
+    while (chunk->exclusive)
+        tfs_cond_wait(&chunk->inode->data->changed, &chunk->inode->lock);
+    chunk->shared++;
+}
+
+void chunk_hold_exclusive_locked(struct tfs_chunk *chunk)
+{
+    while (chunk->exclusive || chunk->shared || chunk->in_flight)
+        tfs_cond_wait(&chunk->inode->data->changed, &chunk->inode->lock);
+    chunk->exclusive = true;
+}
+
+void chunk_release_shared_locked(struct tfs_chunk *chunk)
+{
+    assert(chunk->shared > 0);
+    if (--chunk->shared == 0)
+        tfs_cond_broadcast(&chunk->inode->data->changed);
+}
+
+void chunk_release_exclusive_locked(struct tfs_chunk *chunk)
+{
+    assert(chunk->exclusive);
+    chunk->exclusive = false;
+    tfs_cond_broadcast(&chunk->inode->data->changed);
+}
+
+int chunk_read_row(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t index,
+                   struct tfs_row **ret)
+{
+    uint8_t key[META_EXTENT_KEY_SIZE];
+    struct index_value value;
+    int err;
+
+    meta_extent_key(inode->number, index, key);
+    err = index_get(volume->index, INDEX_EXTENT, key, sizeof(key), &value);
+    if (err == -ENOENT) {
+        *ret = NULL;
+        return 0;
+    }
+    if (err)
+        return err;
+    err = row_decode(value.data, value.size, &inode->data->shape, ret);
+    index_value_release(&value);
+    return err;
+}
+
+int chunk_load_row(struct tfs_volume *volume, struct tfs_chunk *chunk)
+{
+    struct tfs_inode *inode = chunk->inode;
+    struct tfs_row *row = NULL;
+    bool in_index;
+    bool known;
+    int err;
+
+    tfs_mutex_lock(&inode->lock);
+    known = chunk->row_known;
+    /* Behind the committed size the index has nothing: a file that is being written costs no
+     * lookups. */
+    in_index = chunk->index * inode->data->shape.chunk_size < inode->record.size;
+    tfs_mutex_unlock(&inode->lock);
+    if (known)
+        return 0;
+    if (in_index) {
+        err = chunk_read_row(volume, inode, chunk->index, &row);
+        if (err)
+            return err;
+    }
+
+    tfs_mutex_lock(&inode->lock);
+    if (!chunk->row_known) {
+        chunk->row_known = true;
+        chunk->row = row_ref(row);
+        chunk->committed = TAKE_PTR(row);
+    }
+    tfs_mutex_unlock(&inode->lock);
+    row_unref(row);
+    return 0;
+}
+
+int chunk_copy_row(struct tfs_volume *volume, const struct tfs_row *row,
+                   const struct row_shape *shape, uint32_t offset, uint32_t size,
+                   struct tfs_scratch *scratch, void *dst)
+{
+    uint8_t *at = dst;
+
+    while (size > 0) {
+        const struct extent *extent = row_find(row, shape->block_size, offset);
+        uint32_t start = extent ? extent->first_block * shape->block_size : UINT32_MAX;
+        uint32_t part;
+
+        if (offset < start) {
+            part = (uint32_t)tfs_min_u64(size, start - offset);
+            memset(at, 0, part);
+        } else {
+            struct frames_source source = frames_source_of(extent, shape->block_size);
+            int err;
+
+            part = (uint32_t)tfs_min_u64(size, start + extent->visible_size - offset);
+            err = frames_copy(volume->frames, &source,
+                              extent->frame_block * shape->block_size + (offset - start), part,
+                              scratch, at);
+            if (err)
+                return err;
+        }
+        at += part;
+        offset += part;
+        size -= part;
+    }
+    return 0;
+}
+
+int chunk_fill_slot(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t slot_index,
+                    struct tfs_scratch *scratch)
+{
+    struct chunk_slot *slot = &chunk->slots[slot_index];
+    const struct row_shape *shape = &chunk->inode->data->shape;
+    uint32_t base = slot_index * FRAME_BUFFER_SIZE;
+    int err;
+
+    assert(slot->buffer && slot->from < slot->to);
+    if (slot->whole)
+        return 0;
+    err = chunk_load_row(volume, chunk);
+    if (!err)
+        err = chunk_copy_row(volume, chunk->row, shape, base, slot->from, scratch, slot->buffer);
+    if (!err)
+        err = chunk_copy_row(volume, chunk->row, shape, base + slot->to,
+                             FRAME_BUFFER_SIZE - slot->to, scratch, slot->buffer + slot->to);
+    if (!err)
+        slot->whole = true;
+    return err;
+}
+
+void chunk_mark_dirty_locked(struct tfs_volume *volume, struct tfs_chunk *chunk)
+{
+    struct tfs_data *data = chunk->inode->data;
+
+    data->sequence++;
+    if (!chunk->dirty) {
+        chunk->dirty = true;
+        chunk->users++;
+        chunk->dirty_sequence = data->sequence;
+        list_push_back(&data->unflushed, &chunk->unflushed_node);
+        flush_note_dirty(volume->flush, chunk);
+        commit_note(volume, chunk->inode);
+    }
+}
+
+bool chunk_is_complete(const struct tfs_chunk *chunk)
+{
+    uint32_t slot_count = chunk->inode->data->shape.chunk_size / FRAME_BUFFER_SIZE;
+    uint32_t first = 0;
+
+    if (chunk->slots[slot_count - 1].to != FRAME_BUFFER_SIZE)
+        return false;
+    while (chunk->slots[first].to == 0)
+        first++;
+    for (uint32_t i = first; i < slot_count; i++) {
+        const struct chunk_slot *slot = &chunk->slots[i];
+
+        if (slot->to != FRAME_BUFFER_SIZE || (i > first && slot->from != 0))
+            return false;
+    }
+    return true;
+}
+
+static bool is_uncommitted(const struct tfs_chunk *chunk, const struct frame_ref *frame)
+{
+    return !row_has_frame(chunk->committed, frame) &&
+           !(chunk->commits && row_has_frame(chunk->committing, frame));
+}
+
+void chunk_set_row_locked(struct tfs_volume *volume, struct tfs_chunk *chunk, struct tfs_row *row)
+{
+    struct tfs_row *old = chunk->row;
+
+    for (uint32_t i = 0; old && i < old->extent_count; i++) {
+        const struct frame_ref *frame = &old->extents[i].frame;
+
+        if (frame->segment && row_shows_first(old, i) && !row_has_frame(row, frame) &&
+            is_uncommitted(chunk, frame))
+            reclaim_frame(volume->reclaim, frame, 0);
+    }
+    chunk->row = row;
+    chunk->row_changed = true;
+    row_unref(old);
+    commit_note(volume, chunk->inode);
+}
+
+/* Takes the buffer of a slot that has nothing dirty any more. */
+static void empty_slot(struct tfs_volume *volume, struct chunk_slot *slot)
+{
+    void *buffer = slot->buffer;
+
+    *slot = (struct chunk_slot){0};
+    if (buffer)
+        memory_give_dirty(volume->memory, 1, &buffer);
+}
+
+void chunk_discard_locked(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t offset)
+{
+    bool dirty = false;
+
+    for (uint32_t i = 0; i < CHUNK_SLOTS_MAX; i++) {
+        struct chunk_slot *slot = &chunk->slots[i];
+        uint32_t base = i * FRAME_BUFFER_SIZE;
+
+        if (base + slot->to > offset)
+            slot->to = offset > base ? offset - base : 0;
+        if (slot->from >= slot->to)
+            empty_slot(volume, slot);
+        else if (slot->whole && slot->to < FRAME_BUFFER_SIZE)
+            memset(slot->buffer + slot->to, 0, FRAME_BUFFER_SIZE - slot->to);
+        dirty = dirty || slot->buffer;
+    }
+    if (chunk->dirty && !dirty) {
+        chunk->dirty = false;
+        list_remove(&chunk->unflushed_node);
+        flush_forget_dirty(volume->flush, chunk);
+        segments_unreserve(volume->segments, chunk->reserved_size);
+        chunk->reserved_size = 0;
+        chunk->error = 0;
+        tfs_cond_broadcast(&chunk->inode->data->changed);
+        chunk_put_locked(chunk);
+    }
+}
+
+/* The first chunk >= `index` that has an object. UINT64_MAX: none. */
+struct next_object {
+    uint64_t index;
+    uint64_t found;
+};
+
+static void look_for_next(struct tfs_chunk *chunk, void *context)
+{
+    struct next_object *next = context;
+
+    if (chunk->index >= next->index && chunk->index < next->found)
+        next->found = chunk->index;
+}
+
+static int next_in_index(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t index,
+                         uint64_t *ret)
+{
+    uint8_t prefix[META_INODE_KEY_SIZE];
+    uint8_t start[META_EXTENT_KEY_SIZE];
+    struct index_range range = {.table = INDEX_EXTENT,
+                                .prefix = prefix,
+                                .prefix_size = sizeof(prefix),
+                                .start = start,
+                                .start_size = sizeof(start)};
+    struct index_record record;
+    struct index_scan *scan;
+    int more;
+    int err;
+
+    meta_inode_key(inode->number, prefix);
+    meta_extent_key(inode->number, index, start);
+    err = index_scan_open(volume->index, &range, &scan);
+    if (err)
+        return err;
+    more = index_scan_next(scan, &record);
+    *ret = UINT64_MAX;
+    if (more > 0 && record.key_size == META_EXTENT_KEY_SIZE)
+        *ret = tfs_get_be64(record.key + META_INODE_KEY_SIZE);
+    index_scan_close(scan);
+    return more < 0 ? more : 0;
+}
+
+int chunk_next(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t index, uint64_t *ret)
+{
+    struct next_object next = {.index = index, .found = UINT64_MAX};
+    uint64_t in_index;
+    int err = next_in_index(volume, inode, index, &in_index);
+
+    if (err)
+        return err;
+    tfs_mutex_lock(&inode->lock);
+    chunk_visit_locked(inode, look_for_next, &next);
+    tfs_mutex_unlock(&inode->lock);
+    *ret = tfs_min_u64(in_index, next.found);
+    return 0;
+}

@@ -1,0 +1,137 @@
+/*
+ * Chunks in memory: dirty buffers over a row.
+ *
+ * A file's data is cut into chunks of shape.chunk_size bytes, stored as blocks of shape.block_size
+ * bytes. For a file of chunk size c
+ *
+ *     block_size = min(c, 256 KiB)                   the unit of encoding, of checksums and of
+ * reading chunk_size = min(max(c, 256 KiB), 4 MiB)       the unit of write-back and of index rows
+ *
+ * so that many tiny chunks share a buffer, a frame and a row, and a huge one is written back in
+ * parts.
+ *
+ * A chunk object exists while somebody uses it, it has dirty data, or its row differs from the
+ * index:
+ *
+ *     (none) --chunk_get--> clean --chunk_mark_dirty--> dirty --flush starts--> in flight --flush
+ * ends--> clean, row changed ^                           ^------- flush fails -------'          |
+ *                             '---------------------------- commit ------------------------------'
+ *
+ * Buffers are written by one exclusive holder, and read by shared holders; a chunk in flight is
+ * read only. All fields are guarded by the inode's lock, except that the holder of a chunk uses the
+ * slots' contents without it.
+ */
+#ifndef TFS_CHUNK_H
+#define TFS_CHUNK_H
+
+#include "store/base/list.h"
+#include "store/base/lock.h"
+#include "store/base/workers.h"
+#include "store/codec/frame.h"
+#include "store/row.h"
+
+struct tfs_inode;
+struct tfs_scratch;
+struct tfs_volume;
+
+enum { CHUNK_SLOTS_MAX = FRAME_RAW_SIZE_MAX / FRAME_BUFFER_SIZE };
+
+/* One buffer of a chunk. Bytes [from, to) are newer than the row; with `whole`, all bytes are what
+ * a reader should see. */
+struct chunk_slot {
+    uint8_t *buffer; /* NULL: nothing is dirty here */
+    uint32_t from;
+    uint32_t to;
+    bool whole;
+};
+
+struct tfs_chunk {
+    uint64_t index;
+    struct tfs_inode *inode;
+    struct tfs_chunk *next; /* in its bucket */
+    unsigned users;         /* operations, and the queues that it stands in */
+
+    bool exclusive;  /* a writer has it */
+    unsigned shared; /* readers that have it */
+    bool in_flight;  /* a flush has it */
+    bool queued;     /* a flush will come */
+    bool dirty;
+    struct list unflushed_node; /* on data->unflushed while dirty */
+    uint64_t dirty_sequence;    /* data->sequence when it became dirty */
+    struct list pressure_node;  /* on the flush's list of dirty chunks; guarded by the flush lock */
+    int error;                  /* of the last flush; 0 when it succeeded or was not tried since */
+    uint64_t reserved_size;     /* of the disk, for its flush */
+    struct tfs_job flush_job;
+
+    bool row_known;
+    struct tfs_row *row;       /* where flushed data is, committed or not */
+    struct tfs_row *committed; /* what the index has */
+    struct tfs_row
+        *committing;  /* what a commit in progress writes, clipped to the size it commits */
+    bool row_changed; /* row differs from committed */
+    bool commits;     /* `committing` is valid */
+
+    struct chunk_slot slots[CHUNK_SLOTS_MAX];
+};
+
+/* The chunk's object, made when there is none; one more user. Called with the inode's lock. NULL:
+ * no memory. */
+struct tfs_chunk *chunk_get_locked(struct tfs_inode *inode, uint64_t index);
+
+/* The same if there is an object, else NULL. */
+struct tfs_chunk *chunk_find_locked(struct tfs_inode *inode, uint64_t index);
+
+/* One user less; the object goes when it is not needed any more. Called with the inode's lock. */
+void chunk_put_locked(struct tfs_chunk *chunk);
+
+/* Wait until nobody else writes (and with exclusive: reads or flushes), then hold. Called with the
+ * inode's lock. */
+void chunk_hold_shared_locked(struct tfs_chunk *chunk);
+void chunk_hold_exclusive_locked(struct tfs_chunk *chunk);
+void chunk_release_shared_locked(struct tfs_chunk *chunk);
+void chunk_release_exclusive_locked(struct tfs_chunk *chunk);
+
+/* Make sure that chunk->row is known. Called without the inode's lock, by a holder or user. */
+TFS_MUST_CHECK int chunk_load_row(struct tfs_volume *volume, struct tfs_chunk *chunk);
+
+/* The row of a chunk that has no object, from the index. *ret is the caller's, NULL for a hole. */
+TFS_MUST_CHECK int chunk_read_row(struct tfs_volume *volume, struct tfs_inode *inode,
+                                  uint64_t index, struct tfs_row **ret);
+
+/*
+ * Copy chunk-relative bytes [offset, offset + size) as the row shows them, holes as zeros. Without
+ * the inode's lock, by a holder.
+ */
+TFS_MUST_CHECK int chunk_copy_row(struct tfs_volume *volume, const struct tfs_row *row,
+                                  const struct row_shape *shape, uint32_t offset, uint32_t size,
+                                  struct tfs_scratch *scratch, void *dst);
+
+/* Complete a dirty slot from the row, so that all its bytes are right. By the exclusive holder. */
+TFS_MUST_CHECK int chunk_fill_slot(struct tfs_volume *volume, struct tfs_chunk *chunk,
+                                   uint32_t slot, struct tfs_scratch *scratch);
+
+/* The slots have dirty bytes: note it for flush and commit. Called with the inode's lock. */
+void chunk_mark_dirty_locked(struct tfs_volume *volume, struct tfs_chunk *chunk);
+
+/* All its dirty bytes reach without a gap to its end, so that nothing more is likely to come. */
+bool chunk_is_complete(const struct tfs_chunk *chunk);
+
+/* Set a new row (given); frames that no committed row has are dead at once. Called with the inode's
+ * lock. */
+void chunk_set_row_locked(struct tfs_volume *volume, struct tfs_chunk *chunk, struct tfs_row *row);
+
+/* Forget dirty bytes from chunk-relative `offset` on, and give their buffers back. By the exclusive
+ * holder or with the gate closed; with the inode's lock. */
+void chunk_discard_locked(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t offset);
+
+/* The first chunk from `index` on that may show anything but zeros; UINT64_MAX when there is none.
+ * Without the inode's lock. */
+TFS_MUST_CHECK int chunk_next(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t index,
+                              uint64_t *ret);
+
+/* Visit every chunk object of the inode. Called with the inode's lock; `visit` must not get or put
+ * chunks. */
+void chunk_visit_locked(struct tfs_inode *inode,
+                        void (*visit)(struct tfs_chunk *chunk, void *context), void *context);
+
+#endif

@@ -1,0 +1,128 @@
+/*
+ * A file's data in memory: sizes and the gate. Invariants:
+ *
+ * 1. While `exclusive` is set, `active` is 0: a change of shape sees no read, write or flush in
+ * progress.
+ * 2. record.size <= what the chunks in the index and the holes between them give; data->size may be
+ * more or less until the next commit.
+ */
+#include "store/data.h"
+
+#include "store/base/error.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+/* st_blksize: what stdio, Python and cp take as their buffer; as much as one FUSE request carries.
+ */
+enum { DATA_BUCKETS_MIN = 8, DATA_IO_SIZE = 1024 * 1024 };
+
+struct row_shape data_shape(uint8_t chunk_size_log2)
+{
+    uint64_t chunk_size = 1ull << chunk_size_log2;
+
+    return (struct row_shape){
+        .block_size = (uint32_t)tfs_min_u64(chunk_size, FRAME_BLOCK_SIZE_MAX),
+        .chunk_size =
+            (uint32_t)tfs_min_u64(tfs_max_u64(chunk_size, FRAME_BUFFER_SIZE), FRAME_RAW_SIZE_MAX),
+    };
+}
+
+int data_new(struct tfs_volume *volume, struct tfs_inode *inode, struct tfs_data **ret)
+{
+    struct tfs_data *data = calloc(1, sizeof(*data));
+
+    if (!data)
+        return -ENOMEM;
+    data->volume = volume;
+    data->inode = inode;
+    data->compression = inode->record.compression;
+    data->shape = data_shape(inode->record.chunk_size_log2);
+    data->size = inode->record.size;
+    data->written_end = inode->record.size;
+    data->keep_size = true;
+    data->bucket_count = DATA_BUCKETS_MIN;
+    data->buckets = calloc(data->bucket_count, sizeof(data->buckets[0]));
+    if (!data->buckets) {
+        free(data);
+        return -ENOMEM;
+    }
+    list_init(&data->unflushed);
+    tfs_cond_init(&data->changed);
+    *ret = data;
+    return 0;
+}
+
+void data_free(struct tfs_data *data)
+{
+    if (!data)
+        return;
+    assert(data->chunk_count == 0 && data->active == 0);
+    tfs_cond_release(&data->changed);
+    free(data->buckets);
+    free(data);
+}
+
+static void count_unflushed(struct tfs_chunk *chunk, void *context)
+{
+    uint64_t *bytes = context;
+
+    for (int i = 0; i < CHUNK_SLOTS_MAX; i++)
+        *bytes += chunk->slots[i].to - chunk->slots[i].from;
+}
+
+void data_attr_locked(struct tfs_inode *inode, struct tfs_attr *ret)
+{
+    uint64_t unflushed = 0;
+
+    chunk_visit_locked(inode, count_unflushed, &unflushed);
+    ret->size = inode->data->size;
+    ret->blocks += (unflushed + 511) / 512;
+    ret->block_size = DATA_IO_SIZE;
+}
+
+void data_enter(struct tfs_inode *inode)
+{
+    struct tfs_data *data = inode->data;
+
+    tfs_mutex_lock(&inode->lock);
+    while (data->exclusive || data->exclusive_wait)
+        tfs_cond_wait(&data->changed, &inode->lock);
+    data->active++;
+    tfs_mutex_unlock(&inode->lock);
+}
+
+void data_leave(struct tfs_inode *inode)
+{
+    struct tfs_data *data = inode->data;
+
+    tfs_mutex_lock(&inode->lock);
+    assert(data->active > 0);
+    if (--data->active == 0 && data->exclusive_wait)
+        tfs_cond_broadcast(&data->changed);
+    tfs_mutex_unlock(&inode->lock);
+}
+
+void data_enter_exclusive(struct tfs_inode *inode)
+{
+    struct tfs_data *data = inode->data;
+
+    tfs_mutex_lock(&inode->lock);
+    data->exclusive_wait++;
+    while (data->exclusive || data->active)
+        tfs_cond_wait(&data->changed, &inode->lock);
+    data->exclusive_wait--;
+    data->exclusive = true;
+    tfs_mutex_unlock(&inode->lock);
+}
+
+void data_leave_exclusive(struct tfs_inode *inode)
+{
+    struct tfs_data *data = inode->data;
+
+    tfs_mutex_lock(&inode->lock);
+    data->exclusive = false;
+    tfs_cond_broadcast(&data->changed);
+    tfs_mutex_unlock(&inode->lock);
+}

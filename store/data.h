@@ -1,0 +1,65 @@
+/*
+ * The data of a regular file in memory: its visible size, its chunks that differ from the index or
+ * are in use, and the gate that keeps changes of shape apart from reads and writes.
+ *
+ * All fields are guarded by the inode's lock unless they say otherwise.
+ */
+#ifndef TFS_DATA_H
+#define TFS_DATA_H
+
+#include "store/chunk.h"
+#include "store/inode.h"
+#include "store/readahead.h"
+
+struct tfs_data {
+    struct tfs_volume *volume; /* immutable, as the next three */
+    struct tfs_inode *inode;
+    struct row_shape shape;        /* of its chunks */
+    struct codec_spec compression; /* of new frames */
+    struct tfs_cond changed;       /* any of the states below; waiters look again */
+
+    uint64_t size; /* what programs see */
+    uint64_t
+        written_end; /* where the last written byte ends; what truncate appended does not count */
+    bool keep_size; /* the full size may be committed: the file was closed, synced or named since it
+                       grew */
+    bool times_changed; /* record has times that are not committed */
+
+    bool appending;          /* a write at the end is in progress */
+    unsigned active;         /* reads, writes and flushes in progress */
+    bool exclusive;          /* a change of shape is in progress */
+    unsigned exclusive_wait; /* changes of shape that wait; new activity lets them go first */
+
+    struct tfs_chunk **buckets; /* chunks by index */
+    size_t bucket_count;        /* a power of two */
+    size_t chunk_count;
+    struct list unflushed; /* dirty chunks by dirty_sequence, oldest first */
+    uint64_t sequence;     /* of the last write */
+
+    uint64_t error_count; /* background flushes that failed so far; opens remember how many they
+                             have reported */
+    int last_error;
+
+    struct readahead readahead;
+};
+
+TFS_MUST_CHECK int data_new(struct tfs_volume *volume, struct tfs_inode *inode,
+                            struct tfs_data **ret);
+void data_free(struct tfs_data *data); /* accepts NULL; nothing may be dirty */
+
+/* Sizes of a file's chunks and blocks in memory and on disk, from its chunk_size: see chunk.h. */
+struct row_shape data_shape(uint8_t chunk_size_log2);
+
+/* Overwrites in *ret what programs see different from the record. */
+void data_attr_locked(struct tfs_inode *inode, struct tfs_attr *ret);
+
+/*
+ * The gate. Reads, writes and flushes enter together; a change of shape (truncate, punch, clone
+ * into) waits until they have left and keeps them out. Waits; takes the inode's lock.
+ */
+void data_enter(struct tfs_inode *inode);
+void data_leave(struct tfs_inode *inode);
+void data_enter_exclusive(struct tfs_inode *inode);
+void data_leave_exclusive(struct tfs_inode *inode);
+
+#endif

@@ -1,0 +1,239 @@
+/*
+ * Encoding a chunk. A run is a stretch of dirty bytes without a gap, widened to whole blocks; each
+ * run becomes one frame, appended in one write. A run of zeros becomes a hole and costs nothing; a
+ * small frame stays in the row.
+ */
+#include "store/encode.h"
+
+#include "store/base/error.h"
+#include "store/data.h"
+#include "store/reclaim.h"
+#include "store/scratch.h"
+#include "store/segment/segment.h"
+#include "store/usage.h"
+#include "store/volume.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* Where the old row's bytes end within [from, to), chunk-relative; `from` when it has none there.
+ */
+static uint32_t old_end(const struct tfs_row *row, const struct row_shape *shape, uint32_t from,
+                        uint32_t to)
+{
+    uint32_t end = from;
+
+    for (uint32_t i = 0; row && i < row->extent_count; i++) {
+        const struct extent *extent = &row->extents[i];
+        uint32_t start = extent->first_block * shape->block_size;
+        uint32_t extent_end = start + extent->visible_size;
+
+        if (start < to && extent_end > end)
+            end = extent_end < to ? extent_end : to;
+    }
+    return end;
+}
+
+/*
+ * Widens a slot's dirty bytes to whole blocks with what the row has around them. Behind the old
+ * bytes' end nothing is added: the last block of a frame may be short.
+ */
+static int widen_slot(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t index,
+                      struct tfs_scratch *scratch)
+{
+    const struct row_shape *shape = &chunk->inode->data->shape;
+    struct chunk_slot *slot = &chunk->slots[index];
+    uint32_t base = index * FRAME_BUFFER_SIZE;
+    uint32_t from = (uint32_t)tfs_align_down(slot->from, shape->block_size);
+    uint32_t to = (uint32_t)tfs_align_up(slot->to, shape->block_size);
+    int err = 0;
+
+    to = old_end(chunk->row, shape, base + slot->to, base + to) - base;
+    if (!slot->whole && from < slot->from)
+        err = chunk_copy_row(volume, chunk->row, shape, base + from, slot->from - from, scratch,
+                             slot->buffer + from);
+    if (!err && !slot->whole && slot->to < to)
+        err = chunk_copy_row(volume, chunk->row, shape, base + slot->to, to - slot->to, scratch,
+                             slot->buffer + slot->to);
+    if (err)
+        return err;
+    slot->from = from;
+    slot->to = to;
+    return 0;
+}
+
+/* A chunk that is one buffer and in too many pieces is made one piece again. */
+static int defragment(struct tfs_volume *volume, struct tfs_chunk *chunk,
+                      struct tfs_scratch *scratch)
+{
+    const struct row_shape *shape = &chunk->inode->data->shape;
+    struct chunk_slot *slot = &chunk->slots[0];
+    uint32_t end;
+    int err;
+
+    if (shape->chunk_size != FRAME_BUFFER_SIZE || !chunk->row ||
+        chunk->row->extent_count <= ROW_EXTENTS_COMFORTABLE)
+        return 0;
+    err = chunk_fill_slot(volume, chunk, 0, scratch);
+    if (err)
+        return err;
+    end = row_end(chunk->row, shape->block_size);
+    slot->from = 0;
+    slot->to = end > slot->to ? end : slot->to;
+    return 0;
+}
+
+static bool is_zero(const uint8_t *bytes, size_t size)
+{
+    return bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
+}
+
+static bool run_is_zero(const struct tfs_chunk *chunk, const struct encoded_run *run)
+{
+    for (uint32_t i = run->first_slot; i < run->first_slot + run->slot_count; i++) {
+        const struct chunk_slot *slot = &chunk->slots[i];
+
+        if (!is_zero(slot->buffer + slot->from, slot->to - slot->from))
+            return false;
+    }
+    return true;
+}
+
+/* Finds the run that begins with slot `first`: it goes on as long as each buffer is full to its
+ * end. */
+static void find_run(const struct tfs_chunk *chunk, uint32_t first, struct encoded_run *ret)
+{
+    const struct row_shape *shape = &chunk->inode->data->shape;
+    uint32_t slot_count = shape->chunk_size / FRAME_BUFFER_SIZE;
+    const struct chunk_slot *slots = chunk->slots;
+    uint32_t last = first;
+    uint32_t start = first * FRAME_BUFFER_SIZE + slots[first].from;
+    uint32_t end;
+
+    while (last + 1 < slot_count && slots[last].to == FRAME_BUFFER_SIZE && slots[last + 1].buffer &&
+           slots[last + 1].from == 0)
+        last++;
+    end = last * FRAME_BUFFER_SIZE + slots[last].to;
+    *ret = (struct encoded_run){
+        .first_slot = first,
+        .slot_count = last - first + 1,
+        .on_unit_boundary = slots[first].from == 0,
+        .block_count = (end - start + shape->block_size - 1) / shape->block_size,
+        .extent = {.first_block = start / shape->block_size, .visible_size = end - start},
+    };
+}
+
+static int append_frame(struct tfs_volume *volume, struct encoded_run *run,
+                        struct tfs_scratch *scratch, uint32_t stored_size)
+{
+    size_t padded = tfs_align_up(stored_size, SEGMENT_ALIGNMENT);
+    struct segment_position position;
+    int err;
+
+    memset(scratch->bytes + stored_size, 0, padded - stored_size);
+    err = segments_append(volume->segments, scratch->bytes, padded, &position);
+    if (err)
+        return err;
+    run->extent.frame.segment = position.number;
+    run->extent.frame.offset = position.offset;
+    usage_appended(volume->usage, &run->extent.frame);
+    return 0;
+}
+
+static int encode_run(struct tfs_volume *volume, struct tfs_chunk *chunk, struct encoded_run *run,
+                      struct tfs_scratch *scratch)
+{
+    const struct row_shape *shape = &chunk->inode->data->shape;
+    const void *buffers[CHUNK_SLOTS_MAX];
+    struct frame_source source = {
+        .buffers = buffers,
+        .raw_size = run->extent.visible_size,
+        .block_size = shape->block_size,
+        .tag = {.inode = chunk->inode->number,
+                .offset = chunk->index * shape->chunk_size +
+                          (uint64_t)run->extent.first_block * shape->block_size},
+    };
+    struct frame_view view;
+    int64_t stored_size;
+    int err;
+
+    for (uint32_t i = 0; i < run->slot_count; i++)
+        buffers[i] = chunk->slots[run->first_slot + i].buffer;
+    buffers[0] = chunk->slots[run->first_slot].buffer + chunk->slots[run->first_slot].from;
+
+    stored_size = frame_encode(scratch->codec, &chunk->inode->data->compression, &source,
+                               scratch->bytes, scratch->capacity);
+    if (stored_size < 0)
+        return (int)stored_size;
+    err = frame_open(scratch->bytes, (size_t)stored_size, &view);
+    if (err)
+        return tfs_fail(-EIO, "a frame that was just made does not verify: memory is at fault");
+
+    run->extent.frame = (struct frame_ref){
+        .stored_size = (uint32_t)stored_size,
+        .raw_size = view.raw_size,
+        .header_crc = view.header_crc,
+        .block_count = view.block_count,
+    };
+    if (stored_size > ROW_INLINE_SIZE_MAX || run->slot_count > 1)
+        return append_frame(volume, run, scratch, (uint32_t)stored_size);
+    memcpy(run->inline_copy, scratch->bytes, (size_t)stored_size);
+    run->extent.inline_bytes = run->inline_copy;
+    return 0;
+}
+
+void encode_give_back(struct tfs_volume *volume, const struct encoded_chunk *encoded)
+{
+    for (uint32_t i = 0; i < encoded->run_count; i++) {
+        const struct frame_ref *frame = &encoded->runs[i].extent.frame;
+
+        if (encoded->runs[i].extent.visible_size && frame->segment)
+            reclaim_frame(volume->reclaim, frame, 0);
+    }
+}
+
+static int prepare_slots(struct tfs_volume *volume, struct tfs_chunk *chunk,
+                         struct tfs_scratch *scratch)
+{
+    int err = chunk_load_row(volume, chunk);
+
+    if (!err)
+        err = defragment(volume, chunk, scratch);
+    for (uint32_t i = 0; i < CHUNK_SLOTS_MAX && !err; i++) {
+        if (chunk->slots[i].buffer)
+            err = widen_slot(volume, chunk, i, scratch);
+    }
+    return err;
+}
+
+int encode_chunk(struct tfs_volume *volume, struct tfs_chunk *chunk, struct tfs_scratch *scratch,
+                 struct encoded_chunk *ret)
+{
+    int err = prepare_slots(volume, chunk, scratch);
+
+    ret->run_count = 0;
+    ret->raw_bytes = 0;
+    ret->stored_bytes = 0;
+    for (uint32_t i = 0; i < CHUNK_SLOTS_MAX && !err;) {
+        struct encoded_run *run = &ret->runs[ret->run_count];
+
+        if (!chunk->slots[i].buffer) {
+            i++;
+            continue;
+        }
+        find_run(chunk, i, run);
+        ret->raw_bytes += run->extent.visible_size;
+        if (run_is_zero(chunk, run)) {
+            run->extent.visible_size = 0;
+        } else {
+            err = encode_run(volume, chunk, run, scratch);
+            ret->stored_bytes += run->extent.frame.stored_size;
+        }
+        if (!err)
+            ret->run_count++;
+        i += run->slot_count;
+    }
+    if (err)
+        encode_give_back(volume, ret);
+    return err;
+}

@@ -1,0 +1,542 @@
+/*
+ * Write-back of chunks. The states are chunk.h's; here is who moves a chunk along:
+ *
+ *   dirty   --flush_submit_locked--> queued   --worker or helper: flush_chunk--> in flight -->
+ * clean, row changed
+ *
+ * Invariants:
+ * 1. A queued chunk has one job in the workers' queue, which holds one user of the chunk. Somebody
+ * else may flush the chunk first; the job then finds nothing to do.
+ * 2. A dirty chunk that is neither queued nor in flight is on the list of dirty chunks, oldest
+ * first.
+ * 3. A flush that failed leaves the bytes dirty. They are given up only when the file has no more
+ * opens (data loss that close reported), see file.c.
+ */
+#include "store/flush.h"
+
+#include "store/base/error.h"
+#include "store/base/log.h"
+#include "store/cache.h"
+#include "store/data.h"
+#include "store/encode.h"
+#include "store/memory.h"
+#include "store/scratch.h"
+#include "store/segment/segment.h"
+#include "store/volume.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+enum {
+    RELIEVE_CHUNKS = 8, /* how many chunks one writer that waits for memory sends off at a time */
+    HELPER_COUNT = 4,   /* threads that write back small files themselves at the same time */
+    HELPER_BUFFERS_MAX = 2, /* what counts as small: dirty buffers of the only dirty chunk */
+};
+
+/* What a flush needs beside its scratch; too large for a stack. */
+struct flush_scratch {
+    struct tfs_scratch *scratch;
+    struct encoded_chunk encoded;
+    struct flush_scratch *next; /* among free helpers */
+};
+
+struct tfs_flush {
+    struct tfs_volume *volume; /* immutable */
+    struct tfs_workers *workers;
+    struct flush_scratch *helpers; /* a stack of free ones, guarded by lock */
+    struct tfs_mutex lock;         /* rank TFS_RANK_FLUSH */
+    struct tfs_cond done;
+    struct list dirty;  /* guarded by lock; chunks that are neither queued nor in flight */
+    unsigned in_flight; /* guarded by lock; queued ones too */
+    int failing;        /* guarded by lock; the error while flushes fail, 0 after one succeeded */
+};
+
+static void flush_scratch_free(void *scratch)
+{
+    struct flush_scratch *own = scratch;
+
+    if (own)
+        scratch_free(own->scratch);
+    free(own);
+}
+
+static int flush_scratch_new(size_t capacity, struct flush_scratch **ret)
+{
+    struct flush_scratch *own = calloc(1, sizeof(*own));
+    int err;
+
+    if (!own)
+        return -ENOMEM;
+    err = scratch_new(capacity, &own->scratch);
+    if (err) {
+        free(own);
+        return err;
+    }
+    *ret = own;
+    return 0;
+}
+
+static int worker_scratch_new(void *context, void **ret)
+{
+    struct flush_scratch *own;
+    int err = flush_scratch_new(scratch_capacity_for_frames(), &own);
+
+    (void)context;
+    if (!err)
+        *ret = own;
+    return err;
+}
+
+static int helpers_new(struct tfs_flush *flush)
+{
+    for (int i = 0; i < HELPER_COUNT; i++) {
+        struct flush_scratch *helper;
+        int err = flush_scratch_new(scratch_capacity_for_requests(), &helper);
+
+        if (err)
+            return err;
+        helper->next = flush->helpers;
+        flush->helpers = helper;
+    }
+    return 0;
+}
+
+int flush_new(struct tfs_volume *volume, struct tfs_flush **ret)
+{
+    struct tfs_workers_options options = {
+        .name = "tfs-worker",
+        .thread_count = volume->options.threads,
+        .scratch_new = worker_scratch_new,
+        .scratch_free = flush_scratch_free,
+    };
+    struct tfs_flush *flush = calloc(1, sizeof(*flush));
+    int err;
+
+    if (!flush)
+        return -ENOMEM;
+    flush->volume = volume;
+    list_init(&flush->dirty);
+    tfs_mutex_init(&flush->lock, TFS_RANK_FLUSH);
+    tfs_cond_init(&flush->done);
+    err = helpers_new(flush);
+    if (!err)
+        err = tfs_workers_new(&options, &flush->workers);
+    if (err) {
+        flush_free(flush);
+        return err;
+    }
+    *ret = flush;
+    return 0;
+}
+
+void flush_free(struct tfs_flush *flush)
+{
+    if (!flush)
+        return;
+    tfs_workers_free(flush->workers);
+    while (flush->helpers) {
+        struct flush_scratch *helper = flush->helpers;
+
+        flush->helpers = helper->next;
+        flush_scratch_free(helper);
+    }
+    tfs_cond_release(&flush->done);
+    tfs_mutex_release(&flush->lock);
+    free(flush);
+}
+
+void flush_note_dirty(struct tfs_flush *flush, struct tfs_chunk *chunk)
+{
+    tfs_mutex_lock(&flush->lock);
+    list_push_back(&flush->dirty, &chunk->pressure_node);
+    tfs_mutex_unlock(&flush->lock);
+}
+
+void flush_forget_dirty(struct tfs_flush *flush, struct tfs_chunk *chunk)
+{
+    tfs_mutex_lock(&flush->lock);
+    list_remove(&chunk->pressure_node);
+    tfs_mutex_unlock(&flush->lock);
+}
+
+/* Waits until the chunk is nobody's, then takes it for this flush. False when there is nothing to
+ * write back (any more). */
+static bool flight_begin(struct tfs_flush *flush, struct tfs_chunk *chunk)
+{
+    struct tfs_inode *inode = chunk->inode;
+    bool begin;
+
+    data_enter(inode);
+    tfs_mutex_lock(&inode->lock);
+    while (chunk->exclusive || chunk->in_flight)
+        tfs_cond_wait(&inode->data->changed, &inode->lock);
+    begin = chunk->dirty;
+    if (begin) {
+        chunk->in_flight = true;
+        flush_forget_dirty(flush, chunk);
+    }
+    tfs_mutex_unlock(&inode->lock);
+    if (!begin)
+        data_leave(inode);
+    return begin;
+}
+
+/* The buffers of a run: into the cache under their frame's name, or back to the pool. */
+static void release_run(struct tfs_volume *volume, struct tfs_chunk *chunk,
+                        const struct encoded_run *run)
+{
+    for (uint32_t i = 0; i < run->slot_count; i++) {
+        struct chunk_slot *slot = &chunk->slots[run->first_slot + i];
+        const struct frame_ref *frame = &run->extent.frame;
+        struct cache_key key = {frame->segment, frame->offset, i};
+        void *buffer = slot->buffer;
+
+        *slot = (struct chunk_slot){0};
+        memory_dirty_to_clean(volume->memory, 1);
+        if (!run->extent.visible_size || !frame->segment || !run->on_unit_boundary ||
+            !cache_offer(volume->cache, &key, buffer))
+            memory_give_clean(volume->memory, 1, &buffer);
+    }
+}
+
+/* The row with all runs in place. *ret is the caller's. */
+static int make_row(struct tfs_chunk *chunk, const struct encoded_chunk *encoded,
+                    struct tfs_row **ret)
+{
+    struct tfs_row *row = row_ref(chunk->row);
+
+    for (uint32_t i = 0; i < encoded->run_count; i++) {
+        const struct encoded_run *run = &encoded->runs[i];
+        struct tfs_row *next;
+        int err =
+            row_replace(row, &chunk->inode->data->shape, &run->extent, run->block_count, &next);
+
+        row_unref(row);
+        if (err)
+            return err;
+        row = next;
+    }
+    *ret = row;
+    return 0;
+}
+
+static void flight_succeeded_locked(struct tfs_volume *volume, struct tfs_chunk *chunk,
+                                    const struct encoded_chunk *encoded, struct tfs_row *row)
+{
+    while (chunk->shared) /* they read the buffers that go away now */
+        tfs_cond_wait(&chunk->inode->data->changed, &chunk->inode->lock);
+    for (uint32_t i = 0; i < encoded->run_count; i++)
+        release_run(volume, chunk, &encoded->runs[i]);
+    chunk_set_row_locked(volume, chunk, row);
+    segments_unreserve(volume->segments, chunk->reserved_size);
+    chunk->reserved_size = 0;
+    chunk->dirty = false;
+    chunk->error = 0;
+    list_remove(&chunk->unflushed_node);
+    tfs_counter_add(&volume->stats.flushed_chunks, 1);
+    tfs_counter_add(&volume->stats.flushed_bytes, encoded->raw_bytes);
+    tfs_counter_add(&volume->stats.stored_bytes, encoded->stored_bytes);
+}
+
+static void flight_failed_locked(struct tfs_volume *volume, struct tfs_chunk *chunk, int error,
+                                 bool news)
+{
+    struct tfs_data *data = chunk->inode->data;
+
+    chunk->error = error;
+    data->last_error = error;
+    data->error_count++;
+    flush_note_dirty(volume->flush, chunk);
+    tfs_counter_add(&volume->stats.flush_failures, 1);
+    if (!news)
+        return; /* one line when write-back begins to fail, not one for every try */
+    tfs_warn("inode %llu chunk %llu: cannot be written back: %s",
+             (unsigned long long)chunk->inode->number, (unsigned long long)chunk->index,
+             tfs_error_text(error));
+}
+
+static void flight_end(struct tfs_volume *volume, struct tfs_chunk *chunk,
+                       const struct encoded_chunk *encoded, int error)
+{
+    struct tfs_inode *inode = chunk->inode;
+    struct tfs_row *row = NULL;
+    bool news;
+
+    if (!error) {
+        error = make_row(chunk, encoded, &row);
+        if (error)
+            encode_give_back(volume, encoded);
+    }
+    tfs_mutex_lock(&volume->flush->lock);
+    news = volume->flush->failing == 0;
+    volume->flush->failing = error;
+    tfs_mutex_unlock(&volume->flush->lock);
+
+    tfs_mutex_lock(&inode->lock);
+    if (error)
+        flight_failed_locked(volume, chunk, error, news);
+    else
+        flight_succeeded_locked(volume, chunk, encoded, row);
+    chunk->in_flight = false;
+    tfs_cond_broadcast(&inode->data->changed);
+    if (!error)
+        chunk_put_locked(chunk); /* the user that being dirty was */
+    tfs_mutex_unlock(&inode->lock);
+    data_leave(inode);
+}
+
+/* Writes one chunk back, if it is dirty. The caller is one of its users. */
+static void flush_chunk(struct tfs_volume *volume, struct tfs_chunk *chunk,
+                        struct flush_scratch *scratch)
+{
+    int err;
+
+    if (!flight_begin(volume->flush, chunk))
+        return;
+    err = encode_chunk(volume, chunk, scratch->scratch, &scratch->encoded);
+    flight_end(volume, chunk, &scratch->encoded, err);
+}
+
+static void one_less_in_flight(struct tfs_flush *flush)
+{
+    tfs_mutex_lock(&flush->lock);
+    assert(flush->in_flight > 0);
+    flush->in_flight--;
+    tfs_cond_broadcast(&flush->done);
+    tfs_mutex_unlock(&flush->lock);
+}
+
+static void run_flush_job(struct tfs_job *job, void *scratch)
+{
+    struct tfs_chunk *chunk = tfs_container_of(job, struct tfs_chunk, flush_job);
+    struct tfs_inode *inode = chunk->inode;
+    struct tfs_volume *volume = inode->data->volume;
+
+    flush_chunk(volume, chunk, scratch);
+    one_less_in_flight(volume->flush);
+
+    tfs_mutex_lock(&inode->lock);
+    chunk->queued = false;
+    tfs_cond_broadcast(&inode->data->changed);
+    chunk_put_locked(chunk);
+    tfs_mutex_unlock(&inode->lock);
+    inode_put(volume, inode);
+}
+
+void flush_prepare(struct tfs_chunk *chunk)
+{
+    list_init(&chunk->flush_job.node);
+    chunk->flush_job.run = run_flush_job;
+}
+
+void flush_submit_locked(struct tfs_flush *flush, struct tfs_chunk *chunk)
+{
+    if (!chunk->dirty || chunk->queued || chunk->in_flight)
+        return;
+    chunk->queued = true;
+    chunk->users++;
+    chunk->error = 0;
+    inode_pin(flush->volume, chunk->inode);
+    tfs_mutex_lock(&flush->lock);
+    list_remove(&chunk->pressure_node);
+    flush->in_flight++;
+    tfs_mutex_unlock(&flush->lock);
+    tfs_workers_submit(flush->workers, &chunk->flush_job, TFS_JOB_URGENT);
+}
+
+void flush_wait_turn(struct tfs_flush *flush)
+{
+    tfs_mutex_lock(&flush->lock);
+    while (flush->in_flight >= flush->volume->options.concurrency)
+        tfs_cond_wait(&flush->done, &flush->lock);
+    tfs_mutex_unlock(&flush->lock);
+}
+
+void flush_submit_idle(struct tfs_flush *flush, struct tfs_job *job)
+{
+    tfs_workers_submit(flush->workers, job, TFS_JOB_IDLE);
+}
+
+struct tfs_scratch *flush_scratch_of(void *worker_scratch)
+{
+    struct flush_scratch *own = worker_scratch;
+
+    return own->scratch;
+}
+
+unsigned flush_in_flight(struct tfs_flush *flush)
+{
+    unsigned in_flight;
+
+    tfs_mutex_lock(&flush->lock);
+    in_flight = flush->in_flight;
+    tfs_mutex_unlock(&flush->lock);
+    return in_flight;
+}
+
+static void submit_all_locked(struct tfs_flush *flush, struct tfs_inode *inode)
+{
+    struct list *node;
+
+    list_for_each (node, &inode->data->unflushed) {
+        struct tfs_chunk *chunk = list_entry(node, struct tfs_chunk, unflushed_node);
+
+        flush_submit_locked(flush, chunk);
+    }
+}
+
+void flush_inode_start(struct tfs_volume *volume, struct tfs_inode *inode)
+{
+    tfs_mutex_lock(&inode->lock);
+    submit_all_locked(volume->flush, inode);
+    tfs_mutex_unlock(&inode->lock);
+}
+
+/* The oldest dirty chunk that was dirty at `sequence`; NULL when all of those are written back. */
+static struct tfs_chunk *oldest_unflushed_locked(struct tfs_inode *inode, uint64_t sequence)
+{
+    struct tfs_data *data = inode->data;
+    struct tfs_chunk *chunk;
+
+    if (list_is_empty(&data->unflushed))
+        return NULL;
+    chunk = list_entry(data->unflushed.next, struct tfs_chunk, unflushed_node);
+    return chunk->dirty_sequence <= sequence ? chunk : NULL;
+}
+
+/* The only dirty chunk, when it is small and nobody works on it, with one more user; else NULL. */
+static struct tfs_chunk *small_chunk_locked(struct tfs_inode *inode)
+{
+    struct list *unflushed = &inode->data->unflushed;
+    struct tfs_chunk *chunk;
+    int buffers = 0;
+
+    if (list_is_empty(unflushed) || unflushed->next != unflushed->previous)
+        return NULL;
+    chunk = list_entry(unflushed->next, struct tfs_chunk, unflushed_node);
+    for (int i = 0; i < CHUNK_SLOTS_MAX; i++)
+        buffers += chunk->slots[i].buffer != NULL;
+    if (chunk->queued || chunk->in_flight || buffers > HELPER_BUFFERS_MAX)
+        return NULL;
+    chunk->users++;
+    return chunk;
+}
+
+static struct flush_scratch *take_helper(struct tfs_flush *flush)
+{
+    struct flush_scratch *helper;
+
+    tfs_mutex_lock(&flush->lock);
+    helper = flush->helpers;
+    if (helper)
+        flush->helpers = helper->next;
+    tfs_mutex_unlock(&flush->lock);
+    return helper;
+}
+
+/* A small file is written back by the thread that asks for it: waking a worker would cost more than
+ * the work. */
+static void flush_small(struct tfs_volume *volume, struct tfs_inode *inode)
+{
+    struct tfs_flush *flush = volume->flush;
+    struct flush_scratch *helper = take_helper(flush);
+    struct tfs_chunk *chunk;
+
+    if (!helper)
+        return; /* the workers do it */
+    tfs_mutex_lock(&inode->lock);
+    chunk = small_chunk_locked(inode);
+    tfs_mutex_unlock(&inode->lock);
+    if (chunk) {
+        flush_chunk(volume, chunk, helper);
+        tfs_mutex_lock(&inode->lock);
+        chunk_put_locked(chunk);
+        tfs_mutex_unlock(&inode->lock);
+    }
+    tfs_mutex_lock(&flush->lock);
+    helper->next = flush->helpers;
+    flush->helpers = helper;
+    tfs_mutex_unlock(&flush->lock);
+}
+
+int flush_inode(struct tfs_volume *volume, struct tfs_inode *inode)
+{
+    struct tfs_chunk *chunk;
+    uint64_t sequence;
+    int err = 0;
+
+    flush_small(volume, inode);
+    tfs_mutex_lock(&inode->lock);
+    sequence = inode->data->sequence;
+    submit_all_locked(volume->flush, inode);
+    while ((chunk = oldest_unflushed_locked(inode, sequence)) && !err) {
+        if (chunk->queued || chunk->in_flight) {
+            tfs_cond_wait(&inode->data->changed, &inode->lock);
+        } else if (chunk->error) {
+            err = chunk->error;
+            chunk->error = 0; /* reported; the next flush tries again */
+        } else {
+            flush_submit_locked(volume->flush, chunk);
+        }
+    }
+    tfs_mutex_unlock(&inode->lock);
+    return err;
+}
+
+/* A dirty chunk by name: it may be written back and gone before somebody looks at it again. */
+struct chunk_name {
+    struct tfs_inode *inode; /* pinned */
+    uint64_t index;
+};
+
+/* Takes the oldest chunks off the list of dirty ones; returns how many. */
+static unsigned take_oldest(struct tfs_flush *flush, struct chunk_name *ret)
+{
+    unsigned count = 0;
+    struct list *node;
+
+    tfs_mutex_lock(&flush->lock);
+    while (count < RELIEVE_CHUNKS && (node = list_pop_front(&flush->dirty))) {
+        struct tfs_chunk *chunk = list_entry(node, struct tfs_chunk, pressure_node);
+
+        ret[count++] = (struct chunk_name){chunk->inode, chunk->index};
+        inode_pin(flush->volume, chunk->inode); /* alive: an inode with dirty chunks is pinned */
+    }
+    tfs_mutex_unlock(&flush->lock);
+    return count;
+}
+
+static void submit_by_name(struct tfs_flush *flush, const struct chunk_name *name)
+{
+    struct tfs_inode *inode = name->inode;
+    struct tfs_chunk *chunk;
+
+    tfs_mutex_lock(&inode->lock);
+    chunk = chunk_find_locked(inode, name->index);
+    if (chunk) {
+        flush_submit_locked(flush, chunk);
+        chunk_put_locked(chunk);
+    }
+    tfs_mutex_unlock(&inode->lock);
+    inode_put(flush->volume, inode);
+}
+
+int flush_relieve(struct tfs_flush *flush)
+{
+    struct chunk_name names[RELIEVE_CHUNKS];
+    unsigned count;
+    int err;
+
+    tfs_mutex_lock(&flush->lock);
+    err = flush->in_flight == 0 ? flush->failing : 0;
+    if (err)
+        flush->failing = 0; /* one writer is told; the next tries again */
+    tfs_mutex_unlock(&flush->lock);
+    if (err)
+        return err;
+    count = take_oldest(flush, names);
+    for (unsigned i = 0; i < count; i++)
+        submit_by_name(flush, &names[i]);
+    return 0;
+}

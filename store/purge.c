@@ -1,0 +1,171 @@
+/*
+ * Purging an inode. Each batch removes up to PURGE_ROWS_MAX chunk rows with what they use; the last
+ * one removes the extended attributes, the inode and its orphan row as well.
+ */
+#include "store/purge.h"
+
+#include "store/base/bytes.h"
+#include "store/base/error.h"
+#include "store/data.h"
+#include "store/reclaim.h"
+#include "store/usage.h"
+#include "store/volume.h"
+
+#include <errno.h>
+
+enum { PURGE_ROWS_MAX = 512 };
+
+static int read_record(struct tfs_volume *volume, uint64_t inode, struct meta_inode *ret)
+{
+    uint8_t key[META_INODE_KEY_SIZE];
+    struct index_value value;
+    const char *target;
+    int err;
+
+    meta_inode_key(inode, key);
+    err = index_get(volume->index, INDEX_INODE, key, sizeof(key), &value);
+    if (err)
+        return err;
+    err = meta_inode_decode(value.data, value.size, ret, &target);
+    index_value_release(&value);
+    return err;
+}
+
+/* Adds the deletion of up to PURGE_ROWS_MAX rows of the inode; returns how many. */
+static int collect_extents(struct tfs_volume *volume, uint64_t inode, const struct row_shape *shape,
+                           struct index_batch *batch, struct usage_change *change)
+{
+    uint8_t prefix[META_INODE_KEY_SIZE];
+    struct index_range range = {
+        .table = INDEX_EXTENT, .prefix = prefix, .prefix_size = sizeof(prefix)};
+    struct index_record record;
+    struct index_scan *scan;
+    int count = 0;
+    int more = 0;
+    int err;
+
+    meta_inode_key(inode, prefix);
+    err = index_scan_open(volume->index, &range, &scan);
+    if (err)
+        return err;
+    while (count < PURGE_ROWS_MAX && (more = index_scan_next(scan, &record)) > 0) {
+        tfs_cleanup(row_unref_p) struct tfs_row *row = NULL;
+
+        /* A row that cannot be read is removed all the same; its frames are found by a check. */
+        if (row_decode(record.value, record.value_size, shape, &row) == 0)
+            usage_replace_row(change, row, NULL);
+        index_batch_delete(batch, INDEX_EXTENT, record.key, record.key_size);
+        count++;
+    }
+    index_scan_close(scan);
+    return more < 0 ? more : count;
+}
+
+static int collect_xattrs(struct tfs_volume *volume, uint64_t inode, struct index_batch *batch)
+{
+    uint8_t prefix[META_INODE_KEY_SIZE];
+    struct index_range range = {
+        .table = INDEX_XATTR, .prefix = prefix, .prefix_size = sizeof(prefix)};
+    struct index_record record;
+    struct index_scan *scan;
+    int more;
+    int err;
+
+    meta_inode_key(inode, prefix);
+    err = index_scan_open(volume->index, &range, &scan);
+    if (err)
+        return err;
+    while ((more = index_scan_next(scan, &record)) > 0)
+        index_batch_delete(batch, INDEX_XATTR, record.key, record.key_size);
+    index_scan_close(scan);
+    return more;
+}
+
+/* Commits one batch of deletions and hands its dead frames to reclaim. Holds volume->metadata. */
+static int commit_deletions(struct tfs_volume *volume, struct index_batch *batch,
+                            struct usage_change *change)
+{
+    uint64_t number;
+    int err = usage_finish(change, batch);
+
+    if (!err)
+        err = index_commit(volume->index, batch, false);
+    if (err)
+        return err;
+    number = index_commit_number(volume->index);
+    usage_apply(change, number);
+    for (size_t i = 0; i < change->dead_count; i++)
+        reclaim_frame(volume->reclaim, &change->dead[i], number);
+    return 0;
+}
+
+/* One step under the lock. Returns 1 while there may be more rows, 0 when the inode is gone. */
+static int purge_step(struct tfs_volume *volume, uint64_t inode, const struct row_shape *shape,
+                      struct index_batch *batch)
+{
+    struct usage_change change;
+    uint8_t key[META_INODE_KEY_SIZE];
+    int count;
+    int err;
+
+    usage_begin(volume->usage, &change);
+    index_batch_clear(batch);
+    count = collect_extents(volume, inode, shape, batch, &change);
+    err = count < 0 ? count : 0;
+    if (!err && count < PURGE_ROWS_MAX) {
+        err = collect_xattrs(volume, inode, batch);
+        meta_inode_key(inode, key);
+        index_batch_delete(batch, INDEX_INODE, key, sizeof(key));
+        index_batch_delete(batch, INDEX_ORPHAN, key, sizeof(key));
+    }
+    if (!err)
+        err = commit_deletions(volume, batch, &change);
+    usage_end(&change);
+    return err ? err : count == PURGE_ROWS_MAX;
+}
+
+int purge_inode(struct tfs_volume *volume, uint64_t inode)
+{
+    struct index_batch *batch;
+    struct meta_inode record;
+    struct row_shape shape;
+    int more = 1;
+    int err = read_record(volume, inode, &record);
+
+    if (err == -ENOENT)
+        return 0;
+    if (err)
+        return err;
+    if (record.nlink > 0)
+        return tfs_fail(-EUCLEAN, "inode %llu is an orphan and has %u names",
+                        (unsigned long long)inode, record.nlink);
+    shape = data_shape(record.chunk_size_log2);
+    err = index_batch_new(&batch);
+    if (err)
+        return err;
+    while (more > 0) {
+        tfs_mutex_lock(&volume->metadata);
+        more = purge_step(volume, inode, &shape, batch);
+        tfs_mutex_unlock(&volume->metadata);
+    }
+    index_batch_free(batch);
+    return more;
+}
+
+int purge_find_orphans(struct tfs_volume *volume)
+{
+    struct index_range range = {.table = INDEX_ORPHAN};
+    struct index_record record;
+    struct index_scan *scan;
+    int more;
+    int err = index_scan_open(volume->index, &range, &scan);
+
+    if (err)
+        return err;
+    while ((more = index_scan_next(scan, &record)) > 0) {
+        if (record.key_size == META_INODE_KEY_SIZE)
+            reclaim_inode(volume->reclaim, tfs_get_be64(record.key));
+    }
+    index_scan_close(scan);
+    return more;
+}

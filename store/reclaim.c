@@ -1,0 +1,365 @@
+/*
+ * The reclaim thread. It takes what was handed over in batches and works without its lock.
+ *
+ * Invariants:
+ * 1. A frame is punched only when the commit that dropped it is durable (or when it never was
+ * committed).
+ * 2. A segment is removed only when it has no live and no uncommitted bytes, is not appended to,
+ * and the commit that emptied it is durable.
+ * 3. What is lost from these lists in a crash is found again: orphans by their rows, dead frames by
+ * the sweep.
+ */
+#include "store/reclaim.h"
+
+#include "store/base/error.h"
+#include "store/base/list.h"
+#include "store/base/lock.h"
+#include "store/base/log.h"
+#include "store/meta.h"
+#include "store/purge.h"
+#include "store/segment/segment.h"
+#include "store/super.h"
+#include "store/sweep.h"
+#include "store/usage.h"
+#include "store/volume.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+enum { SEGMENTS_PER_PASS = 64 };
+
+struct dead_frame {
+    struct frame_ref frame;
+    uint64_t commit_number;
+};
+
+/* A growing array that is taken as a whole. */
+struct dead_frames {
+    struct dead_frame *items;
+    size_t count;
+    size_t capacity;
+};
+
+struct dead_inode {
+    struct list node;
+    uint64_t number;
+};
+
+struct tfs_reclaim {
+    struct tfs_volume *volume; /* immutable */
+    pthread_t thread;
+    bool started;
+    atomic_bool stopping; /* set with lock held; relaxed where a late look does no harm */
+
+    struct tfs_mutex lock; /* rank TFS_RANK_RECLAIM; guards all below */
+    struct tfs_cond work;
+    struct tfs_cond idle;
+    struct dead_frames frames;
+    struct list inodes;
+    bool kicked;
+    bool busy;
+    uint64_t passes; /* complete passes so far */
+    uint64_t sweep_first;
+    uint64_t sweep_end; /* 0: nothing to sweep */
+};
+
+int reclaim_new(struct tfs_volume *volume, struct tfs_reclaim **ret)
+{
+    struct tfs_reclaim *reclaim = calloc(1, sizeof(*reclaim));
+
+    if (!reclaim)
+        return -ENOMEM;
+    reclaim->volume = volume;
+    list_init(&reclaim->inodes);
+    tfs_mutex_init(&reclaim->lock, TFS_RANK_RECLAIM);
+    tfs_cond_init(&reclaim->work);
+    tfs_cond_init(&reclaim->idle);
+    *ret = reclaim;
+    return 0;
+}
+
+/* Without memory the frame is forgotten: its space comes back with its segment. */
+static void add_frame_locked(struct tfs_reclaim *reclaim, const struct dead_frame *frame)
+    TFS_REQUIRES(&reclaim->lock)
+{
+    struct dead_frames *frames = &reclaim->frames;
+
+    if (frames->count == frames->capacity) {
+        size_t capacity = frames->capacity ? frames->capacity * 2 : 256;
+        struct dead_frame *grown = realloc(frames->items, capacity * sizeof(*grown));
+
+        if (!grown)
+            return;
+        frames->items = grown;
+        frames->capacity = capacity;
+    }
+    frames->items[frames->count++] = *frame;
+}
+
+void reclaim_frame(struct tfs_reclaim *reclaim, const struct frame_ref *frame,
+                   uint64_t commit_number)
+{
+    struct dead_frame dead = {*frame, commit_number};
+
+    if (commit_number == 0)
+        usage_abandoned(reclaim->volume->usage, frame);
+    tfs_mutex_lock(&reclaim->lock);
+    add_frame_locked(reclaim, &dead);
+    if (commit_number == 0) { /* others wait for the next sync, which kicks */
+        reclaim->kicked = true;
+        tfs_cond_signal(&reclaim->work);
+    }
+    tfs_mutex_unlock(&reclaim->lock);
+}
+
+void reclaim_inode(struct tfs_reclaim *reclaim, uint64_t inode)
+{
+    struct dead_inode *dead = malloc(sizeof(*dead));
+
+    if (!dead)
+        return; /* its orphan row brings it back at the next mount */
+    dead->number = inode;
+    tfs_mutex_lock(&reclaim->lock);
+    list_push_back(&reclaim->inodes, &dead->node);
+    reclaim->kicked = true;
+    tfs_cond_signal(&reclaim->work);
+    tfs_mutex_unlock(&reclaim->lock);
+}
+
+void reclaim_sweep(struct tfs_reclaim *reclaim, uint64_t first, uint64_t end)
+{
+    tfs_mutex_lock(&reclaim->lock);
+    reclaim->sweep_first = first;
+    reclaim->sweep_end = end;
+    reclaim->kicked = true;
+    tfs_cond_signal(&reclaim->work);
+    tfs_mutex_unlock(&reclaim->lock);
+}
+
+void reclaim_kick(struct tfs_reclaim *reclaim)
+{
+    tfs_mutex_lock(&reclaim->lock);
+    reclaim->kicked = true;
+    tfs_cond_signal(&reclaim->work);
+    tfs_mutex_unlock(&reclaim->lock);
+}
+
+static void purge_all(struct tfs_reclaim *reclaim)
+{
+    struct list taken;
+    struct list *node;
+
+    list_init(&taken);
+    tfs_mutex_lock(&reclaim->lock);
+    list_splice_back(&taken, &reclaim->inodes);
+    tfs_mutex_unlock(&reclaim->lock);
+    while ((node = list_pop_front(&taken))) {
+        struct dead_inode *dead = list_entry(node, struct dead_inode, node);
+        int err = purge_inode(reclaim->volume, dead->number);
+
+        if (err)
+            tfs_warn("inode %llu: cannot be purged, tried again at the next mount: %s",
+                     (unsigned long long)dead->number, tfs_error_text(err));
+        free(dead);
+    }
+}
+
+static void punch_frame(struct tfs_volume *volume, const struct frame_ref *frame)
+{
+    struct segment_position position = {frame->segment, frame->offset};
+    uint64_t size = frame_ref_disk_size(frame);
+    int err = segments_punch(volume->segments, position, size);
+
+    if (err == 0)
+        tfs_counter_add(&volume->stats.reclaimed_bytes, size);
+    else if (err != -EOPNOTSUPP && err != -ENOENT)
+        tfs_warn("segment %llu offset %llu: cannot give back %llu bytes: %s",
+                 (unsigned long long)frame->segment, (unsigned long long)frame->offset,
+                 (unsigned long long)size, tfs_error_text(err));
+}
+
+/* Punches what is durably dead and puts the rest back. */
+static void punch_all(struct tfs_reclaim *reclaim)
+{
+    uint64_t durable = index_durable_number(reclaim->volume->index);
+    struct dead_frames taken;
+
+    tfs_mutex_lock(&reclaim->lock);
+    taken = reclaim->frames;
+    reclaim->frames = (struct dead_frames){0};
+    tfs_mutex_unlock(&reclaim->lock);
+    for (size_t i = 0; i < taken.count; i++) {
+        if (taken.items[i].commit_number <= durable)
+            punch_frame(reclaim->volume, &taken.items[i].frame);
+    }
+
+    tfs_mutex_lock(&reclaim->lock);
+    for (size_t i = 0; i < taken.count; i++) {
+        if (taken.items[i].commit_number > durable)
+            add_frame_locked(reclaim, &taken.items[i]);
+    }
+    tfs_mutex_unlock(&reclaim->lock);
+    free(taken.items);
+}
+
+static void forget_segment(struct tfs_volume *volume, uint64_t segment)
+{
+    struct index_batch *batch;
+    uint8_t key[META_SEGMENT_KEY_SIZE];
+
+    if (index_batch_new(&batch) < 0)
+        return; /* an empty row of a segment that is gone does no harm */
+    meta_segment_key(segment, key);
+    tfs_mutex_lock(&volume->metadata);
+    index_batch_delete(batch, INDEX_SEGMENT, key, sizeof(key));
+    if (index_commit(volume->index, batch, false) == 0)
+        usage_forget_segment(volume->usage, segment);
+    tfs_mutex_unlock(&volume->metadata);
+    index_batch_free(batch);
+}
+
+static void remove_segments(struct tfs_reclaim *reclaim)
+{
+    struct tfs_volume *volume = reclaim->volume;
+    struct usage_segment empty[SEGMENTS_PER_PASS];
+    size_t count = usage_empty_segments(volume->usage, empty, SEGMENTS_PER_PASS);
+    uint64_t durable = index_durable_number(volume->index);
+
+    for (size_t i = 0; i < count; i++) {
+        int err;
+
+        if (empty[i].commit_number > durable)
+            continue;
+        err = segments_remove(volume->segments, empty[i].segment);
+        if (err == 0 || err == -ENOENT)
+            forget_segment(volume, empty[i].segment);
+        else if (err != -EBUSY)
+            tfs_warn("segment %llu: cannot be removed: %s", (unsigned long long)empty[i].segment,
+                     tfs_error_text(err));
+    }
+}
+
+static void sweep(struct tfs_reclaim *reclaim)
+{
+    uint64_t first;
+    uint64_t end;
+    int err;
+
+    tfs_mutex_lock(&reclaim->lock);
+    first = reclaim->sweep_first;
+    end = reclaim->sweep_end;
+    reclaim->sweep_end = 0;
+    tfs_mutex_unlock(&reclaim->lock);
+    if (first >= end)
+        return;
+    err = sweep_segments(reclaim->volume, first, end, &reclaim->stopping);
+    if (!err)
+        err = super_set_sweep_from(reclaim->volume, end);
+    if (err && err != -ECANCELED)
+        tfs_warn("space that a crash left behind is not given back: %s", tfs_error_text(err));
+}
+
+static void pass(struct tfs_reclaim *reclaim)
+{
+    purge_all(reclaim);
+    punch_all(reclaim);
+    remove_segments(reclaim);
+}
+
+static bool has_work_locked(const struct tfs_reclaim *reclaim)
+{
+    return reclaim->kicked || reclaim->stopping;
+}
+
+static void *reclaim_main(void *argument)
+{
+    struct tfs_reclaim *reclaim = argument;
+    bool stopping = false;
+
+    sweep(reclaim);
+    while (!stopping) {
+        tfs_mutex_lock(&reclaim->lock);
+        while (!has_work_locked(reclaim))
+            tfs_cond_wait(&reclaim->work, &reclaim->lock);
+        reclaim->kicked = false;
+        reclaim->busy = true;
+        stopping = reclaim->stopping;
+        tfs_mutex_unlock(&reclaim->lock);
+
+        pass(reclaim);
+
+        tfs_mutex_lock(&reclaim->lock);
+        reclaim->busy = false;
+        reclaim->passes++;
+        tfs_cond_broadcast(&reclaim->idle);
+        tfs_mutex_unlock(&reclaim->lock);
+    }
+    return NULL;
+}
+
+int reclaim_start(struct tfs_reclaim *reclaim)
+{
+    int err = purge_find_orphans(reclaim->volume);
+
+    if (err)
+        return err;
+    err = pthread_create(&reclaim->thread, NULL, reclaim_main, reclaim);
+    if (err)
+        return tfs_fail(-err, "cannot start the reclaim thread");
+    (void)pthread_setname_np(reclaim->thread, "tfs-reclaim"); /* cosmetic */
+    reclaim->started = true;
+    return 0;
+}
+
+void reclaim_hurry(struct tfs_reclaim *reclaim)
+{
+    uint64_t passes;
+
+    if (!reclaim->started)
+        return;
+    /* Twice: what the first pass purges is dead only after another sync. */
+    for (int i = 0; i < 2; i++) {
+        if (index_sync(reclaim->volume->index) < 0)
+            return;
+        tfs_mutex_lock(&reclaim->lock);
+        passes = reclaim->passes + (reclaim->busy ? 2 : 1);
+        reclaim->kicked = true;
+        tfs_cond_signal(&reclaim->work);
+        while (reclaim->passes < passes && !reclaim->stopping) {
+            reclaim->kicked = true;
+            tfs_cond_signal(&reclaim->work);
+            tfs_cond_wait(&reclaim->idle, &reclaim->lock);
+        }
+        tfs_mutex_unlock(&reclaim->lock);
+    }
+}
+
+void reclaim_stop(struct tfs_reclaim *reclaim)
+{
+    if (!reclaim || !reclaim->started)
+        return;
+    tfs_mutex_lock(&reclaim->lock);
+    reclaim->stopping = true;
+    tfs_cond_broadcast(&reclaim->work);
+    tfs_cond_broadcast(&reclaim->idle);
+    tfs_mutex_unlock(&reclaim->lock);
+    (void)pthread_join(reclaim->thread, NULL); /* cannot fail: joinable, once */
+    reclaim->started = false;
+}
+
+void reclaim_free(struct tfs_reclaim *reclaim)
+{
+    struct list *node;
+
+    if (!reclaim)
+        return;
+    reclaim_stop(reclaim);
+    while ((node = list_pop_front(&reclaim->inodes)))
+        free(list_entry(node, struct dead_inode, node));
+    free(reclaim->frames.items);
+    tfs_cond_release(&reclaim->idle);
+    tfs_cond_release(&reclaim->work);
+    tfs_mutex_release(&reclaim->lock);
+    free(reclaim);
+}

@@ -1,0 +1,48 @@
+/*
+ * Reclaim: the space of dead frames, of removed files and of what a crash left behind comes back in
+ * the background.
+ *
+ * A frame's space is given back only when the commit that took it out of the index is durable:
+ * until then a power cut could bring the old row back.
+ *
+ * Threads: any; takes a lock of rank RECLAIM.
+ */
+#ifndef TFS_RECLAIM_H
+#define TFS_RECLAIM_H
+
+#include "store/row.h"
+
+struct tfs_reclaim;
+struct tfs_volume;
+
+TFS_MUST_CHECK int reclaim_new(struct tfs_volume *volume, struct tfs_reclaim **ret);
+
+/* Begin: the thread, and the purge of files that were removed but not purged at the last unmount.
+ */
+TFS_MUST_CHECK int reclaim_start(struct tfs_reclaim *reclaim);
+
+/*
+ * After a crash: what was appended and never committed in the segments [first, end) is given back
+ * too. Remembered until it is done, also over further crashes.
+ */
+void reclaim_sweep(struct tfs_reclaim *reclaim, uint64_t first, uint64_t end);
+
+/* Finish what can be finished and end the thread; what is left is found again at the next mount. */
+void reclaim_stop(struct tfs_reclaim *reclaim);
+void reclaim_free(struct tfs_reclaim *reclaim); /* accepts NULL */
+
+/* The frame is dead since the commit with this number; 0: it never was in the index. */
+void reclaim_frame(struct tfs_reclaim *reclaim, const struct frame_ref *frame,
+                   uint64_t commit_number);
+
+/* The inode has no name and nobody uses it: purge it. */
+void reclaim_inode(struct tfs_reclaim *reclaim, uint64_t inode);
+
+/* Something became durable: look again. */
+void reclaim_kick(struct tfs_reclaim *reclaim);
+
+/* The disk is full: make what was removed durable, and wait until its space is given back. May
+ * block. */
+void reclaim_hurry(struct tfs_reclaim *reclaim);
+
+#endif

@@ -1,0 +1,256 @@
+/*
+ * Snapshots. The committed size (invariant 5 of the design): it never covers a byte that was
+ * written and is not in a row that is committed with it. So it is what programs see, cut where the
+ * first such byte is; and as long as nobody asked for the file's durability or closed it, it does
+ * not run ahead of what was written into space that truncate appended.
+ */
+#include "store/snapshot.h"
+
+#include "store/base/error.h"
+#include "store/data.h"
+#include "store/index/index.h"
+#include "store/meta.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+/* Where the chunk's first byte is that was written, lies behind `committed`, and is in no row.
+ * UINT64_MAX: nowhere. */
+static uint64_t first_unflushed(const struct tfs_chunk *chunk, const struct row_shape *shape,
+                                uint64_t committed)
+{
+    uint64_t base = chunk->index * shape->chunk_size;
+    uint64_t shown_end = tfs_max_u64(committed, base + row_end(chunk->row, shape->block_size));
+
+    for (int i = 0; i < CHUNK_SLOTS_MAX; i++) {
+        const struct chunk_slot *slot = &chunk->slots[i];
+        uint64_t from = base + (uint64_t)i * FRAME_BUFFER_SIZE + slot->from;
+        uint64_t to = base + (uint64_t)i * FRAME_BUFFER_SIZE + slot->to;
+
+        if (slot->buffer && to > shown_end)
+            return tfs_max_u64(from, shown_end);
+    }
+    return UINT64_MAX;
+}
+
+static uint64_t size_to_commit_locked(struct tfs_inode *inode, bool full_size)
+{
+    struct tfs_data *data = inode->data;
+    uint64_t committed = inode->record.size;
+    uint64_t size = data->size;
+    struct list *node;
+
+    if (size <= committed)
+        return size;
+    if (!full_size && !data->keep_size)
+        size = tfs_min_u64(size, tfs_max_u64(committed, data->written_end));
+    list_for_each (node, &data->unflushed) {
+        const struct tfs_chunk *chunk = list_entry(node, struct tfs_chunk, unflushed_node);
+
+        size = tfs_min_u64(size, first_unflushed(chunk, &data->shape, committed));
+    }
+    return size;
+}
+
+static bool has_new_frame(const struct tfs_row *row, const struct tfs_row *committed)
+{
+    for (uint32_t i = 0; row && i < row->extent_count; i++) {
+        const struct frame_ref *frame = &row->extents[i].frame;
+
+        if (frame->segment && !row_has_frame(committed, frame))
+            return true;
+    }
+    return false;
+}
+
+static int clip(struct tfs_chunk *chunk, uint64_t size, struct tfs_row **ret)
+{
+    const struct row_shape *shape = &chunk->inode->data->shape;
+    uint64_t base = chunk->index * shape->chunk_size;
+
+    if (base + row_end(chunk->row, shape->block_size) <= size) {
+        *ret = row_ref(chunk->row);
+        return 0;
+    }
+    return row_clip(chunk->row, shape, (uint32_t)(size > base ? size - base : 0), ret);
+}
+
+static void take_chunk(struct tfs_chunk *chunk, void *context)
+{
+    struct snapshot *snapshot = context;
+    struct snapshot_chunk *taken;
+    struct tfs_row *row;
+
+    if (!chunk->row_changed || snapshot->error)
+        return;
+    if (snapshot->chunk_count == snapshot->chunk_capacity) {
+        size_t capacity = snapshot->chunk_capacity ? snapshot->chunk_capacity * 2 : 16;
+        struct snapshot_chunk *grown = realloc(snapshot->chunks, capacity * sizeof(*grown));
+
+        if (!grown) {
+            snapshot->error = -ENOMEM;
+            return;
+        }
+        snapshot->chunks = grown;
+        snapshot->chunk_capacity = capacity;
+    }
+    snapshot->error = clip(chunk, snapshot->size, &row);
+    if (snapshot->error)
+        return;
+
+    assert(!chunk->commits);
+    chunk->users++;
+    chunk->committing = row;
+    chunk->commits = true;
+    taken = &snapshot->chunks[snapshot->chunk_count++];
+    *taken = (struct snapshot_chunk){.chunk = chunk, .source = row_ref(chunk->row), .row = row};
+    if (has_new_frame(row, chunk->committed))
+        snapshot->appended = true;
+}
+
+int snapshot_take(struct tfs_inode *inode, bool full_size, struct snapshot *ret)
+{
+    *ret = (struct snapshot){.inode = inode};
+    tfs_mutex_lock(&inode->lock);
+    if (inode->data) {
+        while (inode->data->exclusive) /* half of a change of shape must not be committed */
+            tfs_cond_wait(&inode->data->changed, &inode->lock);
+        ret->size = size_to_commit_locked(inode, full_size);
+        chunk_visit_locked(inode, take_chunk, ret);
+    }
+    tfs_mutex_unlock(&inode->lock);
+    return ret->error;
+}
+
+bool snapshot_is_empty(const struct snapshot *snapshot)
+{
+    struct tfs_inode *inode = snapshot->inode;
+    bool empty;
+
+    if (!inode->data)
+        return false;
+    tfs_mutex_lock(&inode->lock);
+    empty = snapshot->chunk_count == 0 && snapshot->size == inode->record.size &&
+            !inode->data->times_changed;
+    tfs_mutex_unlock(&inode->lock);
+    return empty;
+}
+
+static int64_t stored_size(const struct tfs_row *row)
+{
+    int64_t size = 0;
+
+    for (uint32_t i = 0; row && i < row->extent_count; i++) {
+        if (row_shows_first(row, i))
+            size += row->extents[i].frame.stored_size;
+    }
+    return size;
+}
+
+static void put_row(struct snapshot *snapshot, const struct snapshot_chunk *taken,
+                    struct index_batch *batch, struct usage_change *change)
+{
+    uint8_t key[META_EXTENT_KEY_SIZE];
+    size_t size;
+    uint8_t *bytes;
+
+    meta_extent_key(snapshot->inode->number, taken->chunk->index, key);
+    usage_replace_row(change, taken->chunk->committed, taken->row);
+    snapshot->stored_delta += stored_size(taken->row) - stored_size(taken->chunk->committed);
+    if (!taken->row) {
+        index_batch_delete(batch, INDEX_EXTENT, key, sizeof(key));
+        return;
+    }
+    size = row_encoded_size(taken->row);
+    bytes = malloc(size);
+    if (!bytes) {
+        change->error = -ENOMEM;
+        return;
+    }
+    row_encode(taken->row, bytes);
+    index_batch_put(batch, INDEX_EXTENT, key, sizeof(key), bytes, size);
+    free(bytes);
+}
+
+static uint64_t add_signed(uint64_t value, int64_t delta)
+{
+    return delta < 0 && (uint64_t)-delta > value ? 0 : value + (uint64_t)delta;
+}
+
+void snapshot_put(struct snapshot *snapshot, struct index_batch *batch, struct usage_change *change)
+{
+    struct tfs_inode *inode = snapshot->inode;
+    uint8_t key[META_INODE_KEY_SIZE];
+    uint8_t bytes[META_INODE_SIZE_MAX];
+    struct meta_inode record;
+    size_t size;
+
+    snapshot->stored_delta = 0;
+    for (size_t i = 0; i < snapshot->chunk_count; i++)
+        put_row(snapshot, &snapshot->chunks[i], batch, change);
+
+    tfs_mutex_lock(&inode->lock);
+    record = inode->record;
+    if (inode->data) {
+        record.size = snapshot->size;
+        inode->data->times_changed = false;
+    }
+    tfs_mutex_unlock(&inode->lock);
+    record.stored_bytes = add_signed(record.stored_bytes, snapshot->stored_delta);
+    record.version++;
+    meta_inode_key(inode->number, key);
+    size = meta_inode_encode(&record, inode->target, bytes);
+    index_batch_put(batch, INDEX_INODE, key, sizeof(key), bytes, size);
+}
+
+static void finish_chunk_locked(struct snapshot_chunk *taken, bool committed)
+{
+    struct tfs_chunk *chunk = taken->chunk;
+
+    chunk->commits = false;
+    chunk->committing = NULL;
+    if (committed) {
+        row_unref(chunk->committed);
+        chunk->committed = TAKE_PTR(taken->row);
+        if (chunk->row == taken->source && chunk->committed == taken->source)
+            chunk->row_changed = false;
+    }
+    row_unref(taken->source);
+    row_unref(taken->row);
+    chunk_put_locked(chunk);
+}
+
+bool snapshot_apply(struct tfs_volume *volume, struct snapshot *snapshot)
+{
+    struct tfs_inode *inode = snapshot->inode;
+    struct tfs_data *data = inode->data;
+    bool clean = true;
+
+    tfs_mutex_lock(&inode->lock);
+    inode->record.version++;
+    inode->record.stored_bytes = add_signed(inode->record.stored_bytes, snapshot->stored_delta);
+    if (data) {
+        inode->record.size = snapshot->size;
+        for (size_t i = 0; i < snapshot->chunk_count; i++)
+            finish_chunk_locked(&snapshot->chunks[i], true);
+        clean = data->size == snapshot->size && data->chunk_count == 0 && !data->times_changed;
+    }
+    tfs_mutex_unlock(&inode->lock);
+    free(snapshot->chunks);
+    snapshot->chunks = NULL;
+    return clean;
+}
+
+void snapshot_drop(struct tfs_volume *volume, struct snapshot *snapshot)
+{
+    tfs_mutex_lock(&snapshot->inode->lock);
+    for (size_t i = 0; i < snapshot->chunk_count; i++)
+        finish_chunk_locked(&snapshot->chunks[i], false);
+    if (snapshot->inode->data)
+        snapshot->inode->data->times_changed = true;
+    tfs_mutex_unlock(&snapshot->inode->lock);
+    free(snapshot->chunks);
+    snapshot->chunks = NULL;
+    snapshot->chunk_count = 0;
+}
