@@ -1,0 +1,79 @@
+/*
+ * Inodes in memory: one object for each inode that the kernel knows, that is open, or that has
+ * something to commit.
+ *
+ * Three kinds of holds keep the object: lookups (counted by tfs_forget), opens, and pins (an
+ * operation in progress, or a place on the list of inodes to commit). When all are gone the object
+ * goes too; if the inode has no name left, it is handed to reclaim first.
+ */
+#ifndef TFS_INODE_H
+#define TFS_INODE_H
+
+#include "store/base/list.h"
+#include "store/base/lock.h"
+#include "store/meta.h"
+
+struct tfs_data;
+struct tfs_inode_table;
+struct tfs_volume;
+
+struct tfs_inode {
+    struct tfs_mutex lock; /* rank TFS_RANK_INODE */
+    uint64_t number;       /* immutable */
+
+    /*
+     * What the index has, or will have with the next commit. Whoever changes it holds
+     * volume->metadata and lock, except for times, which a write or read changes with lock alone;
+     * whoever reads it holds one of the two. record.size is the committed size; the size that
+     * programs see is data->size where there is data.
+     */
+    struct meta_inode record;
+    char *target;          /* of a symlink, terminated; immutable */
+    struct tfs_data *data; /* of a regular file; immutable, NULL for other types */
+
+    struct list pending_node; /* on volume->commit's list; guarded by the commit lock */
+    bool pending;             /* guarded by the commit lock */
+
+    struct tfs_inode *next; /* in its bucket; guarded by the table's lock, as all below */
+    uint64_t lookups;
+    uint32_t opens;
+    uint32_t pins;
+};
+
+TFS_MUST_CHECK int inode_table_new(struct tfs_volume *volume, struct tfs_inode_table **ret);
+void inode_table_free(struct tfs_inode_table *table); /* accepts NULL; drops whatever is left */
+
+/* Pin the inode, loading it when needed. Errors: -ESTALE (no such inode), -EIO, -EUCLEAN. */
+TFS_MUST_CHECK int inode_get(struct tfs_volume *volume, uint64_t number, struct tfs_inode **ret);
+void inode_put(struct tfs_volume *volume, struct tfs_inode *inode); /* accepts NULL */
+
+/* One more pin of an inode that the caller holds already. */
+void inode_pin(struct tfs_volume *volume, struct tfs_inode *inode);
+
+/* Add an inode that was just made; pinned for the caller. `target` may be NULL. Errors: -ENOMEM. */
+TFS_MUST_CHECK int inode_add(struct tfs_volume *volume, uint64_t number,
+                             const struct meta_inode *record, const char *target,
+                             struct tfs_inode **ret);
+
+void inode_lookup_added(struct tfs_volume *volume, struct tfs_inode *inode);
+void inode_forget(struct tfs_volume *volume, uint64_t number, uint64_t count);
+void inode_opened(struct tfs_volume *volume, struct tfs_inode *inode);
+
+/* Returns true when that was the last open. The caller still has a pin. */
+bool inode_closed(struct tfs_volume *volume, struct tfs_inode *inode);
+
+/* What programs see. Takes the inode's lock. */
+void inode_attr(struct tfs_inode *inode, struct tfs_attr *ret);
+
+/* The record as it is now. Takes the inode's lock. */
+struct meta_inode inode_record(struct tfs_inode *inode);
+
+struct timespec inode_now(void);
+
+/* At the end of a mount: forget every lookup, so that what has no name is purged. Nothing is open
+ * or in use any more. */
+void inode_table_drop_all(struct tfs_volume *volume);
+
+uint64_t inode_table_count(struct tfs_volume *volume);
+
+#endif

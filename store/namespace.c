@@ -1,0 +1,235 @@
+/*
+ * The common part of changes of the namespace. Invariants:
+ *
+ * 1. A record in the index is only written with volume->metadata held, from the object in memory as
+ * it is then.
+ * 2. An inode with nlink 0 has an orphan row in the same batch that took its last name.
+ */
+#include "store/namespace.h"
+
+#include "store/base/error.h"
+#include "store/data.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+enum { HASH_MIN = 16 }; /* cookies below are "." and ".." */
+
+int namespace_check_name(const char *name)
+{
+    size_t size = strnlen(name, TFS_NAME_SIZE_MAX + 1);
+
+    if (size == 0)
+        return -ENOENT;
+    if (size > TFS_NAME_SIZE_MAX)
+        return -ENAMETOOLONG;
+    if (memchr(name, '/', size) || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return -EINVAL;
+    return 0;
+}
+
+uint64_t namespace_hash(const struct tfs_volume *volume, const char *name)
+{
+    uint64_t hash = XXH3_64bits_withSeed(name, strlen(name), volume->name_hash_seed) & INT64_MAX;
+
+    return hash < HASH_MIN ? hash + HASH_MIN : hash;
+}
+
+int namespace_get_directory(struct tfs_volume *volume, uint64_t number, struct tfs_inode **ret)
+{
+    struct tfs_inode *inode;
+    struct meta_inode record;
+    int err = inode_get(volume, number, &inode);
+
+    if (err)
+        return err;
+    record = inode_record(inode);
+    if (!S_ISDIR(record.mode))
+        err = -ENOTDIR;
+    else if (record.nlink == 0)
+        err = -ENOENT;
+    if (err) {
+        inode_put(volume, inode);
+        return err;
+    }
+    *ret = inode;
+    return 0;
+}
+
+int namespace_find(struct tfs_volume *volume, uint64_t parent, const char *name,
+                   struct meta_dentry *ret)
+{
+    uint8_t key[META_DENTRY_KEY_SIZE_MAX];
+    size_t size = meta_dentry_key(parent, namespace_hash(volume, name), name, key);
+    struct index_value value;
+    int err = index_get(volume->index, INDEX_DENTRY, key, size, &value);
+
+    if (err)
+        return err;
+    err = meta_dentry_decode(value.data, value.size, ret);
+    index_value_release(&value);
+    return err;
+}
+
+int namespace_is_empty(struct tfs_volume *volume, uint64_t directory)
+{
+    uint8_t prefix[META_DENTRY_PREFIX_SIZE];
+    struct index_range range = {
+        .table = INDEX_DENTRY, .prefix = prefix, .prefix_size = sizeof(prefix)};
+    struct index_record record;
+    struct index_scan *scan;
+    int found;
+    int err;
+
+    meta_inode_key(directory, prefix);
+    err = index_scan_open(volume->index, &range, &scan);
+    if (err)
+        return err;
+    found = index_scan_next(scan, &record);
+    index_scan_close(scan);
+    return found < 0 ? found : !found;
+}
+
+int namespace_begin(struct tfs_volume *volume, struct namespace_change *change)
+{
+    *change = (struct namespace_change){.volume = volume, .now = inode_now()};
+    return index_batch_new(&change->batch);
+}
+
+struct meta_inode *namespace_record(struct namespace_change *change, struct tfs_inode *inode)
+{
+    for (int i = 0; i < change->inode_count; i++) {
+        if (change->inodes[i].inode == inode)
+            return &change->inodes[i].record;
+    }
+    assert(change->inode_count < NAMESPACE_INODES_MAX);
+    change->inodes[change->inode_count].inode = inode;
+    change->inodes[change->inode_count].before = inode_record(inode);
+    change->inodes[change->inode_count].record = change->inodes[change->inode_count].before;
+    return &change->inodes[change->inode_count++].record;
+}
+
+struct meta_inode *namespace_touch_directory(struct namespace_change *change,
+                                             struct tfs_inode *directory)
+{
+    struct meta_inode *record = namespace_record(change, directory);
+
+    record->mtime = change->now;
+    record->ctime = change->now;
+    return record;
+}
+
+void namespace_put_entry(struct namespace_change *change, uint64_t parent, const char *name,
+                         const struct meta_dentry *entry)
+{
+    uint8_t key[META_DENTRY_KEY_SIZE_MAX];
+    uint8_t value[META_DENTRY_VALUE_SIZE];
+    size_t size = meta_dentry_key(parent, namespace_hash(change->volume, name), name, key);
+
+    meta_dentry_encode(entry, value);
+    index_batch_put(change->batch, INDEX_DENTRY, key, size, value, sizeof(value));
+}
+
+void namespace_delete_entry(struct namespace_change *change, uint64_t parent, const char *name)
+{
+    uint8_t key[META_DENTRY_KEY_SIZE_MAX];
+    size_t size = meta_dentry_key(parent, namespace_hash(change->volume, name), name, key);
+
+    index_batch_delete(change->batch, INDEX_DENTRY, key, size);
+}
+
+void namespace_put_inode(struct namespace_change *change, uint64_t number,
+                         const struct meta_inode *record, const char *target)
+{
+    uint8_t key[META_INODE_KEY_SIZE];
+    uint8_t bytes[META_INODE_SIZE_MAX];
+    size_t size = meta_inode_encode(record, target, bytes);
+
+    meta_inode_key(number, key);
+    index_batch_put(change->batch, INDEX_INODE, key, sizeof(key), bytes, size);
+}
+
+void namespace_put_orphan(struct namespace_change *change, uint64_t number)
+{
+    uint8_t key[META_INODE_KEY_SIZE];
+
+    meta_inode_key(number, key);
+    index_batch_put(change->batch, INDEX_ORPHAN, key, sizeof(key), "", 0);
+}
+
+void namespace_delete_orphan(struct namespace_change *change, uint64_t number)
+{
+    uint8_t key[META_INODE_KEY_SIZE];
+
+    meta_inode_key(number, key);
+    index_batch_delete(change->batch, INDEX_ORPHAN, key, sizeof(key));
+}
+
+void namespace_unlink_inode(struct namespace_change *change, struct tfs_inode *inode)
+{
+    struct meta_inode *record = namespace_record(change, inode);
+
+    record->nlink = S_ISDIR(record->mode) ? 0 : record->nlink - 1;
+    record->ctime = change->now;
+    if (record->nlink == 0)
+        namespace_put_orphan(change, inode->number);
+}
+
+/*
+ * Takes over what an operation may have changed. Size and stored bytes belong to commits; times
+ * that a write moved meanwhile stay, unless this change set them itself.
+ */
+static void take_over(struct tfs_inode *inode, const struct meta_inode *before,
+                      const struct meta_inode *after)
+{
+    struct meta_inode *record = &inode->record;
+
+    record->version = after->version;
+    record->parent = after->parent;
+    record->mode = after->mode;
+    record->uid = after->uid;
+    record->gid = after->gid;
+    record->nlink = after->nlink;
+    record->flags = after->flags;
+    record->compression = after->compression;
+    record->chunk_size_log2 = after->chunk_size_log2;
+    if (memcmp(&before->atime, &after->atime, sizeof(after->atime)) != 0)
+        record->atime = after->atime;
+    if (memcmp(&before->mtime, &after->mtime, sizeof(after->mtime)) != 0)
+        record->mtime = after->mtime;
+    if (memcmp(&before->ctime, &after->ctime, sizeof(after->ctime)) != 0)
+        record->ctime = after->ctime;
+}
+
+int namespace_commit(struct namespace_change *change)
+{
+    int err;
+
+    for (int i = 0; i < change->inode_count; i++) {
+        struct tfs_inode *inode = change->inodes[i].inode;
+
+        change->inodes[i].record.version++;
+        namespace_put_inode(change, inode->number, &change->inodes[i].record, inode->target);
+    }
+    err = index_commit(change->volume->index, change->batch, false);
+    if (err)
+        return err;
+    for (int i = 0; i < change->inode_count; i++) {
+        struct tfs_inode *inode = change->inodes[i].inode;
+
+        tfs_mutex_lock(&inode->lock);
+        take_over(inode, &change->inodes[i].before, &change->inodes[i].record);
+        tfs_mutex_unlock(&inode->lock);
+    }
+    return 0;
+}
+
+void namespace_end(struct namespace_change *change)
+{
+    index_batch_free(change->batch);
+    change->batch = NULL;
+}

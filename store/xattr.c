@@ -1,0 +1,301 @@
+/*
+ * Extended attributes. An inode's record says whether it has any, and whether it has those that the
+ * kernel asks for all the time, so that the usual question ("has it an ACL?") costs no look into
+ * the index.
+ */
+#include "store/xattr.h"
+
+#include "store/acl.h"
+#include "store/base/error.h"
+#include "store/namespace.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/xattr.h>
+
+#define XATTR_CAPABILITY "security.capability"
+
+void xattr_put(struct index_batch *batch, uint64_t inode, const char *name, const void *value,
+               size_t size)
+{
+    uint8_t key[META_XATTR_KEY_SIZE_MAX];
+    size_t key_size = meta_xattr_key(inode, name, key);
+
+    index_batch_put(batch, INDEX_XATTR, key, key_size, value, size);
+}
+
+void xattr_delete(struct index_batch *batch, uint64_t inode, const char *name)
+{
+    uint8_t key[META_XATTR_KEY_SIZE_MAX];
+    size_t key_size = meta_xattr_key(inode, name, key);
+
+    index_batch_delete(batch, INDEX_XATTR, key, key_size);
+}
+
+int xattr_read(struct tfs_volume *volume, uint64_t inode, const char *name, uint8_t **ret_value,
+               size_t *ret_size)
+{
+    uint8_t key[META_XATTR_KEY_SIZE_MAX];
+    struct index_value value;
+    uint8_t *copy;
+    int err = index_get(volume->index, INDEX_XATTR, key, meta_xattr_key(inode, name, key), &value);
+
+    if (err == -ENOENT)
+        return -ENODATA;
+    if (err)
+        return err;
+    copy = malloc(value.size + 1); /* never of size 0 */
+    if (copy) {
+        memcpy(copy, value.data, value.size);
+        *ret_value = copy;
+        *ret_size = value.size;
+    }
+    index_value_release(&value);
+    return copy ? 0 : -ENOMEM;
+}
+
+static int check_name(const char *name)
+{
+    static const char *const prefixes[] = {"user.", "trusted.", "security."};
+    size_t size = strnlen(name, TFS_XATTR_NAME_SIZE_MAX + 1);
+
+    if (size == 0 || size > TFS_XATTR_NAME_SIZE_MAX)
+        return -ERANGE;
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(prefixes); i++) {
+        size_t prefix = strlen(prefixes[i]);
+
+        if (strncmp(name, prefixes[i], prefix) == 0)
+            return size > prefix ? 0 : -EINVAL;
+    }
+    if (strcmp(name, ACL_XATTR_ACCESS) == 0 || strcmp(name, ACL_XATTR_DEFAULT) == 0)
+        return 0;
+    return -EOPNOTSUPP;
+}
+
+/* The flag in the record that tells whether the inode has this attribute; 0 when only
+ * META_INODE_HAS_XATTRS does. */
+static uint32_t flag_of(const char *name)
+{
+    if (strcmp(name, ACL_XATTR_ACCESS) == 0)
+        return META_INODE_HAS_ACCESS_ACL;
+    if (strcmp(name, ACL_XATTR_DEFAULT) == 0)
+        return META_INODE_HAS_DEFAULT_ACL;
+    if (strcmp(name, XATTR_CAPABILITY) == 0)
+        return META_INODE_HAS_CAPABILITY;
+    return 0;
+}
+
+static int read_any(struct tfs_volume *volume, struct tfs_inode *inode, const char *name,
+                    uint8_t **ret_value, size_t *ret_size)
+{
+    uint32_t wanted = META_INODE_HAS_XATTRS | flag_of(name);
+
+    if (virtual_xattr_is_ours(name))
+        return virtual_xattr_read(volume, inode, name, ret_value, ret_size);
+    if ((inode_record(inode).flags & wanted) != wanted)
+        return -ENODATA;
+    return xattr_read(volume, inode->number, name, ret_value, ret_size);
+}
+
+int64_t tfs_getxattr(struct tfs_volume *volume, uint64_t number, const char *name, void *dst,
+                     size_t size)
+{
+    struct tfs_inode *inode;
+    uint8_t *value;
+    size_t value_size;
+    int64_t result = check_name(name);
+
+    if (result < 0)
+        return result;
+    result = inode_get(volume, number, &inode);
+    if (result < 0)
+        return result;
+    result = read_any(volume, inode, name, &value, &value_size);
+    inode_put(volume, inode);
+    if (result < 0)
+        return result;
+    result = (int64_t)value_size;
+    if (size > 0 && size < value_size)
+        result = -ERANGE;
+    else if (size > 0)
+        memcpy(dst, value, value_size);
+    free(value);
+    return result;
+}
+
+int64_t tfs_listxattr(struct tfs_volume *volume, uint64_t number, char *list, size_t size)
+{
+    uint8_t prefix[META_INODE_KEY_SIZE];
+    struct index_range range = {
+        .table = INDEX_XATTR, .prefix = prefix, .prefix_size = sizeof(prefix)};
+    struct index_record record;
+    struct index_scan *scan;
+    size_t total = 0;
+    int more = 0;
+    int err;
+
+    meta_inode_key(number, prefix);
+    err = index_scan_open(volume->index, &range, &scan);
+    if (err)
+        return err;
+    while (!err && (more = index_scan_next(scan, &record)) > 0) {
+        size_t name_size = record.key_size - sizeof(prefix);
+
+        if (size > 0 && total + name_size + 1 > size) {
+            err = -ERANGE;
+        } else if (size > 0) {
+            memcpy(list + total, record.key + sizeof(prefix), name_size);
+            list[total + name_size] = '\0';
+        }
+        total += name_size + 1;
+    }
+    index_scan_close(scan);
+    err = err ? err : more;
+    return err ? err : (int64_t)total;
+}
+
+/* An access ACL sets the mode; one that is nothing but a mode is not stored. A default ACL is for
+ * directories. */
+static int apply_acl(const struct tfs_xattr *xattr, struct meta_inode *record, bool *ret_store)
+{
+    int err = acl_check(xattr->value, xattr->size);
+
+    *ret_store = true;
+    if (err || S_ISLNK(record->mode))
+        return err ? err : -EOPNOTSUPP;
+    if (strcmp(xattr->name, ACL_XATTR_ACCESS) == 0)
+        *ret_store = !acl_to_mode(xattr->value, xattr->size, &record->mode);
+    else if (!S_ISDIR(record->mode))
+        return -EACCES;
+    return 0;
+}
+
+static int check_exists(struct tfs_volume *volume, struct tfs_inode *inode,
+                        const struct tfs_xattr *xattr)
+{
+    uint8_t *value;
+    size_t size;
+    int err;
+
+    if (xattr->flags == 0)
+        return 0;
+    err = read_any(volume, inode, xattr->name, &value, &size);
+    if (err && err != -ENODATA)
+        return err;
+    if (!err)
+        free(value);
+    if (!err && xattr->flags & XATTR_CREATE)
+        return -EEXIST;
+    return err && xattr->flags & XATTR_REPLACE ? -ENODATA : 0;
+}
+
+static int set_locked(struct tfs_volume *volume, struct tfs_inode *inode,
+                      const struct tfs_xattr *xattr) TFS_REQUIRES(&volume->metadata)
+{
+    uint32_t flag = flag_of(xattr->name);
+    struct namespace_change change;
+    struct meta_inode *record;
+    bool store = true;
+    int err = check_exists(volume, inode, xattr);
+
+    if (!err)
+        err = namespace_begin(volume, &change);
+    if (err)
+        return err;
+    record = namespace_record(&change, inode);
+    record->ctime = change.now;
+    if (flag & (META_INODE_HAS_ACCESS_ACL | META_INODE_HAS_DEFAULT_ACL))
+        err = apply_acl(xattr, record, &store);
+    if (store) {
+        record->flags |= META_INODE_HAS_XATTRS | flag;
+        xattr_put(change.batch, inode->number, xattr->name, xattr->value, xattr->size);
+    } else {
+        record->flags &= ~flag;
+        xattr_delete(change.batch, inode->number, xattr->name);
+    }
+    if (!err)
+        err = namespace_commit(&change);
+    namespace_end(&change);
+    return err;
+}
+
+static int set_pinned(struct tfs_volume *volume, struct tfs_inode *inode,
+                      const struct tfs_xattr *xattr)
+{
+    int err;
+
+    if (virtual_xattr_is_ours(xattr->name))
+        return virtual_xattr_write(volume, inode, xattr->name, xattr->value, xattr->size);
+    tfs_mutex_lock(&volume->metadata);
+    err = set_locked(volume, inode, xattr);
+    tfs_mutex_unlock(&volume->metadata);
+    return err;
+}
+
+int tfs_setxattr(struct tfs_volume *volume, uint64_t number, const struct tfs_xattr *xattr)
+{
+    struct tfs_inode *inode;
+    int err = volume_check_writable(volume);
+
+    if (!err)
+        err = check_name(xattr->name);
+    if (!err && xattr->size > TFS_XATTR_VALUE_SIZE_MAX)
+        err = -E2BIG;
+    if (!err)
+        err = inode_get(volume, number, &inode);
+    if (err)
+        return err;
+    err = set_pinned(volume, inode, xattr);
+    inode_put(volume, inode);
+    return err;
+}
+
+static int remove_locked(struct tfs_volume *volume, struct tfs_inode *inode, const char *name)
+    TFS_REQUIRES(&volume->metadata)
+{
+    struct tfs_xattr must_exist = {.name = name, .flags = XATTR_REPLACE};
+    struct namespace_change change;
+    struct meta_inode *record;
+    int err = check_exists(volume, inode, &must_exist);
+
+    if (!err)
+        err = namespace_begin(volume, &change);
+    if (err)
+        return err;
+    record = namespace_record(&change, inode);
+    record->ctime = change.now;
+    record->flags &= ~flag_of(name);
+    xattr_delete(change.batch, inode->number, name);
+    err = namespace_commit(&change);
+    namespace_end(&change);
+    return err;
+}
+
+static int remove_pinned(struct tfs_volume *volume, struct tfs_inode *inode, const char *name)
+{
+    int err;
+
+    if (virtual_xattr_is_ours(name))
+        return virtual_xattr_write(volume, inode, name, NULL, 0);
+    tfs_mutex_lock(&volume->metadata);
+    err = remove_locked(volume, inode, name);
+    tfs_mutex_unlock(&volume->metadata);
+    return err;
+}
+
+int tfs_removexattr(struct tfs_volume *volume, uint64_t number, const char *name)
+{
+    struct tfs_inode *inode;
+    int err = volume_check_writable(volume);
+
+    if (!err)
+        err = check_name(name);
+    if (!err)
+        err = inode_get(volume, number, &inode);
+    if (err)
+        return err;
+    err = remove_pinned(volume, inode, name);
+    inode_put(volume, inode);
+    return err;
+}

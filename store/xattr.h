@@ -1,0 +1,33 @@
+/*
+ * Extended attributes in the index, for the modules that need them beside the public calls in
+ * store.h.
+ */
+#ifndef TFS_XATTR_H
+#define TFS_XATTR_H
+
+#include "store/base/defs.h"
+
+struct index_batch;
+struct tfs_inode;
+struct tfs_volume;
+
+/* The value, in memory of the caller's (free()). Errors: -ENODATA. */
+TFS_MUST_CHECK int xattr_read(struct tfs_volume *volume, uint64_t inode, const char *name,
+                              uint8_t **ret_value, size_t *ret_size);
+
+void xattr_put(struct index_batch *batch, uint64_t inode, const char *name, const void *value,
+               size_t size);
+void xattr_delete(struct index_batch *batch, uint64_t inode, const char *name);
+
+/* Virtual attributes (virtual.c). Whether `name` is one of ours; its text, in memory of the
+ * caller's. Errors: -ENODATA. */
+bool virtual_xattr_is_ours(const char *name);
+TFS_MUST_CHECK int virtual_xattr_read(struct tfs_volume *volume, struct tfs_inode *inode,
+                                      const char *name, uint8_t **ret_value, size_t *ret_size);
+
+/* Set (value) or reset (NULL) what a directory's new files inherit. Errors: -EINVAL, -EPERM,
+ * -ENODATA. */
+TFS_MUST_CHECK int virtual_xattr_write(struct tfs_volume *volume, struct tfs_inode *inode,
+                                       const char *name, const void *value, size_t size);
+
+#endif
