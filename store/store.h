@@ -25,7 +25,7 @@
 #define TFS_STORE_H
 
 #include "store/base/defs.h"
-#include "store/codec/frame.h"
+#include "store/codec/codec.h"
 
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -290,6 +290,7 @@ struct tfs_read {
     size_t size;                     /* of all pieces, bytes */
     void *pins[TFS_READ_PIECES_MAX]; /* the store's */
     void *copy;                      /* the store's */
+    struct tfs_cache *cache;         /* the store's */
 };
 
 /*

@@ -1,0 +1,150 @@
+/*
+ * The checksums that the store keeps of a file's blocks, for whoever wants to verify the bytes
+ * further on, up to a GPU's memory.
+ */
+#include "store/base/crc32c.h"
+#include "store/base/error.h"
+#include "store/data.h"
+#include "store/file.h"
+#include "store/frames.h"
+
+#include <errno.h>
+
+/* CRC32C of `size` zero bytes. */
+static uint32_t zero_checksum(uint32_t size)
+{
+    static const uint8_t zeros[4096];
+    uint32_t crc = 0;
+
+    for (uint32_t done = 0; done < size; done += (uint32_t)sizeof(zeros)) {
+        uint32_t part = (uint32_t)tfs_min_u64(size - done, sizeof(zeros));
+
+        crc = tfs_crc32c(crc, zeros, part);
+    }
+    return crc;
+}
+
+/* The row of a chunk whose data is all written back. */
+static int flushed_row(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t index,
+                       struct tfs_row **ret)
+{
+    struct tfs_chunk *chunk;
+    bool dirty = false;
+    bool known = false;
+
+    *ret = NULL;
+    tfs_mutex_lock(&inode->lock);
+    chunk = chunk_find_locked(inode, index);
+    if (chunk) {
+        dirty = chunk->dirty || chunk->exclusive;
+        known = chunk->row_known;
+        *ret = known && !dirty ? row_ref(chunk->row) : NULL;
+        chunk_put_locked(chunk);
+    }
+    tfs_mutex_unlock(&inode->lock);
+    if (dirty)
+        return -EAGAIN;
+    return known ? 0 : chunk_read_row(volume, inode, index, ret);
+}
+
+/* The checksum of a block of which the extent shows all `size` bytes. */
+static int extent_checksum(struct tfs_volume *volume, const struct extent *extent,
+                           uint32_t block_size, uint32_t block, uint32_t size, uint32_t *ret)
+{
+    tfs_cleanup(frame_header_unref_p) struct frame_header *header = NULL;
+    struct frames_source source = frames_source_of(extent, block_size);
+    const uint8_t *bytes = source.inline_bytes;
+    struct frame_block found;
+    struct frame_view view;
+    int err = 0;
+
+    if (source.frame.segment) {
+        err = frames_header(volume->frames, &source, &header);
+        bytes = err ? NULL : header->bytes;
+    }
+    if (!err)
+        err = frame_open(bytes, frame_header_size(source.frame.block_count), &view);
+    if (!err)
+        err = frame_block_locate(&view, extent->frame_block + block - extent->first_block, &found);
+    if (err)
+        return err;
+    if (found.raw_size != size)
+        return -ERANGE; /* the file was cut inside of the block, or goes on behind it with zeros */
+    *ret = found.raw_crc;
+    return 0;
+}
+
+/* A block that is not stored as it reads: its bytes are read, with their own checks, and summed. */
+static int computed_checksum(struct tfs_volume *volume, struct tfs_inode *inode,
+                             const struct tfs_row *row, uint32_t offset, uint32_t size,
+                             uint32_t *ret)
+{
+    uint8_t part[4096];
+    uint32_t crc = 0;
+
+    for (uint32_t done = 0; done < size;) {
+        uint32_t now = (uint32_t)tfs_min_u64(size - done, sizeof(part));
+        int err = chunk_copy_row(volume, row, &inode->data->shape, offset + done, now, NULL, part);
+
+        if (err)
+            return err;
+        crc = tfs_crc32c(crc, part, now);
+        done += now;
+    }
+    *ret = crc;
+    return 0;
+}
+
+static int block_checksum(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t offset,
+                          uint32_t size, uint32_t *ret)
+{
+    const struct row_shape *shape = &inode->data->shape;
+    uint32_t in_chunk = (uint32_t)(offset % shape->chunk_size);
+    uint32_t block = in_chunk / shape->block_size;
+    tfs_cleanup(row_unref_p) struct tfs_row *row = NULL;
+    const struct extent *extent;
+    int err = flushed_row(volume, inode, offset / shape->chunk_size, &row);
+
+    if (err)
+        return err;
+    extent = row_find(row, shape->block_size, in_chunk);
+    if (!extent || extent->first_block * shape->block_size >= in_chunk + size) {
+        *ret = zero_checksum(size);
+        return 0;
+    }
+    err = -ERANGE;
+    if (extent->first_block * shape->block_size <= in_chunk &&
+        extent->first_block * shape->block_size + extent->visible_size >= in_chunk + size)
+        err = extent_checksum(volume, extent, shape->block_size, block, size, ret);
+    if (err == -ERANGE)
+        err = computed_checksum(volume, inode, row, in_chunk, size, ret);
+    return err;
+}
+
+int tfs_file_block_checksums(struct tfs_file *file, uint64_t offset, uint32_t *checksums,
+                             unsigned count, uint32_t *ret_block_size)
+{
+    struct tfs_inode *inode = file->inode;
+    uint32_t block_size = inode->data->shape.block_size;
+    unsigned done = 0;
+    uint64_t end;
+    int err = 0;
+
+    data_enter(inode);
+    tfs_mutex_lock(&inode->lock);
+    end = inode->data->size;
+    tfs_mutex_unlock(&inode->lock);
+    offset = tfs_align_down(offset, block_size);
+    while (done < count && offset < end && !err) {
+        uint32_t size = (uint32_t)tfs_min_u64(block_size, end - offset);
+
+        err = block_checksum(file->volume, inode, offset, size, &checksums[done]);
+        offset += block_size;
+        done++;
+    }
+    data_leave(inode);
+    if (err)
+        return err == -EBADMSG || err == -EUCLEAN || err == -ENOENT ? -EIO : err;
+    *ret_block_size = block_size;
+    return (int)done;
+}

@@ -1,0 +1,211 @@
+/*
+ * Opening, closing, flushing and syncing files, and the errors of the background.
+ */
+#include "store/file.h"
+
+#include "store/base/error.h"
+#include "store/base/log.h"
+#include "store/commit.h"
+#include "store/data.h"
+#include "store/flush.h"
+#include "store/shape.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+enum { RELATIME_SECONDS = 24 * 60 * 60 };
+
+int tfs_file_open(struct tfs_volume *volume, uint64_t number, int flags, struct tfs_file **ret)
+{
+    bool writable = (flags & O_ACCMODE) != O_RDONLY;
+    struct tfs_inode *inode;
+    struct tfs_file *file;
+    int err = writable || flags & O_TRUNC ? volume_check_writable(volume) : 0;
+
+    if (!err)
+        err = inode_get(volume, number, &inode);
+    if (err)
+        return err;
+    file = calloc(1, sizeof(*file));
+    if (!file)
+        err = -ENOMEM;
+    else if (!inode->data)
+        err = S_ISDIR(inode_record(inode).mode) ? -EISDIR : -EINVAL;
+    else if (flags & O_TRUNC)
+        err = shape_truncate(volume, inode, 0);
+    if (err) {
+        free(file);
+        inode_put(volume, inode);
+        return err;
+    }
+    *file = (struct tfs_file){.volume = volume,
+                              .inode = inode,
+                              .writable = writable,
+                              .reads_move_atime =
+                                  !volume->options.noatime && !volume->options.read_only};
+    tfs_mutex_lock(&inode->lock);
+    file->errors_seen = inode->data->error_count;
+    tfs_mutex_unlock(&inode->lock);
+    inode_opened(volume, inode);
+    *ret = file;
+    return 0;
+}
+
+static void collect_dirty(struct tfs_chunk *chunk, void *context)
+{
+    struct tfs_chunk **found = context;
+
+    if (chunk->dirty && !chunk->queued && !chunk->in_flight)
+        *found = chunk;
+}
+
+/* Forgets all dirty data of a file that nobody can reach any more. */
+static uint64_t discard_dirty(struct tfs_volume *volume, struct tfs_inode *inode)
+{
+    uint64_t chunks = 0;
+
+    data_enter_exclusive(inode);
+    tfs_mutex_lock(&inode->lock);
+    for (;;) {
+        struct tfs_chunk *chunk = NULL;
+
+        chunk_visit_locked(inode, collect_dirty, &chunk);
+        if (!chunk)
+            break;
+        chunk_discard_locked(volume, chunk, 0);
+        chunks++;
+    }
+    tfs_mutex_unlock(&inode->lock);
+    data_leave_exclusive(inode);
+    return chunks;
+}
+
+/*
+ * The last close. Data of a file without a name is not needed any more. Data that could not be
+ * written back is given up, after every open had its chance to be told: kept, it would hold the
+ * memory that other writers wait for.
+ */
+static void last_close(struct tfs_volume *volume, struct tfs_inode *inode)
+{
+    bool failed = false;
+    bool nameless;
+    struct list *node;
+
+    tfs_mutex_lock(&inode->lock);
+    nameless = inode->record.nlink == 0;
+    list_for_each (node, &inode->data->unflushed) {
+        if (list_entry(node, struct tfs_chunk, unflushed_node)->error)
+            failed = true;
+    }
+    tfs_mutex_unlock(&inode->lock);
+    if (!nameless && !failed)
+        return;
+    if (discard_dirty(volume, inode) > 0 && failed && !nameless)
+        tfs_error("inode %llu: data that could not be written back is lost",
+                  (unsigned long long)inode->number);
+}
+
+void tfs_file_close(struct tfs_file *file)
+{
+    if (!file)
+        return;
+    if (inode_closed(file->volume, file->inode))
+        last_close(file->volume, file->inode);
+    inode_put(file->volume, file->inode);
+    free(file);
+}
+
+uint64_t tfs_file_inode(const struct tfs_file *file)
+{
+    return file->inode->number;
+}
+
+int file_take_error(struct tfs_file *file)
+{
+    struct tfs_data *data = file->inode->data;
+    int err = 0;
+
+    tfs_mutex_lock(&file->inode->lock);
+    if (file->errors_seen != data->error_count) {
+        file->errors_seen = data->error_count;
+        err = data->last_error;
+    }
+    tfs_mutex_unlock(&file->inode->lock);
+    return err;
+}
+
+void file_touch_locked(struct tfs_volume *volume, struct tfs_inode *inode)
+{
+    inode->record.mtime = inode_now();
+    inode->record.ctime = inode->record.mtime;
+    inode->data->times_changed = true;
+    commit_note(volume, inode);
+}
+
+static bool is_before(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
+}
+
+void file_note_read(struct tfs_file *file)
+{
+    struct tfs_inode *inode = file->inode;
+    struct timespec now = inode_now();
+    struct meta_inode *record = &inode->record;
+
+    tfs_mutex_lock(&inode->lock);
+    if (!is_before(&record->mtime, &record->atime) || !is_before(&record->ctime, &record->atime) ||
+        now.tv_sec - record->atime.tv_sec >= RELATIME_SECONDS) {
+        record->atime = now;
+        inode->data->times_changed = true;
+        commit_note(file->volume, inode);
+    }
+    tfs_mutex_unlock(&inode->lock);
+}
+
+int file_kill_privileges(struct tfs_volume *volume, struct tfs_inode *inode)
+{
+    struct tfs_setattr change = {.fields = TFS_SET_KILL_PRIVILEGES};
+    struct meta_inode record = inode_record(inode);
+    struct tfs_attr unused;
+
+    if (!(record.mode & (S_ISUID | S_ISGID)) && !(record.flags & META_INODE_HAS_CAPABILITY))
+        return 0;
+    return tfs_setattr(volume, inode->number, &change, &unused);
+}
+
+/* From now on a commit may show the full size, also what truncate appended. */
+static void keep_size(struct tfs_inode *inode)
+{
+    tfs_mutex_lock(&inode->lock);
+    inode->data->keep_size = true;
+    tfs_mutex_unlock(&inode->lock);
+}
+
+/* After an error here was reported, the same one is not reported again by file_take_error(). */
+static int report(struct tfs_file *file, int err)
+{
+    int earlier = file_take_error(file);
+
+    return err ? err : earlier;
+}
+
+int tfs_file_flush(struct tfs_file *file)
+{
+    if (!file->writable)
+        return 0;
+    keep_size(file->inode);
+    return report(file, flush_inode(file->volume, file->inode));
+}
+
+int tfs_file_sync(struct tfs_file *file, bool data_only)
+{
+    (void)data_only; /* size and extents are one record with the attributes: leaving them out saves
+                        nothing */
+    tfs_counter_add(&file->volume->stats.syncs, 1);
+    if (file->volume->options.read_only)
+        return 0;
+    keep_size(file->inode);
+    return report(file, commit_inode(file->volume, file->inode, COMMIT_DURABLE));
+}

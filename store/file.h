@@ -1,0 +1,34 @@
+/*
+ * Open files, for the modules that implement the public calls on them.
+ */
+#ifndef TFS_FILE_H
+#define TFS_FILE_H
+
+#include "store/inode.h"
+#include "store/volume.h"
+
+struct tfs_file {
+    struct tfs_volume *volume;
+    struct tfs_inode *inode; /* opened, and pinned */
+    uint64_t errors_seen;  /* background errors that this open has reported; guarded by the inode's
+                              lock */
+    bool writable;         /* immutable */
+    bool reads_move_atime; /* immutable */
+};
+
+/* The error of a background flush that this open has not reported yet, or 0. */
+TFS_MUST_CHECK int file_take_error(struct tfs_file *file);
+
+/* Times after a change of the data. Called with the inode's lock; notes the inode for the next
+ * commit. */
+void file_touch_locked(struct tfs_volume *volume, struct tfs_inode *inode);
+
+/* A read moves the access time as relatime does: when it is not newer than the last change, or a
+ * day old. */
+void file_note_read(struct tfs_file *file);
+
+/* For write(2) and truncate(2) by others than the owner: drop setuid, setgid and capabilities, when
+ * there are any. */
+TFS_MUST_CHECK int file_kill_privileges(struct tfs_volume *volume, struct tfs_inode *inode);
+
+#endif

@@ -1,0 +1,473 @@
+/*
+ * Reading. A request is answered from pieces: pinned units of the cache, zeros for holes, and
+ * copies of what is dirty.
+ *
+ * First everything is tried without waiting for buffers, because pieces are pinned meanwhile. When
+ * that cannot be, because the buffers are taken or the pieces are too many, the request is copied
+ * together block by block, holding nothing while it waits.
+ *
+ * A row may be superseded, and its frame given back, between the moment when it was found and the
+ * moment when it was read. The frame then does not verify: the row is looked up again, and only an
+ * error with an unchanged row is believed.
+ */
+#include "store/base/error.h"
+#include "store/base/log.h"
+#include "store/cache.h"
+#include "store/data.h"
+#include "store/file.h"
+#include "store/frames.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROW_RETRIES_MAX = 5 };
+
+static const uint8_t zeros[FRAME_BUFFER_SIZE];
+
+/* A request while it is put together. */
+struct reading {
+    struct tfs_volume *volume;
+    struct tfs_inode *inode;
+    struct tfs_read *read;
+    bool copies; /* everything goes into read->copy */
+};
+
+static int add_piece(struct reading *reading, const void *bytes, size_t size, void *pin)
+{
+    struct tfs_read *read = reading->read;
+
+    if (read->piece_count == TFS_READ_PIECES_MAX)
+        return -EAGAIN;
+    read->pieces[read->piece_count].iov_base = (void *)(uintptr_t)bytes;
+    read->pieces[read->piece_count].iov_len = size;
+    read->pins[read->piece_count] = pin;
+    read->piece_count++;
+    read->size += size;
+    return 0;
+}
+
+/* The next `size` bytes of the copy, to be filled. */
+static uint8_t *copy_at(struct reading *reading, size_t size)
+{
+    uint8_t *at = (uint8_t *)reading->read->copy + reading->read->size;
+
+    reading->read->size += size;
+    return at;
+}
+
+/* The part of a request that lies in one chunk. */
+struct chunk_part {
+    uint64_t index;
+    uint32_t offset; /* in the chunk */
+    uint32_t size;
+};
+
+static int pin_extent(struct reading *reading, const struct frames_source *source, uint32_t offset,
+                      uint32_t size)
+{
+    struct tfs_volume *volume = reading->volume;
+    struct frames_range range = {
+        .first_unit = offset / FRAME_BUFFER_SIZE,
+        .unit_count = (offset + size - 1) / FRAME_BUFFER_SIZE - offset / FRAME_BUFFER_SIZE + 1,
+    };
+    struct cache_unit *units[FRAMES_UNITS_MAX];
+    int err;
+
+    if (source->frame.segment == 0 ||
+        reading->read->piece_count + range.unit_count > TFS_READ_PIECES_MAX)
+        return -EAGAIN;
+    err = frames_pin(volume->frames, source, &range, false, NULL, units);
+    if (err)
+        return err;
+    for (uint32_t i = 0; i < range.unit_count; i++) {
+        uint32_t skip = offset % FRAME_BUFFER_SIZE;
+        uint32_t part = (uint32_t)tfs_min_u64(size, FRAME_BUFFER_SIZE - skip);
+
+        err = add_piece(reading, cache_unit_data(units[i]) + skip, part, units[i]);
+        assert(!err); /* counted above */
+        offset += part;
+        size -= part;
+    }
+    return 0;
+}
+
+static int add_zeros(struct reading *reading, uint32_t size)
+{
+    int err = 0;
+
+    while (size > 0 && !err) {
+        uint32_t part = (uint32_t)tfs_min_u64(size, sizeof(zeros));
+
+        err = add_piece(reading, zeros, part, NULL);
+        size -= part;
+    }
+    return err;
+}
+
+/* Pieces of a chunk without dirty data, as its row shows them. */
+static int pin_row(struct reading *reading, const struct tfs_row *row, struct chunk_part part)
+{
+    uint32_t block_size = reading->inode->data->shape.block_size;
+    int err = 0;
+
+    while (part.size > 0 && !err) {
+        const struct extent *extent = row_find(row, block_size, part.offset);
+        uint32_t start = extent ? extent->first_block * block_size : UINT32_MAX;
+        uint32_t size;
+
+        if (part.offset < start) {
+            size = (uint32_t)tfs_min_u64(part.size, start - part.offset);
+            err = add_zeros(reading, size);
+        } else {
+            struct frames_source source = frames_source_of(extent, block_size);
+
+            size = (uint32_t)tfs_min_u64(part.size, start + extent->visible_size - part.offset);
+            err = pin_extent(reading, &source,
+                             extent->frame_block * block_size + (part.offset - start), size);
+        }
+        part.offset += size;
+        part.size -= size;
+    }
+    return err;
+}
+
+static int read_row(struct reading *reading, const struct tfs_row *row,
+                    const struct chunk_part *part)
+{
+    if (!reading->copies)
+        return pin_row(reading, row, *part);
+    return chunk_copy_row(reading->volume, row, &reading->inode->data->shape, part->offset,
+                          part->size, NULL, copy_at(reading, part->size));
+}
+
+/* The row of a clean chunk, counted; *ret_dirty says that it is not clean. */
+static int find_row(struct reading *reading, uint64_t index, struct tfs_row **ret, bool *ret_dirty)
+{
+    struct tfs_inode *inode = reading->inode;
+    struct tfs_chunk *chunk;
+    bool known = false;
+
+    *ret_dirty = false;
+    *ret = NULL;
+    tfs_mutex_lock(&inode->lock);
+    chunk = chunk_find_locked(inode, index);
+    if (chunk) {
+        *ret_dirty = chunk->dirty || chunk->exclusive;
+        known = chunk->row_known;
+        *ret = known ? row_ref(chunk->row) : NULL;
+        chunk_put_locked(chunk);
+    }
+    tfs_mutex_unlock(&inode->lock);
+    if (known || *ret_dirty)
+        return 0;
+    return chunk_read_row(reading->volume, inode, index, ret);
+}
+
+static bool rows_equal(const struct tfs_row *a, const struct tfs_row *b)
+{
+    if (!a || !b)
+        return a == b;
+    if (a->extent_count != b->extent_count)
+        return false;
+    for (uint32_t i = 0; i < a->extent_count; i++) {
+        const struct extent *x = &a->extents[i];
+        const struct extent *y = &b->extents[i];
+
+        if (x->first_block != y->first_block || x->visible_size != y->visible_size ||
+            x->frame.segment != y->frame.segment || x->frame.offset != y->frame.offset ||
+            x->frame.header_crc != y->frame.header_crc)
+            return false;
+    }
+    return true;
+}
+
+static int believe_error(struct reading *reading, const struct chunk_part *part,
+                         const struct tfs_row *row, int err)
+{
+    const struct extent *extent =
+        row_find(row, reading->inode->data->shape.block_size, part->offset);
+
+    if (err == -EBADMSG)
+        tfs_counter_add(&reading->volume->stats.checksum_errors, 1);
+    tfs_error(
+        "inode %llu offset %llu: cannot be read: %s (frame at segment %llu offset %llu)",
+        (unsigned long long)reading->inode->number,
+        (unsigned long long)(part->index * reading->inode->data->shape.chunk_size + part->offset),
+        tfs_error_text(err), (unsigned long long)(extent ? extent->frame.segment : 0),
+        (unsigned long long)(extent ? extent->frame.offset : 0));
+    return -EIO;
+}
+
+static bool is_row_error(int err)
+{
+    return err == -EBADMSG || err == -EUCLEAN || err == -ENOENT || err == -EIO;
+}
+
+/* Where a request stands, so that a part of it can be tried again. */
+struct read_mark {
+    int piece_count;
+    size_t size;
+};
+
+static void rewind_to(struct reading *reading, struct read_mark mark)
+{
+    struct tfs_read *read = reading->read;
+
+    while (read->piece_count > mark.piece_count)
+        cache_unpin(reading->volume->cache, read->pins[--read->piece_count]);
+    read->size = mark.size;
+}
+
+/* Returns 0; 1 when the chunk has dirty data; -EAGAIN when the pieces cannot be pinned without
+ * waiting; or an error. */
+static int read_clean(struct reading *reading, const struct chunk_part *part)
+{
+    struct read_mark mark = {reading->read->piece_count, reading->read->size};
+    tfs_cleanup(row_unref_p) struct tfs_row *before = NULL;
+    int err = 0;
+
+    for (int tries = 0; tries < ROW_RETRIES_MAX; tries++) {
+        struct tfs_row *row;
+        bool dirty;
+        int row_err = find_row(reading, part->index, &row, &dirty);
+
+        if (row_err || dirty)
+            return row_err ? row_err : 1;
+        if (tries > 0 && rows_equal(row, before)) {
+            row_unref(row);
+            return believe_error(reading, part, before, err);
+        }
+        row_unref(before);
+        before = row;
+        err = read_row(reading, row, part);
+        if (!is_row_error(err))
+            return err;
+        rewind_to(reading, mark);
+    }
+    return believe_error(reading, part, before, err);
+}
+
+/* Makes every slot that the part touches whole, so that it can be copied from. */
+static int fill_part(struct reading *reading, struct tfs_chunk *chunk,
+                     const struct chunk_part *part)
+{
+    uint32_t first = part->offset / FRAME_BUFFER_SIZE;
+    uint32_t last = (part->offset + part->size - 1) / FRAME_BUFFER_SIZE;
+    int err = chunk_load_row(reading->volume, chunk);
+
+    for (uint32_t i = first; i <= last && !err; i++) {
+        if (chunk->slots[i].buffer)
+            err = chunk_fill_slot(reading->volume, chunk, i, NULL);
+    }
+    return err;
+}
+
+/* Whether the part can be copied as it is: each touched slot is clean, whole, or dirty where it is
+ * asked for. */
+static bool part_is_filled(const struct tfs_chunk *chunk, const struct chunk_part *part)
+{
+    uint32_t end = part->offset + part->size;
+
+    if (!chunk->row_known)
+        return false;
+    for (uint32_t i = part->offset / FRAME_BUFFER_SIZE; i <= (end - 1) / FRAME_BUFFER_SIZE; i++) {
+        const struct chunk_slot *slot = &chunk->slots[i];
+        uint32_t base = i * FRAME_BUFFER_SIZE;
+        uint32_t from = part->offset > base ? part->offset - base : 0;
+        uint32_t to = (uint32_t)tfs_min_u64(end - base, FRAME_BUFFER_SIZE);
+
+        if (slot->buffer && !slot->whole && (from < slot->from || to > slot->to))
+            return false;
+    }
+    return true;
+}
+
+/* Copies slot by slot: dirty ones from their buffer, others from the row. The chunk is held. */
+static int copy_held(struct reading *reading, struct tfs_chunk *chunk, struct chunk_part part)
+{
+    const struct row_shape *shape = &reading->inode->data->shape;
+    int err = 0;
+
+    while (part.size > 0 && !err) {
+        const struct chunk_slot *slot = &chunk->slots[part.offset / FRAME_BUFFER_SIZE];
+        uint32_t skip = part.offset % FRAME_BUFFER_SIZE;
+        uint32_t size = (uint32_t)tfs_min_u64(part.size, FRAME_BUFFER_SIZE - skip);
+        uint8_t *at = copy_at(reading, size);
+
+        if (slot->buffer)
+            memcpy(at, slot->buffer + skip, size);
+        else
+            err = chunk_copy_row(reading->volume, chunk->row, shape, part.offset, size, NULL, at);
+        part.offset += size;
+        part.size -= size;
+    }
+    return err;
+}
+
+/* Holds the chunk so that nobody writes; shared when it can be copied as it is, else alone. Returns
+ * whether it is alone. */
+static bool hold_for_copy_locked(struct tfs_chunk *chunk, const struct chunk_part *part)
+{
+    chunk_hold_shared_locked(chunk);
+    if (part_is_filled(chunk, part))
+        return false;
+    chunk_release_shared_locked(chunk);
+    chunk_hold_exclusive_locked(chunk);
+    return true;
+}
+
+static int read_dirty(struct reading *reading, const struct chunk_part *part)
+{
+    struct tfs_inode *inode = reading->inode;
+    struct tfs_chunk *chunk;
+    bool alone;
+    int err = 0;
+
+    tfs_mutex_lock(&inode->lock);
+    chunk = chunk_get_locked(inode, part->index);
+    alone = chunk && hold_for_copy_locked(chunk, part);
+    tfs_mutex_unlock(&inode->lock);
+    if (!chunk)
+        return -ENOMEM;
+
+    if (alone)
+        err = fill_part(reading, chunk, part);
+    if (!err)
+        err = copy_held(reading, chunk, *part);
+
+    tfs_mutex_lock(&inode->lock);
+    if (alone)
+        chunk_release_exclusive_locked(chunk);
+    else
+        chunk_release_shared_locked(chunk);
+    chunk_put_locked(chunk);
+    tfs_mutex_unlock(&inode->lock);
+    return err;
+}
+
+static int read_part(struct reading *reading, const struct chunk_part *part)
+{
+    int result = read_clean(reading, part);
+
+    if (result != 1)
+        return result;
+    return reading->copies ? read_dirty(reading, part) : -EAGAIN;
+}
+
+static int read_parts(struct reading *reading, uint64_t offset, size_t size)
+{
+    uint32_t chunk_size = reading->inode->data->shape.chunk_size;
+    int err = 0;
+
+    while (size > 0 && !err) {
+        struct chunk_part part = {
+            .index = offset / chunk_size,
+            .offset = (uint32_t)(offset % chunk_size),
+        };
+
+        part.size = (uint32_t)tfs_min_u64(size, chunk_size - part.offset);
+        err = read_part(reading, &part);
+        offset += part.size;
+        size -= part.size;
+    }
+    return err;
+}
+
+static int read_by_copy(struct reading *reading, uint64_t offset, size_t size)
+{
+    struct tfs_read *read = reading->read;
+    int err;
+
+    read->copy = malloc(size);
+    if (!read->copy)
+        return -ENOMEM;
+    reading->copies = true;
+    err = read_parts(reading, offset, size);
+    if (err)
+        return err;
+    read->pieces[0].iov_base = read->copy;
+    read->pieces[0].iov_len = size;
+    read->pins[0] = NULL;
+    read->piece_count = 1;
+    return 0;
+}
+
+static size_t clip_to_size(struct tfs_inode *inode, uint64_t offset, size_t size)
+{
+    uint64_t end;
+
+    tfs_mutex_lock(&inode->lock);
+    end = inode->data->size;
+    tfs_mutex_unlock(&inode->lock);
+    return offset >= end ? 0 : (size_t)tfs_min_u64(size, end - offset);
+}
+
+int tfs_file_read(struct tfs_file *file, uint64_t offset, size_t size, struct tfs_read *ret)
+{
+    struct tfs_read read = {.cache = file->volume->cache};
+    struct reading reading = {.volume = file->volume, .inode = file->inode, .read = &read};
+    int err = 0;
+
+    assert(size <= TFS_READ_SIZE_MAX);
+    data_enter(file->inode);
+    size = clip_to_size(file->inode, offset, size);
+    if (size > 0) {
+        readahead_note(file->volume, file->inode, offset, size);
+        err = read_parts(&reading, offset, size);
+        if (err == -EAGAIN) {
+            rewind_to(&reading, (struct read_mark){0});
+            err = read_by_copy(&reading, offset, size);
+        }
+    }
+    data_leave(file->inode);
+    if (err) {
+        tfs_read_release(&read);
+        return err == -EBADMSG || err == -EUCLEAN || err == -ENOENT ? -EIO : err;
+    }
+    if (file->reads_move_atime)
+        file_note_read(file);
+    tfs_counter_add(&file->volume->stats.read_bytes, read.size);
+    *ret = read;
+    return 0;
+}
+
+void tfs_read_release(struct tfs_read *read)
+{
+    for (int i = 0; i < read->piece_count; i++)
+        cache_unpin(read->cache, read->pins[i]);
+    free(read->copy);
+    *read = (struct tfs_read){0};
+}
+
+bool tfs_file_read_is_ready(struct tfs_file *file, uint64_t offset, size_t size)
+{
+    struct tfs_inode *inode = file->inode;
+    const struct row_shape *shape = &inode->data->shape;
+    bool ready = true;
+
+    size = clip_to_size(inode, offset, size);
+    for (uint64_t at = offset; at < offset + size && ready;) {
+        struct reading reading = {.volume = file->volume, .inode = inode};
+        tfs_cleanup(row_unref_p) struct tfs_row *row = NULL;
+        const struct extent *extent;
+        uint32_t in_chunk = (uint32_t)(at % shape->chunk_size);
+        bool dirty;
+
+        if (find_row(&reading, at / shape->chunk_size, &row, &dirty) < 0 || dirty)
+            return false;
+        extent = row_find(row, shape->block_size, in_chunk);
+        if (extent && extent->frame.segment &&
+            extent->first_block * shape->block_size <= in_chunk) {
+            struct cache_key key = {extent->frame.segment, extent->frame.offset,
+                                    (extent->frame_block * shape->block_size + in_chunk -
+                                     extent->first_block * shape->block_size) /
+                                        FRAME_BUFFER_SIZE};
+
+            ready = cache_has(file->volume->cache, &key);
+        }
+        at = tfs_align_down(at, FRAME_BUFFER_SIZE) + FRAME_BUFFER_SIZE;
+    }
+    return ready;
+}

@@ -1,0 +1,278 @@
+/*
+ * Writing: bytes go into the buffers of their chunks; a chunk that is complete goes to the workers
+ * at once.
+ *
+ * A request takes all its buffers before it holds a chunk, so that writers that wait for memory
+ * hold nothing that write-back could need.
+ */
+#include "store/base/error.h"
+#include "store/commit.h"
+#include "store/data.h"
+#include "store/file.h"
+#include "store/flush.h"
+#include "store/memory.h"
+#include "store/reclaim.h"
+#include "store/segment/segment.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+/* A part of a request is at most this long, so that it needs few buffers at once. */
+enum { WRITE_PART_MAX = 1 << 20, WRITE_BUFFERS_MAX = WRITE_PART_MAX / FRAME_BUFFER_SIZE + 1 };
+
+/* The buffers that a part has taken and not used yet. */
+struct spare_buffers {
+    void *buffers[WRITE_BUFFERS_MAX];
+    size_t count;
+};
+
+/* The part of a request that lies in one chunk. */
+struct write_part {
+    uint64_t index;
+    uint32_t offset;
+    uint32_t size;
+    const uint8_t *bytes;
+};
+
+/* Puts bytes into one slot; completes it from the row when they do not continue what is dirty
+ * there. */
+static int write_slot(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t index,
+                      const struct write_part *part, struct spare_buffers *spare)
+{
+    struct chunk_slot *slot = &chunk->slots[index];
+    uint32_t from = part->offset % FRAME_BUFFER_SIZE;
+    uint32_t to = from + part->size;
+    int err = 0;
+
+    if (!slot->buffer) {
+        assert(spare->count > 0);
+        slot->buffer = spare->buffers[--spare->count];
+        slot->from = from;
+        slot->to = to;
+    } else if (from > slot->to || to < slot->from) {
+        err = chunk_fill_slot(volume, chunk, index, NULL);
+    }
+    if (err)
+        return err;
+    memcpy(slot->buffer + from, part->bytes, part->size);
+    slot->from = slot->from < from ? slot->from : from;
+    slot->to = slot->to > to ? slot->to : to;
+    return 0;
+}
+
+/* The chunk is held alone. */
+static int write_slots(struct tfs_volume *volume, struct tfs_chunk *chunk, struct write_part part,
+                       struct spare_buffers *spare)
+{
+    uint32_t end = part.offset + part.size;
+    int err = 0;
+
+    while (part.offset < end && !err) {
+        uint32_t skip = part.offset % FRAME_BUFFER_SIZE;
+
+        part.size = (uint32_t)tfs_min_u64(end - part.offset, FRAME_BUFFER_SIZE - skip);
+        err = write_slot(volume, chunk, part.offset / FRAME_BUFFER_SIZE, &part, spare);
+        part.offset += part.size;
+        part.bytes += part.size;
+    }
+    return err;
+}
+
+static bool has_dirty_slot(const struct tfs_chunk *chunk)
+{
+    for (int i = 0; i < CHUNK_SLOTS_MAX; i++) {
+        if (chunk->slots[i].buffer)
+            return true;
+    }
+    return false;
+}
+
+/* Room on the disk that the chunk's next flush may need; what is more than that was promised twice
+ * and is given back. */
+static void keep_reservation_locked(struct tfs_volume *volume, struct tfs_chunk *chunk,
+                                    uint64_t size)
+{
+    uint64_t most = chunk->inode->data->shape.chunk_size + 16ull * SEGMENT_ALIGNMENT;
+
+    chunk->reserved_size += size;
+    if (chunk->reserved_size > most) {
+        segments_unreserve(volume->segments, chunk->reserved_size - most);
+        chunk->reserved_size = most;
+    }
+}
+
+static uint64_t reservation_for(uint32_t size)
+{
+    return tfs_align_up(size, SEGMENT_ALIGNMENT) + SEGMENT_ALIGNMENT;
+}
+
+/* Files grow here and nowhere else, but for truncate and fallocate. */
+static void note_written_locked(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t end)
+{
+    struct tfs_data *data = inode->data;
+
+    if (end > data->size)
+        data->size = end;
+    if (end > data->written_end)
+        data->written_end = end;
+    file_touch_locked(volume, inode);
+}
+
+static int write_part(struct tfs_volume *volume, struct tfs_inode *inode,
+                      const struct write_part *part, struct spare_buffers *spare)
+{
+    uint64_t end = part->index * inode->data->shape.chunk_size + part->offset + part->size;
+    struct tfs_chunk *chunk;
+    bool complete = false;
+    int err;
+
+    tfs_mutex_lock(&inode->lock);
+    chunk = chunk_get_locked(inode, part->index);
+    if (chunk)
+        chunk_hold_exclusive_locked(chunk);
+    tfs_mutex_unlock(&inode->lock);
+    if (!chunk)
+        return -ENOMEM;
+
+    err = chunk_load_row(volume, chunk);
+    if (!err)
+        err = write_slots(volume, chunk, *part, spare);
+
+    tfs_mutex_lock(&inode->lock);
+    if (has_dirty_slot(chunk)) /* also after an error: what came before it */
+        chunk_mark_dirty_locked(volume, chunk);
+    chunk_release_exclusive_locked(chunk);
+    if (!err) {
+        keep_reservation_locked(volume, chunk, reservation_for(part->size));
+        note_written_locked(volume, inode, end);
+        complete = chunk_is_complete(chunk);
+        if (complete)
+            flush_submit_locked(volume->flush, chunk);
+    }
+    chunk_put_locked(chunk);
+    tfs_mutex_unlock(&inode->lock);
+    if (complete)
+        flush_wait_turn(volume->flush);
+    return err;
+}
+
+/* Room on the disk and buffers. When the disk is full, what was removed is given back first. */
+static int take_room(struct tfs_volume *volume, const struct write_part *part,
+                     struct spare_buffers *spare)
+{
+    size_t count =
+        (part->offset + part->size - 1) / FRAME_BUFFER_SIZE - part->offset / FRAME_BUFFER_SIZE + 1;
+    uint64_t room = reservation_for(part->size);
+    int err = segments_reserve(volume->segments, room);
+
+    if (err == -ENOSPC) {
+        reclaim_hurry(volume->reclaim);
+        err = segments_reserve(volume->segments, room);
+    }
+    if (err)
+        return err;
+    err = memory_take_dirty(volume->memory, count, spare->buffers);
+    if (err) {
+        segments_unreserve(volume->segments, room);
+        return err;
+    }
+    spare->count = count;
+    return 0;
+}
+
+static int write_with_room(struct tfs_volume *volume, struct tfs_inode *inode,
+                           const struct write_part *part)
+{
+    struct spare_buffers spare;
+    int err = take_room(volume, part, &spare);
+
+    if (err)
+        return err;
+    err = write_part(volume, inode, part, &spare);
+    if (err)
+        segments_unreserve(volume->segments, reservation_for(part->size));
+    memory_give_dirty(volume->memory, spare.count, spare.buffers);
+    return err;
+}
+
+/* Returns how much was written; an error only when it was nothing. */
+static int64_t write_parts(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t offset,
+                           const void *bytes, size_t size)
+{
+    uint32_t chunk_size = inode->data->shape.chunk_size;
+    size_t done = 0;
+
+    while (done < size) {
+        struct write_part part = {
+            .index = (offset + done) / chunk_size,
+            .offset = (uint32_t)((offset + done) % chunk_size),
+            .bytes = (const uint8_t *)bytes + done,
+        };
+        uint64_t limit = tfs_min_u64(chunk_size - part.offset, WRITE_PART_MAX);
+        int err;
+
+        part.size = (uint32_t)tfs_min_u64(size - done, limit);
+        err = write_with_room(volume, inode, &part);
+        if (err)
+            return done ? (int64_t)done : err;
+        done += part.size;
+    }
+    return (int64_t)done;
+}
+
+/* An append takes the end of the file for itself: no other write comes between looking and writing.
+ */
+static int64_t append(struct tfs_volume *volume, struct tfs_inode *inode, const void *bytes,
+                      size_t size)
+{
+    struct tfs_data *data = inode->data;
+    uint64_t offset;
+    int64_t result;
+
+    tfs_mutex_lock(&inode->lock);
+    while (data->appending)
+        tfs_cond_wait(&data->changed, &inode->lock);
+    data->appending = true;
+    offset = data->size;
+    tfs_mutex_unlock(&inode->lock);
+
+    result = offset + size > TFS_FILE_SIZE_MAX ? -EFBIG
+                                               : write_parts(volume, inode, offset, bytes, size);
+
+    tfs_mutex_lock(&inode->lock);
+    data->appending = false;
+    tfs_cond_broadcast(&data->changed);
+    tfs_mutex_unlock(&inode->lock);
+    return result;
+}
+
+int64_t tfs_file_write(struct tfs_file *file, uint64_t offset, const void *bytes, size_t size,
+                       unsigned flags)
+{
+    struct tfs_volume *volume = file->volume;
+    struct tfs_inode *inode = file->inode;
+    uint64_t end;
+    int64_t result = volume_check_writable(volume);
+
+    if (!result && !file->writable)
+        result = -EBADF;
+    if (!result && (tfs_add_overflows(offset, size, &end) || end > TFS_FILE_SIZE_MAX))
+        result = -EFBIG;
+    if (!result)
+        result = file_take_error(file);
+    if (!result && flags & TFS_WRITE_KILL_PRIVILEGES)
+        result = file_kill_privileges(volume, inode);
+    if (result || size == 0)
+        return result;
+
+    data_enter(inode);
+    if (flags & TFS_WRITE_APPEND)
+        result = append(volume, inode, bytes, size);
+    else
+        result = write_parts(volume, inode, offset, bytes, size);
+    data_leave(inode);
+    if (result > 0)
+        tfs_counter_add(&volume->stats.written_bytes, (uint64_t)result);
+    return result;
+}

@@ -1,0 +1,311 @@
+/*
+ * FORMAT and the lock. A store is made in this order: directory, FORMAT.new, parts, FORMAT. As long
+ * as there is only FORMAT.new, making it goes on where it stopped; a directory with neither is no
+ * store and is not touched.
+ *
+ * The lock is flock(2) on the directory itself, so that it needs no file and works on a read-only
+ * medium.
+ */
+#include "store/format.h"
+
+#include "store/base/clock.h"
+#include "store/base/error.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+enum { FORMAT_LINE_SIZE_MAX = 256, LOCK_POLL_MS = 20 };
+
+static const char name_format[] = "FORMAT";
+static const char name_new[] = "FORMAT.new";
+
+struct tfs_format_lock {
+    int directory;
+    uint8_t uuid[16];
+    struct format_paths paths;
+};
+
+int format_message(struct tfs_message *message, int error, const char *text, ...)
+{
+    va_list arguments;
+
+    if (!message)
+        return error;
+    va_start(arguments, text);
+    (void)vsnprintf(message->text, sizeof(message->text), text,
+                    arguments); /* a longer one is cut */
+    va_end(arguments);
+    return error;
+}
+
+/* Parses 32 hexadecimal digits with dashes anywhere between bytes. */
+static bool parse_uuid(const char *text, uint8_t *ret)
+{
+    for (int i = 0; i < 16; i++) {
+        unsigned byte;
+
+        while (*text == '-')
+            text++;
+        if (sscanf(text, "%2x", &byte) != 1 || !text[0] || !text[1])
+            return false;
+        ret[i] = (uint8_t)byte;
+        text += 2;
+    }
+    return *text == '\0';
+}
+
+int format_parse(const char *line, struct format_line *ret)
+{
+    struct format_line parsed = {0};
+    char uuid[64];
+    char rest;
+
+    if (sscanf(line, "tensorfs %u", &parsed.version) != 1)
+        return -EMEDIUMTYPE;
+    if (parsed.version != FORMAT_VERSION) {
+        ret->version = parsed.version;
+        return -EPROTONOSUPPORT;
+    }
+    if (sscanf(line, "tensorfs %u %63s %x %x %c", &parsed.version, uuid, &parsed.incompatible,
+               &parsed.compatible, &rest) != 4 ||
+        !parse_uuid(uuid, parsed.uuid))
+        return -EMEDIUMTYPE;
+    *ret = parsed;
+    return parsed.incompatible ? -EPROTONOSUPPORT : 0;
+}
+
+static void format_uuid_text(const uint8_t *uuid, char *dst, size_t size)
+{
+    (void)snprintf(dst, size,
+                   "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", uuid[0],
+                   uuid[1], uuid[2], uuid[3], uuid[4], uuid[5], uuid[6], uuid[7], uuid[8], uuid[9],
+                   uuid[10], uuid[11], uuid[12], uuid[13], uuid[14], uuid[15]);
+}
+
+/* Reads a file of one line. Returns its size, or a negative errno. */
+static ssize_t read_line(int directory, const char *name, char *line)
+{
+    int fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
+    ssize_t size;
+
+    if (fd < 0)
+        return -errno;
+    size = read(fd, line, FORMAT_LINE_SIZE_MAX - 1);
+    if (size < 0)
+        size = -errno;
+    else
+        line[size] = '\0';
+    (void)close(fd); /* read-only, nothing to lose */
+    return size;
+}
+
+static int write_line(int directory, const char *name, const char *line)
+{
+    int fd = openat(directory, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    size_t size = strlen(line);
+    int err = 0;
+
+    if (fd < 0)
+        return -errno;
+    if (write(fd, line, size) != (ssize_t)size || fsync(fd) < 0)
+        err = errno ? -errno : -EIO;
+    if (close(fd) < 0 && !err)
+        err = -errno;
+    if (!err && fsync(directory) < 0)
+        err = -errno;
+    return err;
+}
+
+static int open_directory(const struct tfs_volume_options *options, struct tfs_message *message,
+                          int *ret)
+{
+    int fd;
+
+    if (options->create && mkdir(options->path, 0700) < 0 && errno != EEXIST)
+        return format_message(message, -errno, "cannot make the store '%s': %s", options->path,
+                              strerror(errno));
+    fd = open(options->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return format_message(message, -errno, "cannot open the store '%s': %s", options->path,
+                              strerror(errno));
+    *ret = fd;
+    return 0;
+}
+
+/* Another mount may be on its way out: its last writes come after umount(8) has returned. */
+static int take_lock(const struct tfs_volume_options *options, struct tfs_message *message, int fd)
+{
+    uint64_t deadline = tfs_clock_ns() + options->lock_wait_ms * TFS_NS_PER_MS;
+    struct timespec pause = {.tv_nsec = LOCK_POLL_MS * (long)TFS_NS_PER_MS};
+
+    while (flock(fd, (options->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return format_message(message, -errno, "cannot lock the store '%s': %s", options->path,
+                                  strerror(errno));
+        if (tfs_clock_ns() > deadline)
+            return format_message(message, -EBUSY, "the store '%s' is in use by another mount",
+                                  options->path);
+        (void)nanosleep(&pause, NULL); /* no kernel interface waits for a lock with a limit */
+    }
+    return 0;
+}
+
+static bool directory_is_empty(int directory)
+{
+    int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+    bool empty = stream != NULL;
+
+    while (stream && empty && (entry = readdir(stream)))
+        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+                strcmp(entry->d_name, "lost+found") == 0 || strcmp(entry->d_name, name_new) == 0;
+    if (stream)
+        (void)closedir(stream);
+    return empty;
+}
+
+/* Version 4 of RFC 9562: random but for two fields. */
+static int make_uuid(uint8_t *ret)
+{
+    if (getrandom(ret, 16, 0) != 16)
+        return -EIO;
+    ret[6] = (uint8_t)((ret[6] & 0x0f) | 0x40);
+    ret[8] = (uint8_t)((ret[8] & 0x3f) | 0x80);
+    return 0;
+}
+
+static int begin_creation(struct tfs_format_lock *lock, const struct tfs_volume_options *options,
+                          struct tfs_message *message)
+{
+    char line[FORMAT_LINE_SIZE_MAX];
+    char uuid[40];
+    int err;
+
+    if (!options->create || options->read_only || !directory_is_empty(lock->directory))
+        return format_message(message, -EMEDIUMTYPE,
+                              "'%s' is not a tensorfs store: it has no FORMAT file", options->path);
+    err = make_uuid(lock->uuid);
+    format_uuid_text(lock->uuid, uuid, sizeof(uuid));
+    (void)snprintf(line, sizeof(line), "tensorfs %d %s 0 0\n", FORMAT_VERSION, uuid);
+    if (!err)
+        err = write_line(lock->directory, name_new, line);
+    if (!err && mkdirat(lock->directory, "segments", 0700) < 0 && errno != EEXIST)
+        err = -errno;
+    if (err)
+        return format_message(message, err, "cannot make the store '%s': %s", options->path,
+                              tfs_error_text(err));
+    return 0;
+}
+
+static int check_line(struct tfs_format_lock *lock, const struct tfs_volume_options *options,
+                      const char *line, struct tfs_message *message)
+{
+    struct format_line parsed;
+    int err = format_parse(line, &parsed);
+
+    if (err == -EPROTONOSUPPORT)
+        return format_message(
+            message, err, "the store '%s' has format version %u%s; this tensorfs reads version %d",
+            options->path, parsed.version,
+            parsed.version == FORMAT_VERSION ? " with features that are unknown here" : "",
+            FORMAT_VERSION);
+    if (err)
+        return format_message(message, err,
+                              "'%s' is not a tensorfs store: its FORMAT file is something else",
+                              options->path);
+    memcpy(lock->uuid, parsed.uuid, sizeof(lock->uuid));
+    return 0;
+}
+
+static int read_format(struct tfs_format_lock *lock, const struct tfs_volume_options *options,
+                       struct tfs_message *message, bool *ret_creating)
+{
+    char line[FORMAT_LINE_SIZE_MAX];
+    ssize_t size = read_line(lock->directory, name_format, line);
+
+    *ret_creating = false;
+    if (size == -ENOENT) {
+        *ret_creating = true;
+        size = read_line(lock->directory, name_new, line);
+        if (size == -ENOENT || size == 0)
+            return begin_creation(lock, options, message);
+        if (size > 0 && (!options->create || options->read_only))
+            return format_message(message, -EMEDIUMTYPE,
+                                  "the store '%s' was never finished; mount it read-write once",
+                                  options->path);
+    }
+    if (size < 0)
+        return format_message(message, (int)size, "cannot read '%s/FORMAT': %s", options->path,
+                              tfs_error_text((int)size));
+    return check_line(lock, options, line, message);
+}
+
+static int make_paths(struct tfs_format_lock *lock, const char *path)
+{
+    if (asprintf(&lock->paths.index, "%s/index", path) < 0)
+        lock->paths.index = NULL;
+    if (asprintf(&lock->paths.segments, "%s/segments", path) < 0)
+        lock->paths.segments = NULL;
+    return lock->paths.index && lock->paths.segments ? 0 : -ENOMEM;
+}
+
+int format_open(const struct tfs_volume_options *options, struct tfs_message *message,
+                struct tfs_format_lock **ret, bool *ret_creating)
+{
+    struct tfs_format_lock *lock = calloc(1, sizeof(*lock));
+    int err;
+
+    if (!lock)
+        return -ENOMEM;
+    lock->directory = -1;
+    err = make_paths(lock, options->path);
+    if (!err)
+        err = open_directory(options, message, &lock->directory);
+    if (!err)
+        err = take_lock(options, message, lock->directory);
+    if (!err)
+        err = read_format(lock, options, message, ret_creating);
+    if (err) {
+        format_close(lock);
+        return err;
+    }
+    *ret = lock;
+    return 0;
+}
+
+int format_finish(struct tfs_format_lock *lock)
+{
+    if (renameat(lock->directory, name_new, lock->directory, name_format) < 0)
+        return -errno;
+    return fsync(lock->directory) < 0 ? -errno : 0;
+}
+
+const struct format_paths *format_get_paths(const struct tfs_format_lock *lock)
+{
+    return &lock->paths;
+}
+
+const uint8_t *format_uuid(const struct tfs_format_lock *lock)
+{
+    return lock->uuid;
+}
+
+void format_close(struct tfs_format_lock *lock)
+{
+    if (!lock)
+        return;
+    if (lock->directory >= 0)
+        (void)close(lock->directory); /* gives the lock up */
+    free(lock->paths.index);
+    free(lock->paths.segments);
+    free(lock);
+}

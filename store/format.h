@@ -1,0 +1,54 @@
+/*
+ * The store directory: its FORMAT file, its lock, and its making. Paths of the parts of a store are
+ * known here and nowhere else.
+ *
+ *   STORE/FORMAT   one line: "tensorfs <version> <uuid> <incompatible flags> <compatible flags>",
+ * flags in hexadecimal
+ */
+#ifndef TFS_FORMAT_H
+#define TFS_FORMAT_H
+
+#include "store/store.h"
+
+enum { FORMAT_VERSION = 1 };
+
+struct tfs_format_lock;
+
+struct format_paths {
+    char *index;
+    char *segments;
+};
+
+/*
+ * Take the lock of the store in directory `path` and read FORMAT; with options->create, begin to
+ * make a store where there is none: *ret_creating then says that format_finish() has to be called
+ * once the parts are there.
+ *
+ * Errors, each with a line in `message`: as tfs_volume_open().
+ */
+TFS_MUST_CHECK int format_open(const struct tfs_volume_options *options,
+                               struct tfs_message *message, struct tfs_format_lock **ret,
+                               bool *ret_creating);
+
+/* The store is complete: give it its FORMAT file, durably. */
+TFS_MUST_CHECK int format_finish(struct tfs_format_lock *lock);
+
+const struct format_paths *format_get_paths(const struct tfs_format_lock *lock);
+const uint8_t *format_uuid(const struct tfs_format_lock *lock);
+
+/* Gives the lock up. Accepts NULL. */
+void format_close(struct tfs_format_lock *lock);
+
+/* For tests and fuzzing: one FORMAT line. Errors: -EMEDIUMTYPE, -EPROTONOSUPPORT. */
+struct format_line {
+    unsigned version;
+    uint8_t uuid[16];
+    uint32_t incompatible;
+    uint32_t compatible;
+};
+TFS_MUST_CHECK int format_parse(const char *line, struct format_line *ret);
+
+/* Write a message for the user. Does nothing with NULL. Returns `error`. */
+int format_message(struct tfs_message *message, int error, const char *text, ...) TFS_PRINTF(3, 4);
+
+#endif

@@ -1,0 +1,150 @@
+/*
+ * Streams. The kernel reads ahead too, with several requests at a time that may come in any order,
+ * so a read belongs to a stream when it falls near the stream's end. A small read must continue the
+ * stream exactly: the kernel makes small requests of random reads only.
+ *
+ * The window is as large as lets the workers stay busy while the reader consumes, and no larger
+ * than a part of the cache, so that what was decoded is still there when it is read.
+ */
+#include "store/readahead.h"
+
+#include "store/cache.h"
+#include "store/data.h"
+#include "store/flush.h"
+#include "store/frames.h"
+#include "store/volume.h"
+
+#include <stdlib.h>
+
+enum {
+    READS_TO_BELIEVE = 3,  /* reads in sequence before anything is decoded ahead */
+    NEAR_SIZE = 4 << 20,   /* how far from a stream's end a large read still belongs to it */
+    LARGE_SIZE = 64 << 10, /* what the kernel asks for when it reads ahead itself */
+    WINDOW_CHUNKS_PER_WORKER = 2,
+};
+
+struct prefetch_job {
+    struct tfs_job job;
+    struct tfs_volume *volume;
+    struct tfs_inode *inode; /* pinned */
+    uint64_t chunk;
+};
+
+static struct tfs_row *current_row(struct tfs_volume *volume, struct tfs_inode *inode,
+                                   uint64_t index)
+{
+    struct tfs_row *row = NULL;
+    struct tfs_chunk *chunk;
+    bool known = false;
+
+    tfs_mutex_lock(&inode->lock);
+    chunk = chunk_find_locked(inode, index);
+    if (chunk) {
+        known = chunk->row_known;
+        row = row_ref(chunk->row);
+        chunk_put_locked(chunk);
+    }
+    tfs_mutex_unlock(&inode->lock);
+    if (!known && chunk_read_row(volume, inode, index, &row) < 0)
+        return NULL; /* whoever really reads it will hear of it */
+    return row;
+}
+
+static void run_prefetch(struct tfs_job *job, void *scratch)
+{
+    struct prefetch_job *prefetch = tfs_container_of(job, struct prefetch_job, job);
+    struct tfs_volume *volume = prefetch->volume;
+    struct tfs_inode *inode = prefetch->inode;
+
+    if (scratch) { /* else the workers are being stopped */
+        tfs_cleanup(row_unref_p) struct tfs_row *row = current_row(volume, inode, prefetch->chunk);
+
+        for (uint32_t i = 0; row && i < row->extent_count; i++) {
+            struct frames_source source =
+                frames_source_of(&row->extents[i], inode->data->shape.block_size);
+
+            frames_prefetch(volume->frames, &source, flush_scratch_of(scratch));
+        }
+        tfs_counter_add(&volume->stats.prefetched, 1);
+    }
+    inode_put(volume, inode);
+    free(prefetch);
+}
+
+static void submit(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t chunk)
+{
+    struct prefetch_job *prefetch = malloc(sizeof(*prefetch));
+
+    if (!prefetch)
+        return;
+    *prefetch = (struct prefetch_job){
+        .job = {.run = run_prefetch}, .volume = volume, .inode = inode, .chunk = chunk};
+    list_init(&prefetch->job.node);
+    inode_pin(volume, inode);
+    flush_submit_idle(volume->flush, &prefetch->job);
+}
+
+static bool continues(const struct readahead_stream *stream, uint64_t offset, size_t size)
+{
+    if (stream->reads == 0)
+        return false;
+    if (offset == stream->next)
+        return true;
+    return size >= LARGE_SIZE && offset + NEAR_SIZE >= stream->next &&
+           offset <= stream->next + NEAR_SIZE;
+}
+
+/* The stream that the read continues, or the one that was unused for longest, started anew. */
+static struct readahead_stream *find_stream(struct readahead *readahead, uint64_t offset,
+                                            size_t size)
+{
+    struct readahead_stream *oldest = &readahead->streams[0];
+
+    readahead->uses++;
+    for (int i = 0; i < READAHEAD_STREAMS; i++) {
+        struct readahead_stream *stream = &readahead->streams[i];
+
+        if (continues(stream, offset, size))
+            return stream;
+        if (readahead->uses - stream->last_use > readahead->uses - oldest->last_use)
+            oldest = stream;
+    }
+    *oldest = (struct readahead_stream){.next = offset, .ahead = offset};
+    return oldest;
+}
+
+static uint64_t window_size(struct tfs_volume *volume, const struct tfs_inode *inode)
+{
+    uint64_t wanted = (uint64_t)WINDOW_CHUNKS_PER_WORKER * volume->options.threads *
+                      tfs_max_u64(inode->data->shape.chunk_size, NEAR_SIZE);
+
+    return tfs_min_u64(wanted, volume->options.cache_size / 4);
+}
+
+void readahead_note(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t offset,
+                    size_t size)
+{
+    struct tfs_data *data = inode->data;
+    uint64_t chunk_size = data->shape.chunk_size;
+    struct readahead_stream *stream;
+    uint64_t from = 0;
+    uint64_t to = 0;
+
+    tfs_mutex_lock(&inode->lock);
+    stream = find_stream(&data->readahead, offset, size);
+    stream->last_use = data->readahead.uses;
+    stream->next = tfs_max_u64(stream->next, offset + size);
+    if (stream->reads < UINT32_MAX)
+        stream->reads++;
+    if (stream->reads >= READS_TO_BELIEVE) {
+        /* Chunks that begin behind what is being read; the current one is loaded by the reads
+         * themselves. */
+        from = tfs_max_u64(tfs_align_up(stream->next, chunk_size), stream->ahead);
+        to = tfs_min_u64(stream->next + window_size(volume, inode), data->size);
+        if (to > from)
+            stream->ahead = tfs_align_up(to, chunk_size);
+    }
+    tfs_mutex_unlock(&inode->lock);
+    for (uint64_t at = tfs_align_up(from, chunk_size); at < to; at += chunk_size)
+        submit(volume, inode, at / chunk_size);
+}

@@ -1,0 +1,33 @@
+/*
+ * Reading ahead: sequential streams in a file are found from the reads alone, several at a time,
+ * and the chunks that they will need next are decoded by idle workers. Random reads start nothing.
+ */
+#ifndef TFS_READAHEAD_H
+#define TFS_READAHEAD_H
+
+#include "store/base/defs.h"
+
+struct tfs_inode;
+struct tfs_volume;
+
+enum { READAHEAD_STREAMS = 8 };
+
+/* One stream: it has been read up to `next`, and is being decoded up to `ahead`. Bytes of the file.
+ */
+struct readahead_stream {
+    uint64_t next;
+    uint64_t ahead;
+    uint32_t reads; /* in sequence so far; 0: unused */
+    uint32_t last_use;
+};
+
+struct readahead {
+    struct readahead_stream streams[READAHEAD_STREAMS]; /* guarded by the inode's lock */
+    uint32_t uses;
+};
+
+/* A read of [offset, offset + size) came. Threads: any; takes the inode's lock. */
+void readahead_note(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t offset,
+                    size_t size);
+
+#endif

@@ -1,0 +1,340 @@
+/*
+ * Truncate, punch, zero, allocate.
+ *
+ * Removing a range works chunk by chunk on those that exist in memory or in the index: dirty bytes
+ * in it are forgotten, the row shows them no more. Where a range begins or ends inside of a block,
+ * that block's bytes are overwritten with zeros instead: rows work in whole blocks.
+ *
+ * The gate is closed meanwhile: no read, write or flush of this file is in progress. Buffers for
+ * the zeros are taken before it is closed.
+ */
+#include "store/shape.h"
+
+#include "store/base/error.h"
+#include "store/commit.h"
+#include "store/data.h"
+#include "store/file.h"
+#include "store/memory.h"
+#include "store/segment/segment.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <linux/falloc.h>
+#include <string.h>
+
+enum { EDGE_BUFFERS = 2 };
+
+struct removal {
+    struct tfs_volume *volume;
+    struct tfs_inode *inode;
+    uint64_t from; /* bytes of the file */
+    uint64_t to;
+    void *buffers[EDGE_BUFFERS]; /* for blocks that are cut */
+    size_t buffer_count;
+};
+
+/* Overwrites [from, to) of one slot of the chunk with zeros, as a write would. */
+static int zero_slot(struct removal *removal, struct tfs_chunk *chunk, uint32_t from, uint32_t to)
+{
+    struct chunk_slot *slot = &chunk->slots[from / FRAME_BUFFER_SIZE];
+    uint32_t base = (uint32_t)tfs_align_down(from, FRAME_BUFFER_SIZE);
+    int err = 0;
+
+    from -= base;
+    to -= base;
+    if (slot->buffer && (from > slot->to || to < slot->from))
+        err = chunk_fill_slot(removal->volume, chunk, base / FRAME_BUFFER_SIZE, NULL);
+    if (err)
+        return err;
+    if (!slot->buffer) {
+        assert(removal->buffer_count > 0);
+        slot->buffer = removal->buffers[--removal->buffer_count];
+        slot->from = from;
+        slot->to = to;
+    }
+    memset(slot->buffer + from, 0, to - from);
+    slot->from = slot->from < from ? slot->from : from;
+    slot->to = slot->to > to ? slot->to : to;
+    tfs_mutex_lock(&chunk->inode->lock);
+    chunk_mark_dirty_locked(removal->volume, chunk);
+    tfs_mutex_unlock(&chunk->inode->lock);
+    return 0;
+}
+
+/* Makes blocks [first, end) of the chunk a hole in its row. */
+static int hole_row(struct removal *removal, struct tfs_chunk *chunk, uint32_t first, uint32_t end)
+{
+    struct tfs_inode *inode = chunk->inode;
+    struct extent hole = {.first_block = first, .visible_size = 0};
+    struct tfs_row *row;
+    int err;
+
+    if (first >= end || !chunk->row)
+        return 0;
+    err = row_replace(chunk->row, &inode->data->shape, &hole, end - first, &row);
+    if (err)
+        return err;
+    tfs_mutex_lock(&inode->lock);
+    chunk_set_row_locked(removal->volume, chunk, row);
+    tfs_mutex_unlock(&inode->lock);
+    return 0;
+}
+
+/* Forgets dirty bytes [from, to) of the chunk, a range of whole blocks; what a slot has around them
+ * stays. */
+static int forget_dirty(struct removal *removal, struct tfs_chunk *chunk, uint32_t from,
+                        uint32_t to)
+{
+    int err = 0;
+
+    for (uint32_t i = from / FRAME_BUFFER_SIZE; i * FRAME_BUFFER_SIZE < to && !err; i++) {
+        struct chunk_slot *slot = &chunk->slots[i];
+        uint32_t base = i * FRAME_BUFFER_SIZE;
+        uint32_t cut_from = from > base ? from - base : 0;
+        uint32_t cut_to = (uint32_t)tfs_min_u64(to - base, FRAME_BUFFER_SIZE);
+
+        if (!slot->buffer || slot->to <= cut_from || slot->from >= cut_to)
+            continue;
+        /* Zeros where it was: write-back stores them as a hole when nothing else is there. */
+        memset(slot->buffer + cut_from, 0, cut_to - cut_from);
+        slot->from = slot->from < cut_from ? slot->from : cut_from;
+        slot->to = slot->to > cut_to ? slot->to : cut_to;
+    }
+    return err;
+}
+
+/* Removes [from, to) of one chunk. */
+static int remove_in_chunk(struct removal *removal, struct tfs_chunk *chunk, uint32_t from,
+                           uint32_t to)
+{
+    uint32_t block_size = chunk->inode->data->shape.block_size;
+    uint32_t first = (uint32_t)tfs_align_up(from, block_size);
+    uint32_t end = (uint32_t)tfs_align_down(to, block_size);
+    int err = chunk_load_row(removal->volume, chunk);
+
+    if (err)
+        return err;
+    if (first > end) /* inside of one block */
+        return zero_slot(removal, chunk, from, to);
+    if (from < first)
+        err = zero_slot(removal, chunk, from, first);
+    if (!err && end < to)
+        err = zero_slot(removal, chunk, end, to);
+    if (!err && first < end)
+        err = forget_dirty(removal, chunk, first, end);
+    return err ? err : hole_row(removal, chunk, first / block_size, end / block_size);
+}
+
+/* The part of the removal that falls into chunk `index`; nothing when the chunk is all hole. */
+static int remove_chunk(struct removal *removal, uint64_t index)
+{
+    struct tfs_inode *inode = removal->inode;
+    uint32_t chunk_size = inode->data->shape.chunk_size;
+    uint64_t base = index * chunk_size;
+    struct tfs_chunk *chunk;
+    int err;
+
+    tfs_mutex_lock(&inode->lock);
+    chunk = chunk_get_locked(inode, index);
+    tfs_mutex_unlock(&inode->lock);
+    if (!chunk)
+        return -ENOMEM;
+    err =
+        remove_in_chunk(removal, chunk, (uint32_t)(removal->from > base ? removal->from - base : 0),
+                        (uint32_t)tfs_min_u64(removal->to - base, chunk_size));
+    tfs_mutex_lock(&inode->lock);
+    chunk_put_locked(chunk);
+    tfs_mutex_unlock(&inode->lock);
+    return err;
+}
+
+/* Everything in [from, to) reads as zeros afterwards. The gate is closed. */
+static int remove_range(struct removal *removal)
+{
+    uint32_t chunk_size = removal->inode->data->shape.chunk_size;
+    uint64_t index = removal->from / chunk_size;
+    int err = 0;
+
+    while (removal->from < removal->to && !err) {
+        err = chunk_next(removal->volume, removal->inode, index, &index);
+        if (err || index > (removal->to - 1) / chunk_size)
+            return err;
+        err = remove_chunk(removal, index);
+        index++;
+    }
+    return err;
+}
+
+/* Takes the buffers, closes the gate. */
+static int removal_begin(struct removal *removal)
+{
+    int err = memory_take_dirty(removal->volume->memory, EDGE_BUFFERS, removal->buffers);
+
+    if (err)
+        return err;
+    removal->buffer_count = EDGE_BUFFERS;
+    data_enter_exclusive(removal->inode);
+    return 0;
+}
+
+static void removal_end(struct removal *removal)
+{
+    data_leave_exclusive(removal->inode);
+    memory_give_dirty(removal->volume->memory, removal->buffer_count, removal->buffers);
+}
+
+/* Cuts one chunk at chunk-relative `size`: what was dirty or stored behind it is no more. */
+static int cut_chunk(struct removal *removal, uint64_t index, uint32_t size)
+{
+    struct tfs_inode *inode = removal->inode;
+    struct tfs_chunk *chunk;
+    struct tfs_row *row;
+    int err;
+
+    tfs_mutex_lock(&inode->lock);
+    chunk = chunk_get_locked(inode, index);
+    tfs_mutex_unlock(&inode->lock);
+    if (!chunk)
+        return -ENOMEM;
+    err = chunk_load_row(removal->volume, chunk);
+    if (!err)
+        err = row_clip(chunk->row, &inode->data->shape, size, &row);
+
+    tfs_mutex_lock(&inode->lock);
+    if (!err) {
+        chunk_discard_locked(removal->volume, chunk, size);
+        if (chunk->row)
+            chunk_set_row_locked(removal->volume, chunk, row);
+    }
+    chunk_put_locked(chunk);
+    tfs_mutex_unlock(&inode->lock);
+    return err;
+}
+
+static int cut_chunks(struct removal *removal, uint64_t size)
+{
+    uint32_t chunk_size = removal->inode->data->shape.chunk_size;
+    uint64_t index = size / chunk_size;
+    uint32_t keep = (uint32_t)(size % chunk_size);
+    int err = 0;
+
+    while (!err) {
+        err = chunk_next(removal->volume, removal->inode, index, &index);
+        if (err || index == UINT64_MAX)
+            return err;
+        err = cut_chunk(removal, index, index == size / chunk_size ? keep : 0);
+        index++;
+    }
+    return err;
+}
+
+static void set_size_locked(struct removal *removal, uint64_t size)
+{
+    struct tfs_data *data = removal->inode->data;
+
+    if (size > data->size) {
+        data->keep_size = false; /* until it is closed or synced: the end was not written */
+    } else {
+        data->written_end = tfs_min_u64(data->written_end, size);
+    }
+    data->size = size;
+    file_touch_locked(removal->volume, removal->inode);
+}
+
+int shape_truncate(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t size)
+{
+    struct removal removal = {.volume = volume, .inode = inode};
+    int err = 0;
+
+    if (!inode->data)
+        return S_ISDIR(inode_record(inode).mode) ? -EISDIR : -EINVAL;
+    if (size > TFS_FILE_SIZE_MAX)
+        return -EFBIG;
+    data_enter_exclusive(inode);
+    if (size < inode->data->size)
+        err = cut_chunks(&removal, size);
+    if (!err) {
+        tfs_mutex_lock(&inode->lock);
+        set_size_locked(&removal, size);
+        tfs_mutex_unlock(&inode->lock);
+    }
+    data_leave_exclusive(inode);
+    return err;
+}
+
+/* Allocation needs no blocks in a store that compresses and never overwrites: what it promises is
+ * that there is room now. */
+static int check_room(struct tfs_volume *volume, uint64_t size)
+{
+    int err = segments_reserve(volume->segments, size);
+
+    if (!err)
+        segments_unreserve(volume->segments, size);
+    return err;
+}
+
+static int grow_to(struct removal *removal, uint64_t size)
+{
+    tfs_mutex_lock(&removal->inode->lock);
+    if (size > removal->inode->data->size)
+        set_size_locked(removal, size);
+    tfs_mutex_unlock(&removal->inode->lock);
+    return 0;
+}
+
+static int allocate(struct removal *removal, int mode)
+{
+    int err = check_room(removal->volume, removal->to - removal->from);
+
+    if (err || mode & FALLOC_FL_KEEP_SIZE)
+        return err;
+    return grow_to(removal, removal->to);
+}
+
+/* Removes what lies in the range; behind the end of the file there is nothing to remove. */
+static int punch(struct removal *removal, int mode)
+{
+    uint64_t wanted = removal->to;
+    int err;
+
+    removal->to = tfs_min_u64(removal->to, removal->inode->data->size);
+    if (removal->from < removal->to) {
+        err = remove_range(removal);
+        if (err)
+            return err;
+    }
+    tfs_mutex_lock(&removal->inode->lock);
+    file_touch_locked(removal->volume, removal->inode);
+    tfs_mutex_unlock(&removal->inode->lock);
+    return mode & FALLOC_FL_KEEP_SIZE ? 0 : grow_to(removal, wanted);
+}
+
+int tfs_file_fallocate(struct tfs_file *file, int mode, uint64_t offset, uint64_t size)
+{
+    struct removal removal = {.volume = file->volume, .inode = file->inode, .from = offset};
+    int err = volume_check_writable(file->volume);
+
+    if (!err && (size == 0 || !file->writable))
+        err = size == 0 ? -EINVAL : -EBADF;
+    if (!err && (tfs_add_overflows(offset, size, &removal.to) || removal.to > TFS_FILE_SIZE_MAX))
+        err = -EFBIG;
+    if (!err)
+        err = removal_begin(&removal);
+    if (err)
+        return err;
+    switch (mode) {
+    case 0:
+    case FALLOC_FL_KEEP_SIZE:
+        err = allocate(&removal, mode);
+        break;
+    case FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE:
+    case FALLOC_FL_ZERO_RANGE:
+    case FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE:
+        err = punch(&removal, mode);
+        break;
+    default:
+        err = -EOPNOTSUPP;
+    }
+    removal_end(&removal);
+    return err;
+}

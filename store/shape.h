@@ -1,0 +1,17 @@
+/*
+ * Changes of a file's shape: truncate, holes, allocation. They are made in memory, with the gate
+ * closed, and reach the index with the next commit like everything else.
+ */
+#ifndef TFS_SHAPE_H
+#define TFS_SHAPE_H
+
+#include "store/base/defs.h"
+
+struct tfs_inode;
+struct tfs_volume;
+
+/* Errors: -EISDIR, -EINVAL (not a file), -EFBIG. May block. */
+TFS_MUST_CHECK int shape_truncate(struct tfs_volume *volume, struct tfs_inode *inode,
+                                  uint64_t size);
+
+#endif

@@ -1,0 +1,95 @@
+/*
+ * The volume's counters and gauges as JSON.
+ */
+#include "store/stats.h"
+
+#include "store/cache.h"
+#include "store/codec/frame.h"
+#include "store/commit.h"
+#include "store/flush.h"
+#include "store/inode.h"
+#include "store/memory.h"
+#include "store/usage.h"
+#include "store/volume.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+
+static void add(cJSON *object, const char *name, uint64_t value)
+{
+    (void)cJSON_AddNumberToObject(object, name, (double)value); /* exact up to 2^53 */
+}
+
+static void add_cache(struct tfs_volume *volume, cJSON *root)
+{
+    cJSON *object = cJSON_AddObjectToObject(root, "cache");
+    struct cache_status status;
+
+    cache_get_status(volume->cache, &status);
+    add(object, "hits", status.hits);
+    add(object, "misses", status.misses);
+    add(object, "evictions", status.evictions);
+    add(object, "bytes", status.bytes);
+    add(object, "bytes_max", status.bytes_max);
+}
+
+static void add_memory(struct tfs_volume *volume, cJSON *root)
+{
+    cJSON *object = cJSON_AddObjectToObject(root, "memory");
+    struct memory_status status;
+
+    memory_get_status(volume->memory, &status);
+    add(object, "budget", volume->options.memory_size);
+    add(object, "used", (status.buffer_count - status.free_count) * (uint64_t)FRAME_BUFFER_SIZE);
+    add(object, "dirty", status.dirty_count * (uint64_t)FRAME_BUFFER_SIZE);
+    add(object, "buffers", status.buffer_count * (uint64_t)FRAME_BUFFER_SIZE);
+    add(object, "index", index_memory_used(volume->index));
+    add(object, "waits", status.waits);
+    add(object, "inodes", inode_table_count(volume));
+}
+
+static void add_flush(struct tfs_volume *volume, cJSON *root)
+{
+    cJSON *object = cJSON_AddObjectToObject(root, "flush");
+    const struct tfs_stats *stats = &volume->stats;
+
+    add(object, "in_flight", flush_in_flight(volume->flush));
+    add(object, "chunks", tfs_counter_get(&stats->flushed_chunks));
+    add(object, "raw_bytes", tfs_counter_get(&stats->flushed_bytes));
+    add(object, "stored_bytes", tfs_counter_get(&stats->stored_bytes));
+    add(object, "failures", tfs_counter_get(&stats->flush_failures));
+}
+
+static void add_commit(struct tfs_volume *volume, cJSON *root)
+{
+    cJSON *object = cJSON_AddObjectToObject(root, "commit");
+    const struct tfs_stats *stats = &volume->stats;
+
+    add(object, "syncs", tfs_counter_get(&stats->syncs));
+    add(object, "commits", tfs_counter_get(&stats->commits));
+    add(object, "files", tfs_counter_get(&stats->committed_files));
+    add(object, "pending_files", commit_pending_count(volume->commit));
+}
+
+int tfs_volume_stats_json(struct tfs_volume *volume, char **ret_json)
+{
+    cJSON *root = cJSON_CreateObject();
+    char *text;
+
+    add_cache(volume, root);
+    add_memory(volume, root);
+    add_flush(volume, root);
+    add_commit(volume, root);
+    add(root, "read_bytes", tfs_counter_get(&volume->stats.read_bytes));
+    add(root, "written_bytes", tfs_counter_get(&volume->stats.written_bytes));
+    add(root, "prefetched_chunks", tfs_counter_get(&volume->stats.prefetched));
+    add(root, "checksum_errors", tfs_counter_get(&volume->stats.checksum_errors));
+    add(root, "reclaimed_bytes", tfs_counter_get(&volume->stats.reclaimed_bytes));
+    add(root, "live_bytes", usage_live_bytes(volume->usage));
+    text = cJSON_PrintUnformatted(root);
+    cJSON_Delete(root);
+    if (!text)
+        return -ENOMEM;
+    *ret_json = text;
+    return 0;
+}

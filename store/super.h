@@ -1,0 +1,33 @@
+/*
+ * The settings of a volume that the index keeps: table `super`. Docs/FORMAT.md lists them.
+ */
+#ifndef TFS_SUPER_H
+#define TFS_SUPER_H
+
+#include "store/base/defs.h"
+
+struct tfs_index;
+struct tfs_volume;
+
+struct super {
+    uint64_t name_hash_seed;
+    bool clean;              /* the last mount ended in order */
+    uint64_t sweep_from;     /* segments from this number on may hold what was never committed */
+    uint64_t resume_segment; /* clean: where appending goes on; 0: nowhere */
+    uint64_t resume_offset;
+};
+
+/* Make the settings and the root directory of a new volume, durably. Harmless when they are there
+ * already. */
+TFS_MUST_CHECK int super_create(struct tfs_index *index);
+
+TFS_MUST_CHECK int super_read(struct tfs_index *index, struct super *ret);
+
+/* A writable mount begins (clean = false, durably, before anything is appended) or ends (clean =
+ * true). */
+TFS_MUST_CHECK int super_write_state(struct tfs_index *index, const struct super *super);
+
+/* The sweep is done up to this segment. */
+TFS_MUST_CHECK int super_set_sweep_from(struct tfs_volume *volume, uint64_t segment);
+
+#endif

@@ -1,0 +1,411 @@
+/*
+ * Opening and closing a volume: the parts in the order in which they need each other, and how the
+ * memory budget is shared among them.
+ */
+#include "store/volume.h"
+
+#include "store/base/error.h"
+#include "store/base/log.h"
+#include "store/cache.h"
+#include "store/codec/frame.h"
+#include "store/commit.h"
+#include "store/flush.h"
+#include "store/format.h"
+#include "store/frames.h"
+#include "store/inode.h"
+#include "store/memory.h"
+#include "store/numbers.h"
+#include "store/reclaim.h"
+#include "store/scratch.h"
+#include "store/segment/segment.h"
+#include "store/super.h"
+#include "store/usage.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    CONCURRENCY_DEFAULT = 16,
+    COMMIT_INTERVAL_DEFAULT_S = 5,
+    LOCK_WAIT_DEFAULT_MS = 10000,
+    BUFFERS_MIN =
+        96, /* with less, one writer and one reader would already wait for each other's buffers */
+    CLEAN_BUFFERS_MIN = 24, /* always left for loads */
+    REQUEST_SCRATCHES_MIN = 2,
+    REQUEST_SCRATCHES_MAX = 16,
+};
+#define SEGMENT_SIZE_MAX (1ull * TFS_GIB)
+#define RESERVE_SIZE_MAX (128ull * TFS_MIB)
+
+void tfs_volume_options_init(struct tfs_volume_options *options)
+{
+    *options = (struct tfs_volume_options){
+        .chunk_size = TFS_CHUNK_SIZE_DEFAULT,
+        .compression = {.codec = CODEC_AUTO},
+        .concurrency = CONCURRENCY_DEFAULT,
+        .memory_size = 512 * TFS_MIB,
+        .commit_interval_s = COMMIT_INTERVAL_DEFAULT_S,
+        .create = true,
+        .direct = true,
+        .lock_wait_ms = LOCK_WAIT_DEFAULT_MS,
+    };
+}
+
+static int check_options(struct tfs_volume_options *options, struct tfs_message *message)
+{
+    if (!tfs_is_power_of_two(options->chunk_size) || options->chunk_size < TFS_CHUNK_SIZE_MIN ||
+        options->chunk_size > TFS_CHUNK_SIZE_MAX)
+        return format_message(message, -EINVAL, "chunk_size must be a power of two, 256 to 64M");
+    if (!codec_spec_is_valid(&options->compression))
+        return format_message(message, -EINVAL, "compression is not possible");
+    if (options->concurrency < 1 || options->concurrency > TFS_CONCURRENCY_MAX)
+        return format_message(message, -EINVAL, "concurrency must be 1 to %u", TFS_CONCURRENCY_MAX);
+    if (options->memory_size < TFS_MEMORY_SIZE_MIN)
+        return format_message(message, -EINVAL, "memory must be at least %lluM",
+                              TFS_MEMORY_SIZE_MIN / TFS_MIB);
+    if (options->threads == 0)
+        options->threads = (unsigned)tfs_max_u64(1, (uint64_t)sysconf(_SC_NPROCESSORS_ONLN));
+    if (options->cache_size == 0)
+        options->cache_size = options->memory_size / 2;
+    if (options->cache_size > options->memory_size)
+        return format_message(message, -EINVAL, "cache is larger than memory");
+    return 0;
+}
+
+/* How the budget is shared. Scratch memory is bounded to a third of it: with little memory there
+ * are fewer workers. */
+struct budget {
+    uint64_t index;
+    uint64_t headers;
+    unsigned request_scratches;
+    size_t buffers;
+    size_t dirty_buffers;
+};
+
+static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
+{
+    return tfs_max_u64(low, tfs_min_u64(value, high));
+}
+
+static struct budget make_budget(struct tfs_volume_options *options)
+{
+    uint64_t worker = scratch_capacity_for_frames() + 3 * TFS_MIB;    /* with its codec context */
+    uint64_t request = scratch_capacity_for_requests() + 3 * TFS_MIB; /* likewise */
+    struct budget budget = {
+        .index = clamp(options->memory_size / 8, 8 * TFS_MIB, 128 * TFS_MIB),
+        .headers = clamp(options->memory_size / 64, TFS_MIB, 64 * TFS_MIB),
+    };
+    uint64_t scratches;
+    uint64_t rest;
+
+    options->threads = (unsigned)clamp(options->memory_size / 6 / worker, 1, options->threads);
+    budget.request_scratches =
+        (unsigned)clamp(options->memory_size / 12 / request, REQUEST_SCRATCHES_MIN,
+                        tfs_min_u64(2ull * options->threads, REQUEST_SCRATCHES_MAX));
+    scratches = options->threads * worker + (budget.request_scratches + 4ull) * request;
+    rest = options->memory_size -
+           tfs_min_u64(options->memory_size, budget.index + budget.headers + scratches);
+    budget.buffers = tfs_max_u64(BUFFERS_MIN, rest / FRAME_BUFFER_SIZE);
+    budget.dirty_buffers = budget.buffers - tfs_max_u64(CLEAN_BUFFERS_MIN, budget.buffers / 8);
+    return budget;
+}
+
+static size_t evict(void *context, size_t count)
+{
+    struct tfs_volume *volume = context;
+
+    return cache_evict(volume->cache, count);
+}
+
+static int relieve(void *context)
+{
+    struct tfs_volume *volume = context;
+
+    return flush_relieve(volume->flush);
+}
+
+static int open_memory(struct tfs_volume *volume, const struct budget *budget)
+{
+    struct memory_options memory = {.buffer_count = budget->buffers,
+                                    .dirty_count_max = budget->dirty_buffers,
+                                    .evict = evict,
+                                    .relieve = relieve,
+                                    .context = volume};
+    uint64_t cache_size =
+        tfs_min_u64(volume->options.cache_size, (uint64_t)budget->buffers * FRAME_BUFFER_SIZE);
+    int err = memory_new(&memory, &volume->memory);
+
+    return err ? err : cache_new(volume->memory, cache_size, &volume->cache);
+}
+
+static int open_index(struct tfs_volume *volume, const struct budget *budget, bool creating)
+{
+    struct index_options options = {.path = format_get_paths(volume->lock_file)->index,
+                                    .create = creating,
+                                    .read_only = volume->options.read_only,
+                                    .memory_size_max = budget->index};
+    int err = index_open(&options, &volume->index);
+
+    if (!err && creating) {
+        err = super_create(volume->index);
+        if (!err)
+            err = format_finish(volume->lock_file);
+    }
+    return err;
+}
+
+static int take_segment_number(void *context, uint64_t *ret)
+{
+    struct tfs_volume *volume = context;
+
+    return numbers_take(volume->numbers, NUMBERS_SEGMENT, ret);
+}
+
+static int open_segments(struct tfs_volume *volume)
+{
+    struct segments_options options = {.path = format_get_paths(volume->lock_file)->segments,
+                                       .read_only = volume->options.read_only,
+                                       .direct = volume->options.direct,
+                                       .segment_size_max = SEGMENT_SIZE_MAX,
+                                       .reserve_size = RESERVE_SIZE_MAX,
+                                       .take_number = take_segment_number,
+                                       .context = volume};
+
+    return segments_open(&options, &volume->segments);
+}
+
+/* Segments that the index does not know: begun before a crash, and nothing in them was ever
+ * committed. */
+static int remove_unknown_segment(void *context, const struct segment_status *status)
+{
+    struct tfs_volume *volume = context;
+
+    if (status->active || usage_knows_segment(volume->usage, status->number))
+        return 0;
+    return segments_remove(volume->segments, status->number);
+}
+
+static uint64_t next_segment_number(struct tfs_volume *volume)
+{
+    uint64_t number = 0;
+
+    if (numbers_take(volume->numbers, NUMBERS_SEGMENT, &number) < 0)
+        return 0;
+    return number;
+}
+
+/* The mount begins: from here to the end of the mount the store counts as not closed in order. */
+static int begin_writing(struct tfs_volume *volume, const struct super *before)
+{
+    struct super now = *before;
+    int err = 0;
+
+    if (before->clean && before->resume_segment) {
+        err = segments_resume(volume->segments, before->resume_segment, before->resume_offset);
+        now.sweep_from = before->resume_segment;
+        if (err == -ENOENT)
+            err = 0; /* it was empty and is gone */
+    } else if (before->clean) {
+        now.sweep_from = next_segment_number(volume);
+    }
+    if (!err)
+        err = segments_visit(volume->segments, remove_unknown_segment, volume);
+    now.clean = false;
+    now.resume_segment = 0;
+    now.resume_offset = 0;
+    if (!err)
+        err = super_write_state(volume->index, &now);
+    if (!err)
+        err = reclaim_start(volume->reclaim);
+    if (!err && !before->clean)
+        reclaim_sweep(volume->reclaim, now.sweep_from, next_segment_number(volume));
+    return err ? err : commit_start(volume->commit);
+}
+
+static int open_parts(struct tfs_volume *volume, bool creating)
+{
+    struct budget budget = make_budget(&volume->options);
+    struct frames_options frames = {.request_scratch_count = budget.request_scratches,
+                                    .header_bytes_max = budget.headers};
+    struct super super;
+    int err = open_index(volume, &budget, creating);
+
+    if (!err)
+        err = super_read(volume->index, &super);
+    if (!err)
+        err = numbers_new(volume->index, &volume->numbers);
+    if (!err)
+        err = usage_new(volume->index, &volume->usage);
+    if (!err)
+        err = open_segments(volume);
+    if (!err)
+        err = open_memory(volume, &budget);
+    if (err)
+        return err;
+    volume->name_hash_seed = super.name_hash_seed;
+    frames.segments = volume->segments;
+    frames.memory = volume->memory;
+    frames.cache = volume->cache;
+    err = frames_new(&frames, &volume->frames);
+    if (!err)
+        err = inode_table_new(volume, &volume->inodes);
+    if (!err)
+        err = reclaim_new(volume, &volume->reclaim);
+    if (!err)
+        err = commit_new(volume, &volume->commit);
+    if (!err)
+        err = flush_new(volume, &volume->flush);
+    if (!err && !volume->options.read_only)
+        err = begin_writing(volume, &super);
+    return err;
+}
+
+static int volume_open(struct tfs_volume *volume, struct tfs_message *message)
+{
+    bool creating;
+    int err = check_options(&volume->options, message);
+
+    if (!err)
+        err = format_open(&volume->options, message, &volume->lock_file, &creating);
+    if (err)
+        return err;
+    memcpy(volume->uuid, format_uuid(volume->lock_file), sizeof(volume->uuid));
+    err = open_parts(volume, creating);
+    if (err)
+        return format_message(message, err, "cannot open the store '%s': %s", volume->path,
+                              tfs_error_text(err));
+    return 0;
+}
+
+/* Ends what runs and frees all parts, also of a volume that is half open. Returns the first error
+ * of closing the files. */
+static int release_parts(struct tfs_volume *volume)
+{
+    int first_error;
+    int err;
+
+    commit_stop(volume->commit);
+    if (volume->reclaim)
+        reclaim_stop(volume->reclaim);
+    flush_free(volume->flush);
+    if (volume->inodes)
+        inode_table_free(volume->inodes);
+    commit_free(volume->commit);
+    reclaim_free(volume->reclaim);
+    frames_free(volume->frames);
+    cache_free(volume->cache);
+    memory_free(volume->memory);
+    first_error = segments_close(volume->segments);
+    usage_free(volume->usage);
+    numbers_free(volume->numbers);
+    err = index_close(volume->index);
+    format_close(volume->lock_file);
+    return first_error ? first_error : err;
+}
+
+static int find_active(void *context, const struct segment_status *status)
+{
+    struct super *super = context;
+
+    if (status->active) {
+        super->resume_segment = status->number;
+        super->resume_offset = status->size;
+    }
+    return 0;
+}
+
+/* Everything is committed and durable: say so, and where the next mount goes on appending. */
+static int end_writing(struct tfs_volume *volume)
+{
+    struct super super;
+    int err = super_read(volume->index, &super);
+
+    if (!err)
+        err = segments_visit(volume->segments, find_active, &super);
+    if (!err)
+        err = segments_sync(volume->segments);
+    super.clean = true;
+    return err ? err : super_write_state(volume->index, &super);
+}
+
+int tfs_volume_open(const struct tfs_volume_options *options, struct tfs_message *message,
+                    struct tfs_volume **ret)
+{
+    struct tfs_volume *volume = calloc(1, sizeof(*volume));
+    int err;
+
+    if (!volume)
+        return -ENOMEM;
+    tfs_mutex_init(&volume->metadata, TFS_RANK_NAMESPACE);
+    volume->options = *options;
+    volume->path = strdup(options->path);
+    volume->options.path = volume->path;
+    err = volume->path ? volume_open(volume, message) : -ENOMEM;
+    if (err) {
+        (void)release_parts(volume); /* nothing was written that an error could lose */
+        tfs_mutex_release(&volume->metadata);
+        free(volume->path);
+        free(volume);
+        return err;
+    }
+    *ret = volume;
+    return 0;
+}
+
+int tfs_volume_close(struct tfs_volume *volume)
+{
+    int first_error = 0;
+    int err;
+
+    if (!volume)
+        return 0;
+    commit_stop(volume->commit);
+    if (!volume->options.read_only) {
+        first_error = commit_all(volume, true);
+        inode_table_drop_all(volume);
+        reclaim_hurry(volume->reclaim);
+        reclaim_stop(volume->reclaim);
+        err = first_error ? first_error : end_writing(volume);
+        first_error = first_error ? first_error : err;
+    }
+    err = release_parts(volume);
+    tfs_mutex_release(&volume->metadata);
+    free(volume->path);
+    free(volume);
+    return first_error ? first_error : err;
+}
+
+int tfs_volume_sync(struct tfs_volume *volume)
+{
+    tfs_counter_add(&volume->stats.syncs, 1);
+    return volume->options.read_only ? 0 : commit_all(volume, true);
+}
+
+int tfs_volume_statfs(struct tfs_volume *volume, struct statvfs *ret)
+{
+    struct segment_space space;
+    int err = segments_space(volume->segments, &space);
+
+    if (err)
+        return err;
+    *ret = (struct statvfs){
+        .f_bsize = TFS_READ_SIZE_MAX,
+        .f_frsize = SEGMENT_ALIGNMENT,
+        .f_blocks = space.total / SEGMENT_ALIGNMENT,
+        .f_bfree = space.available / SEGMENT_ALIGNMENT,
+        .f_bavail = space.available / SEGMENT_ALIGNMENT,
+        /* Inodes are rows of the index: as many as there is room for their records. */
+        .f_files = space.total / TFS_KIB,
+        .f_ffree = space.available / TFS_KIB,
+        .f_favail = space.available / TFS_KIB,
+        .f_namemax = TFS_NAME_SIZE_MAX,
+    };
+    return 0;
+}
+
+const uint8_t *tfs_volume_uuid(const struct tfs_volume *volume)
+{
+    return volume->uuid;
+}

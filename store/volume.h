@@ -1,0 +1,59 @@
+/*
+ * The volume's parts, for the modules of the store.
+ *
+ * The order of locks is the enum in base/lock.h. Beyond the order of ranks: `metadata` is held
+ * across index calls (every change of the index is made under it, one at a time, so that each batch
+ * is built on the state that the one before it left); no other lock is.
+ */
+#ifndef TFS_VOLUME_H
+#define TFS_VOLUME_H
+
+#include "store/base/lock.h"
+#include "store/index/index.h"
+#include "store/stats.h"
+#include "store/store.h"
+
+#include <errno.h>
+
+struct tfs_cache;
+struct tfs_commit;
+struct tfs_flush;
+struct tfs_format_lock;
+struct tfs_frames;
+struct tfs_inode_table;
+struct tfs_memory;
+struct tfs_numbers;
+struct tfs_reclaim;
+struct tfs_segments;
+struct tfs_usage;
+
+struct tfs_volume {
+    struct tfs_volume_options options; /* immutable */
+    char *path;                        /* immutable */
+    uint8_t uuid[16];                  /* immutable */
+    uint64_t name_hash_seed;           /* immutable */
+
+    struct tfs_mutex metadata; /* rank TFS_RANK_NAMESPACE: every change of the index */
+
+    struct tfs_format_lock *lock_file;
+    struct tfs_index *index;
+    struct tfs_segments *segments;
+    struct tfs_numbers *numbers; /* inode and segment numbers not used before */
+    struct tfs_usage *usage;     /* live bytes by segment, users by shared frame */
+    struct tfs_memory *memory;
+    struct tfs_cache *cache;
+    struct tfs_frames *frames;
+    struct tfs_flush *flush;
+    struct tfs_commit *commit;
+    struct tfs_reclaim *reclaim;
+    struct tfs_inode_table *inodes;
+    struct tfs_stats stats;
+};
+
+/* -EROFS on a read-only volume, else 0. */
+static inline int volume_check_writable(const struct tfs_volume *volume)
+{
+    return volume->options.read_only ? -EROFS : 0;
+}
+
+#endif
