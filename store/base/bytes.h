@@ -1,6 +1,6 @@
 /*
- * Integers in byte order of choice at unaligned addresses. Index keys are big-endian so that they sort
- * by value; everything else on disk is little-endian.
+ * Integers in byte order of choice at unaligned addresses. Index keys are big-endian so that they
+ * sort by value; everything else on disk is little-endian.
  */
 #ifndef TFS_BASE_BYTES_H
 #define TFS_BASE_BYTES_H

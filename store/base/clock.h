@@ -1,5 +1,6 @@
 /*
- * Time. Durations and deadlines are monotonic nanoseconds; file times are struct timespec on the real clock.
+ * Time. Durations and deadlines are monotonic nanoseconds; file times are struct timespec on the
+ * real clock.
  */
 #ifndef TFS_BASE_CLOCK_H
 #define TFS_BASE_CLOCK_H

@@ -26,8 +26,7 @@
 
 #define TFS_ARRAY_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-#define tfs_container_of(pointer, type, member)                                                    \
-    ((type *)((char *)(pointer)-offsetof(type, member)))
+#define tfs_container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 #define TFS_KIB (1024ull)
 #define TFS_MIB (1024ull * TFS_KIB)

@@ -1,6 +1,6 @@
 /*
- * Intrusive doubly linked lists. A node belongs to at most one list; a head is a node that points to itself
- * when the list is empty. Nothing here allocates or locks.
+ * Intrusive doubly linked lists. A node belongs to at most one list; a head is a node that points
+ * to itself when the list is empty. Nothing here allocates or locks.
  */
 #ifndef TFS_BASE_LIST_H
 #define TFS_BASE_LIST_H
@@ -73,7 +73,8 @@ static inline void list_splice_back(struct list *to, struct list *from)
 
 #define list_entry(node, type, member) tfs_container_of(node, type, member)
 
-#define list_for_each(node, head) for ((node) = (head)->next; (node) != (head); (node) = (node)->next)
+#define list_for_each(node, head)                                                                  \
+    for ((node) = (head)->next; (node) != (head); (node) = (node)->next)
 
 #define list_for_each_safe(node, following, head)                                                  \
     for ((node) = (head)->next, (following) = (node)->next; (node) != (head);                      \

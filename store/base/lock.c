@@ -1,7 +1,7 @@
 /*
- * Ranked locks. Each thread keeps the bit set of the ranks it holds; a debug build asserts that a new
- * rank is higher than all of them, so that a wrong order is found by any test that passes there once,
- * not only by the one run in a million that deadlocks.
+ * Ranked locks. Each thread keeps the bit set of the ranks it holds; a debug build asserts that a
+ * new rank is higher than all of them, so that a wrong order is found by any test that passes there
+ * once, not only by the one run in a million that deadlocks.
  */
 #include "store/base/lock.h"
 
@@ -84,7 +84,7 @@ void tfs_cond_init(struct tfs_cond *cond)
 
 void tfs_cond_release(struct tfs_cond *cond)
 {
-    (void)pthread_cond_destroy(&cond->cond); /* fails only while somebody waits, a bug of the caller */
+    (void)pthread_cond_destroy(&cond->cond); /* fails only while waited on, the caller's bug */
 }
 
 void tfs_cond_signal(struct tfs_cond *cond)

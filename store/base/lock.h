@@ -1,9 +1,9 @@
 /*
  * Mutexes with a rank, and conditions.
  *
- * A thread may only take a lock whose rank is higher than every rank it holds. Debug builds assert it; the
- * order is documented in docs/ARCHITECTURE.md and is the order of the enum below.
- * clang's thread-safety analysis sees the lock functions through the attributes.
+ * A thread may only take a lock whose rank is higher than every rank it holds. Debug builds assert
+ * it; the order is documented in docs/ARCHITECTURE.md and is the order of the enum below. clang's
+ * thread-safety analysis sees the lock functions through the attributes.
  */
 #ifndef TFS_BASE_LOCK_H
 #define TFS_BASE_LOCK_H
@@ -42,7 +42,7 @@ enum tfs_lock_rank {
     TFS_RANK_INDEX,       /* index: the adapter's own state */
     TFS_RANK_POOL,        /* base and store: buffers and workers */
     TFS_RANK_INODE_TABLE, /* store: inode number -> inode in memory, and the counts of its holds */
-    TFS_RANK_LEAF          /* taken with anything held, holds nothing else */
+    TFS_RANK_LEAF         /* taken with anything held, holds nothing else */
 };
 
 struct TFS_CAPABILITY tfs_mutex {

@@ -1,6 +1,6 @@
 /*
- * The log and the birth of errors. The threshold and the sink are atomics so that a message costs one
- * relaxed load where it is not wanted.
+ * The log and the birth of errors. The threshold and the sink are atomics so that a message costs
+ * one relaxed load where it is not wanted.
  */
 #include "store/base/log.h"
 

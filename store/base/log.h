@@ -4,7 +4,8 @@
  *   error  a person must act      warn   we went on
  *   info   start, stop, mount     debug  the rest
  *
- * A message says what failed, which object and the values; lower case, no full stop, names in single quotes.
+ * A message says what failed, which object and the values; lower case, no full stop, names in
+ * single quotes.
  */
 #ifndef TFS_BASE_LOG_H
 #define TFS_BASE_LOG_H
@@ -19,7 +20,7 @@ typedef void tfs_log_sink(enum tfs_log_level level, const char *message);
 /*
  * Set where messages go; NULL restores the default, which is standard error.
  *
- * Threads: call it before other threads start, or accept that a message in flight uses the old sink.
+ * Threads: call it before others start, or accept that a message in flight uses the old sink.
  */
 void tfs_log_set_sink(tfs_log_sink *sink);
 
