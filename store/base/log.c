@@ -56,7 +56,7 @@ int tfs_log_level_parse(const char *name, enum tfs_log_level *ret)
     return -EINVAL;
 }
 
-static void log_va(enum tfs_log_level level, const char *format, va_list arguments)
+static void TFS_PRINTF(2, 0) log_va(enum tfs_log_level level, const char *format, va_list arguments)
 {
     char message[LOG_MESSAGE_BYTES_MAX];
     tfs_log_sink *sink = atomic_load_explicit(&log_sink, memory_order_relaxed);
