@@ -1,0 +1,39 @@
+#!/bin/bash
+# The mount(8) helper hands store, mountpoint and options on, and mount(8)'s own flags to nobody.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+mkdir "$folder/bin" "$folder/sbin"
+cp packaging/mount.fuse.tensorfs "$folder/sbin"
+printf '#!/bin/sh\nprintf "[%%s]" "$@"\n' >"$folder/bin/tensorfs"
+chmod +x "$folder/bin/tensorfs"
+
+failures=0
+
+# check WANTED ARGUMENT...: what tensorfs is started with, or the helper's one line when it refuses.
+check()
+{
+    local wanted=$1 heard
+    shift
+    heard=$("$folder/sbin/mount.fuse.tensorfs" "$@" 2>&1) || heard+=" (exit $?)"
+    [ "$heard" = "$wanted" ] && return
+    echo "mount.fuse.tensorfs $*: wanted '$wanted', heard '$heard'"
+    failures=$((failures + 1))
+}
+
+check '[--][/s][/m]' /s /m
+check '[-o][rw,memory=1G][--][/s][/m]' /s /m -o rw,memory=1G
+check '[-o][rw,ro][--][/s][/m]' /s /m -n -o rw -v -s -t fuse.tensorfs -o ro
+check '[-o][fsname=a b][--][/s t][/m n]' '/s t' '/m n' -o 'fsname=a b'
+check '' /s /m -f -o rw
+check "mount.fuse.tensorfs: the store must be an absolute path, not 'none' (exit 1)" none /m
+check 'mount.fuse.tensorfs: usage: mount.fuse.tensorfs STORE MOUNTPOINT [-sfnv] [-o OPTIONS] (exit 1)' /s
+check "mount.fuse.tensorfs: unexpected argument 'more' (exit 1)" /s /m -o rw more
+check 'mount.fuse.tensorfs: mounting in another namespace is not supported (exit 1)' /s /m -N 3
+
+mv "$folder/bin/tensorfs" "$folder/tensorfs"
+PATH=$folder:$PATH check '[--][/s][/m]' /s /m
+
+[ "$failures" -eq 0 ]
