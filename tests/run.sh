@@ -48,7 +48,8 @@ labels_of()
 build_part()
 {
     echo "== building '$1'"
-    cmake --preset "$1" --log-level=WARNING
+    mkdir -p build
+    cmake --preset "$1" >"build/$1.log" 2>&1 || { cat "build/$1.log" && exit 1; }
     cmake --build --preset "$1" --parallel "$jobs" -- --quiet
 }
 

@@ -127,6 +127,15 @@ class LayersTest(unittest.TestCase):
     def test_a_header_of_ours_is_named_from_the_top_folder(self):
         self.assert_refused("store/base/log.c", '#include "log.h"\n', 1, "no path from the top")
 
+    def test_a_test_may_name_a_header_beside_it(self):
+        self.write("tests/unit/fixture.h", "")
+        self.assert_accepted("tests/unit/test_a.c", '#include "fixture.h"\n')
+        self.assert_refused("tests/mount/case.c", '#include "fixture.h"\n', 1, "no path from the top")
+
+    def test_a_bench_of_a_part_sees_that_part_only(self):
+        self.assert_accepted("bench/codec/bench_codec.c", '#include "store/codec/codec.h"\n')
+        self.assert_refused("bench/codec/a.c", '#include "store/index/index.h"\n', 1, "may not include")
+
     def test_a_source_is_not_included(self):
         self.write("store/base/lock.c", "")
         self.assert_refused("store/base/log.c", '#include "store/base/lock.c"\n', 1, "is a source")

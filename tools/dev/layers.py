@@ -36,6 +36,8 @@ MAY_INCLUDE = {
     "tools": PUBLIC + ("tools/",),
     "bench": PUBLIC + ("bench/",),
     "bench/codec": ("store/base/", "store/codec/", "bench/"),
+    "bench/index": ("store/base/", "store/index/", "bench/"),
+    "bench/segment": ("store/base/", "store/segment/", "bench/"),
     "tests": ("",),
 }
 
@@ -50,7 +52,7 @@ FOREIGN = (
 FOLDER_PREFIXES = {
     "store/base": (),
     "store/codec": ("codec_", "frame_"),
-    "store/segment": ("segment_",),
+    "store/segment": ("segment_", "segments_"),
     "store/index": ("index_",),
     "store": ("ns_", "file_", "chunk_", "cache_", "flush_", "commit_", "readahead_"),
     "gpu": ("gpu_",),
@@ -185,6 +187,8 @@ def include_problems(path, text, root):
             continue
         if name.endswith(".c") and not path.startswith("tests/"):
             yield number, f"'{name}' is a source, not a header"
+        if path.startswith("tests/") and os.path.exists(os.path.join(root, os.path.dirname(path), name)):
+            continue
         if not any(os.path.exists(os.path.join(root, name + end)) for end in ("", ".in")):
             yield number, f"'{name}' is no path from the top folder"
         elif allowed is not None and not name.startswith(allowed):
