@@ -23,9 +23,14 @@
  *
  * Threads: any. Takes no lock of ours.
  */
-#define tfs_fail(error, ...) tfs_fail_at((error), __FILE__, __LINE__, __VA_ARGS__)
+#define tfs_fail(error, ...)                                                                       \
+    __extension__({                                                                                \
+        const int error_ = (error); /* so that compilers and analyzers see what is returned */     \
+        tfs_fail_at(error_, __FILE__, __LINE__, __VA_ARGS__);                                      \
+        error_;                                                                                    \
+    })
 
-int tfs_fail_at(int error, const char *file, int line, const char *format, ...) TFS_PRINTF(4, 5);
+void tfs_fail_at(int error, const char *file, int line, const char *format, ...) TFS_PRINTF(4, 5);
 
 /* The text of a negative errno, thread-safe; the string is static or thread-local. */
 const char *tfs_error_text(int error);

@@ -76,18 +76,17 @@ void tfs_log(enum tfs_log_level level, const char *format, ...)
     va_end(arguments);
 }
 
-int tfs_fail_at(int error, const char *file, int line, const char *format, ...)
+void tfs_fail_at(int error, const char *file, int line, const char *format, ...)
 {
     va_list arguments;
     char message[LOG_MESSAGE_BYTES_MAX];
 
     if (tfs_log_get_level() < TFS_LOG_DEBUG)
-        return error;
+        return;
     va_start(arguments, format);
     (void)vsnprintf(message, sizeof(message), format, arguments); /* a longer one is cut */
     va_end(arguments);
     tfs_log(TFS_LOG_DEBUG, "%s:%d: %s: %s", file, line, message, tfs_error_text(error));
-    return error;
 }
 
 const char *tfs_error_text(int error)

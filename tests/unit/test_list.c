@@ -50,8 +50,10 @@ static void assert_names(struct list *head, const char *names)
         index++;
     }
     assert_int_equal(index, strlen(names));
-    for (node = head->previous; node != head; node = node->previous)
+    for (node = head->previous; node != head; node = node->previous) {
+        assert_true(index > 0);
         assert_int_equal(list_entry(node, struct item, node)->name, names[--index]);
+    }
     assert_int_equal(index, 0);
     assert_int_equal(list_is_empty(head), names[0] == '\0');
 }
