@@ -37,7 +37,8 @@ def of_completion():
 
 
 def of_readme():
-    return set(re.findall(rf"^\| `({NAME})", read("README.md"), re.MULTILINE))
+    table = read("README.md").partition("| option |")[2].partition("\n\n")[0]
+    return set(re.findall(rf"^\| `({NAME})", table, re.MULTILINE))
 
 
 def main(program):
