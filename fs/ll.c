@@ -1,0 +1,284 @@
+/* The table of operations, the agreement with the kernel, and the way of a request to its function.
+ */
+#include "fs/ll.h"
+
+#include "fs/ll_reply.h"
+#include "store/base/error.h"
+#include "store/base/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static _Thread_local const struct fuse_in_header *current_request;
+
+const struct fuse_in_header *ll_current_request(void)
+{
+    return current_request;
+}
+
+/* ---- telling the kernel ---- */
+
+void ll_forget_attributes(struct ll *ll, uint64_t inode)
+{
+    /* A negative offset: attributes only. -ENOENT: it has none. Else the connection is gone. */
+    (void)fuse_lowlevel_notify_inval_inode(ll->session, inode, -1, 0);
+}
+
+static int invalidate_pages(void *context, uint64_t inode, uint64_t offset, uint64_t size)
+{
+    struct ll *ll = context;
+
+    return fuse_lowlevel_notify_inval_inode(ll->session, inode, (off_t)offset, (off_t)size);
+}
+
+/* ---- life ---- */
+
+int ll_init(struct ll *ll, struct tfs_volume *volume)
+{
+    int err;
+
+    memset(ll, 0, sizeof(*ll));
+    ll->volume = volume;
+    ll->fd = -1;
+    ll->hints = calloc(1, sizeof(*ll->hints));
+    if (!ll->hints)
+        return tfs_fail(-ENOMEM, "inode hints");
+    err = notifier_new(invalidate_pages, ll, &ll->notifier);
+    if (err < 0) {
+        free(ll->hints);
+        return err;
+    }
+    tfs_mutex_init(&ll->files_lock, TFS_RANK_FS_LOOP);
+    list_init(&ll->files);
+    return 0;
+}
+
+void ll_release(struct ll *ll)
+{
+    notifier_free(ll->notifier); /* sends the replies that wait */
+    while (!list_is_empty(&ll->files))
+        ll_file_close(ll, list_entry(ll->files.next, struct ll_file, node));
+    tfs_mutex_release(&ll->files_lock);
+    free(ll->hints);
+}
+
+static void want(struct fuse_conn_info *connection, unsigned capability)
+{
+    connection->want |= capability & connection->capable;
+}
+
+/*
+ * What is not wanted, and why: WRITEBACK_CACHE doubles the copies and takes times and sizes out of
+ * our hands; SPLICE_* gains nothing (LIMITS.md); AUTO_INVAL_DATA drops pages when a time changes,
+ * and times change by our hand only; POSIX_LOCKS and FLOCK_LOCKS: the kernel's own locks are right
+ * for one host; NO_OPEN*: a handle has state.
+ */
+static void on_init(void *context, struct fuse_conn_info *connection)
+{
+    (void)context;
+    connection->want = 0;
+    want(connection, FUSE_CAP_ASYNC_READ);
+    want(connection, FUSE_CAP_ASYNC_DIO);
+    want(connection, FUSE_CAP_ATOMIC_O_TRUNC);
+    want(connection, FUSE_CAP_PARALLEL_DIROPS);
+    want(connection, FUSE_CAP_CACHE_SYMLINKS);
+    want(connection, FUSE_CAP_READDIRPLUS);
+    want(connection, FUSE_CAP_READDIRPLUS_AUTO);
+    want(connection, FUSE_CAP_EXPORT_SUPPORT);
+    want(connection, FUSE_CAP_EXPLICIT_INVAL_DATA);
+    want(connection, FUSE_CAP_IOCTL_DIR);
+    if ((connection->capable & FUSE_CAP_POSIX_ACL) && (connection->capable & FUSE_CAP_DONT_MASK)) {
+        /* Together: the umask counts only where the parent has no default ACL, which we know. */
+        want(connection, FUSE_CAP_POSIX_ACL);
+        want(connection, FUSE_CAP_DONT_MASK);
+    }
+    connection->max_write = LL_IO_SIZE_MAX;
+    connection->max_read = LL_IO_SIZE_MAX; /* has to be what mount(2) was told */
+    connection->max_background = 128;
+    connection->congestion_threshold = 96;
+    connection->time_gran = 1;
+}
+
+/* ---- the way of a request ---- */
+
+/* Changes that may have to write data back, or whose cost is in proportion to a file's size. */
+static bool setattr_is_data(const struct fuse_in_header *header, size_t size)
+{
+    const struct fuse_setattr_in *in = (const struct fuse_setattr_in *)(const void *)(header + 1);
+
+    return size >= sizeof(*header) + sizeof(*in) && (in->valid & FATTR_SIZE);
+}
+
+static bool open_is_data(const struct fuse_in_header *header, size_t size)
+{
+    const struct fuse_open_in *in = (const struct fuse_open_in *)(const void *)(header + 1);
+
+    return size >= sizeof(*header) + sizeof(*in) && (in->flags & O_TRUNC);
+}
+
+static bool read_is_data(const struct fuse_in_header *header, size_t size)
+{
+    const struct fuse_read_in *in = (const struct fuse_read_in *)(const void *)(header + 1);
+    const struct ll_file *file;
+
+    if (size < sizeof(*header) + sizeof(*in))
+        return false; /* refused at once */
+    file = (const struct ll_file *)(uintptr_t)in->fh;
+    return !tfs_file_read_is_ready(file->file, in->offset, in->size);
+}
+
+static bool flush_is_data(const struct fuse_in_header *header, size_t size)
+{
+    const struct fuse_flush_in *in = (const struct fuse_flush_in *)(const void *)(header + 1);
+
+    if (size < sizeof(*header) + sizeof(*in))
+        return false;
+    return ((const struct ll_file *)(uintptr_t)in->fh)->is_written;
+}
+
+bool ll_is_data(void *context, const struct fuse_in_header *header, size_t size)
+{
+    (void)context;
+    switch (header->opcode) {
+    case FUSE_READ:
+        return read_is_data(header, size);
+    case FUSE_FLUSH:
+        return flush_is_data(header, size);
+    case FUSE_SETATTR:
+        return setattr_is_data(header, size);
+    case FUSE_OPEN:
+        return open_is_data(header, size);
+    case FUSE_WRITE:
+    case FUSE_FSYNC:
+    case FUSE_FSYNCDIR:
+    case FUSE_FALLOCATE:
+    case FUSE_COPY_FILE_RANGE:
+    case FUSE_RENAME: /* these three commit the file's data first */
+    case FUSE_RENAME2:
+    case FUSE_LINK:
+    case FUSE_SYNCFS:
+    case FUSE_IOCTL:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* libfuse casts the body without a look at its length; these are the shortest bodies it reads. */
+static bool is_long_enough(const struct fuse_in_header *header, size_t size)
+{
+    const struct fuse_write_in *write = (const struct fuse_write_in *)(const void *)(header + 1);
+    size_t body_size = size - sizeof(*header);
+
+    switch (header->opcode) {
+    case FUSE_WRITE:
+        return body_size >= sizeof(*write) && write->size <= body_size - sizeof(*write);
+    case FUSE_READ:
+    case FUSE_READDIR:
+    case FUSE_READDIRPLUS:
+        return body_size >= sizeof(struct fuse_read_in);
+    case FUSE_SETATTR:
+        return body_size >= sizeof(struct fuse_setattr_in);
+    case FUSE_OPEN:
+    case FUSE_OPENDIR:
+        return body_size >= sizeof(struct fuse_open_in);
+    case FUSE_FLUSH:
+        return body_size >= sizeof(struct fuse_flush_in);
+    case FUSE_FSYNC:
+    case FUSE_FSYNCDIR:
+        return body_size >= sizeof(struct fuse_fsync_in);
+    case FUSE_RELEASE:
+    case FUSE_RELEASEDIR:
+        return body_size >= sizeof(struct fuse_release_in);
+    case FUSE_FALLOCATE:
+        return body_size >= sizeof(struct fuse_fallocate_in);
+    case FUSE_COPY_FILE_RANGE:
+        return body_size >= sizeof(struct fuse_copy_file_range_in);
+    case FUSE_LSEEK:
+        return body_size >= sizeof(struct fuse_lseek_in);
+    default:
+        return true;
+    }
+}
+
+void ll_process(void *context, struct fuse_in_header *header, size_t size)
+{
+    struct ll *ll = context;
+    const struct fuse_buf buffer = {.size = size, .mem = header};
+
+    if (!is_long_enough(header, size)) {
+        tfs_error("request %u of %zu bytes is too short", header->opcode, size);
+        (void)ll_reply_raw(ll, header->unique, -EINVAL, NULL, 0);
+        return;
+    }
+    if (!ll->protocol.is_agreed)
+        protocol_see_request(&ll->protocol, header, size);
+    current_request = header;
+    if (!ll_raw(ll, header, size))
+        fuse_session_process_buf(ll->session, &buffer);
+    current_request = NULL;
+}
+
+/* ---- tables ---- */
+
+const struct fuse_lowlevel_ops *ll_operations(void)
+{
+    static const struct fuse_lowlevel_ops operations = {
+        .init = on_init,
+        .lookup = ll_lookup,
+        .forget = ll_forget,
+        .forget_multi = ll_forget_multi,
+        .getattr = ll_getattr,
+        .setattr = ll_setattr,
+        .statfs = ll_statfs,
+        .mknod = ll_mknod,
+        .mkdir = ll_mkdir,
+        .symlink = ll_symlink,
+        .readlink = ll_readlink,
+        .unlink = ll_unlink,
+        .rmdir = ll_rmdir,
+        .rename = ll_rename,
+        .link = ll_link,
+        .opendir = ll_opendir,
+        .readdir = ll_readdir,
+        .readdirplus = ll_readdirplus,
+        .fsyncdir = ll_fsyncdir,
+        .open = ll_open,
+        .create = ll_create,
+        .release = ll_release_file,
+        .read = ll_read,
+        .write = ll_write,
+        .flush = ll_flush,
+        .fsync = ll_fsync,
+        .fallocate = ll_fallocate,
+        .lseek = ll_lseek,
+        .copy_file_range = ll_copy_file_range,
+        .getxattr = ll_getxattr,
+        .listxattr = ll_listxattr,
+        .removexattr = ll_removexattr,
+    };
+
+    return &operations;
+}
+
+static ssize_t io_writev(int fd, struct iovec *iov, int count, void *context)
+{
+    return protocol_writev(&((struct ll *)context)->protocol, fd, iov, count);
+}
+
+static ssize_t io_read(int fd, void *buffer, size_t size, void *context)
+{
+    (void)context;
+    return read(fd, buffer, size); /* libfuse asks for it; our loop reads by itself */
+}
+
+const struct fuse_custom_io *ll_custom_io(void)
+{
+    static const struct fuse_custom_io io = {.writev = io_writev, .read = io_read};
+
+    return &io;
+}

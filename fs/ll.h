@@ -1,0 +1,159 @@
+/*
+ * The mount's operations: FUSE requests in, calls of store/store.h out.
+ *
+ * One file a topic: ll_attr.c, ll_namespace.c, ll_directory.c, ll_file.c, ll_open.c, ll_xattr.c,
+ * and ll_raw.c for the requests that libfuse 3.14 does not know. ll_reply.c is the only place that
+ * turns results into replies. Every path of an operation replies exactly once; after that the
+ * request must not be touched.
+ *
+ * We are the only writer of the store, so the kernel may keep names, attributes and pages until we
+ * say otherwise. What it does not see by itself:
+ *
+ *   a file's blocks change when its data are compressed   -> attributes of an inode with a handle
+ *                                                            that was written to live 0 seconds
+ *   setuid dropped by a write                             -> attributes are invalidated at once
+ *   direct writes beside cached pages (old kernels)       -> the pages are, before the reply
+ *
+ * Everything else (names through other links, nlink, truncation, punched holes, copied ranges) the
+ * kernel does on its own, because all links of an inode are one inode to it.
+ */
+#ifndef TFS_FS_LL_H
+#define TFS_FS_LL_H
+
+#define FUSE_USE_VERSION 314
+
+#include "fs/inode_hints.h"
+#include "fs/loop.h"
+#include "fs/notifier.h"
+#include "fs/protocol.h"
+#include "store/base/list.h"
+#include "store/base/lock.h"
+#include "store/store.h"
+
+#include <fuse_lowlevel.h>
+
+/* Requests of 1 MiB are the most that libfuse 3.14 and the kernel's default limit allow. */
+#define LL_IO_SIZE_MAX (1024u * 1024u)
+
+/* How long the kernel may keep a name, its absence, or attributes: a year. */
+#define LL_TIMEOUT_S (365ull * 86400ull)
+
+struct ll {
+    struct tfs_volume *volume;    /* immutable; outlives this */
+    struct fuse_session *session; /* immutable after mount_open() */
+    struct loop *loop;            /* immutable after start; may be NULL: no counters */
+    int fd;                       /* of the session */
+    struct protocol protocol;
+    struct notifier *notifier;
+    struct inode_hints *hints;
+    struct tfs_mutex files_lock; /* rank TFS_RANK_FS_LOOP */
+    struct list files;           /* guarded by files_lock; open handles */
+};
+
+/* An open file of the kernel's: its address is the handle `fh`. The kernel gives back what it was
+ * given, and sends nothing for a handle after its RELEASE. */
+struct ll_file {
+    struct list node; /* guarded by ll->files_lock */
+    struct tfs_file *file;
+    uint64_t inode;
+    bool is_direct;         /* opened for direct I/O */
+    atomic_bool is_written; /* has counted itself into the hint `writers` */
+};
+
+static inline struct ll *ll_of(fuse_req_t req)
+{
+    return fuse_req_userdata(req);
+}
+
+static inline struct ll_file *ll_file_of(const struct fuse_file_info *fi)
+{
+    return (struct ll_file *)(uintptr_t)fi->fh;
+}
+
+/* ---- life ---- */
+
+/* Errors: -ENOMEM, -EAGAIN. */
+TFS_MUST_CHECK int ll_init(struct ll *ll, struct tfs_volume *volume);
+
+/* Closes what the kernel has left open. After the loop has ended. */
+void ll_release(struct ll *ll);
+
+/* The operations for fuse_session_new() and the writev/read hooks for fuse_session_custom_io(). */
+const struct fuse_lowlevel_ops *ll_operations(void);
+const struct fuse_custom_io *ll_custom_io(void);
+
+/* For struct loop_ops; the context is the struct ll. */
+bool ll_is_data(void *context, const struct fuse_in_header *header, size_t size);
+void ll_process(void *context, struct fuse_in_header *header, size_t size);
+
+/* The request that this thread is serving, as the kernel sent it, or NULL: for what libfuse 3.14
+ * does not pass on to the operations. */
+const struct fuse_in_header *ll_current_request(void);
+
+/* ---- open files (ll_open.c) ---- */
+
+/* Errors: -ENOMEM and those of tfs_file_open(). Ownership: returned; ll_file_close(). */
+TFS_MUST_CHECK int ll_file_open(struct ll *ll, uint64_t inode, int flags, struct ll_file **ret);
+void ll_file_close(struct ll *ll, struct ll_file *file);
+
+/* FOPEN_* for a handle that was opened with `flags`; `is_new`: the file was made by this open.
+ * Notes in the handle and in the hints what the kernel will do with them. */
+uint32_t ll_file_choose_flags(struct ll *ll, struct ll_file *file, int flags, bool is_new);
+
+/* The kernel's copy of the inode's attributes is wrong. Threads: any, also a request's own. */
+void ll_forget_attributes(struct ll *ll, uint64_t inode);
+
+/* ---- operations, by file ---- */
+
+void ll_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
+void ll_forget(fuse_req_t req, fuse_ino_t inode, uint64_t count);
+void ll_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets);
+void ll_getattr(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi);
+void ll_setattr(fuse_req_t req, fuse_ino_t inode, struct stat *attr, int to_set,
+                struct fuse_file_info *fi);
+void ll_statfs(fuse_req_t req, fuse_ino_t inode);
+
+void ll_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev);
+void ll_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
+void ll_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name);
+void ll_readlink(fuse_req_t req, fuse_ino_t inode);
+void ll_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
+void ll_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
+void ll_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+               const char *new_name, unsigned flags);
+void ll_link(fuse_req_t req, fuse_ino_t inode, fuse_ino_t parent, const char *name);
+
+void ll_opendir(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi);
+void ll_readdir(fuse_req_t req, fuse_ino_t inode, size_t size, off_t cookie,
+                struct fuse_file_info *fi);
+void ll_readdirplus(fuse_req_t req, fuse_ino_t inode, size_t size, off_t cookie,
+                    struct fuse_file_info *fi);
+void ll_fsyncdir(fuse_req_t req, fuse_ino_t inode, int data_only, struct fuse_file_info *fi);
+
+void ll_open(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi);
+void ll_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+               struct fuse_file_info *fi);
+void ll_release_file(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi);
+
+void ll_read(fuse_req_t req, fuse_ino_t inode, size_t size, off_t offset,
+             struct fuse_file_info *fi);
+void ll_write(fuse_req_t req, fuse_ino_t inode, const char *data, size_t size, off_t offset,
+              struct fuse_file_info *fi);
+void ll_flush(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi);
+void ll_fsync(fuse_req_t req, fuse_ino_t inode, int data_only, struct fuse_file_info *fi);
+void ll_fallocate(fuse_req_t req, fuse_ino_t inode, int mode, off_t offset, off_t size,
+                  struct fuse_file_info *fi);
+void ll_lseek(fuse_req_t req, fuse_ino_t inode, off_t offset, int whence,
+              struct fuse_file_info *fi);
+void ll_copy_file_range(fuse_req_t req, fuse_ino_t source, off_t source_offset,
+                        struct fuse_file_info *source_fi, fuse_ino_t target, off_t target_offset,
+                        struct fuse_file_info *target_fi, size_t size, int flags);
+
+void ll_getxattr(fuse_req_t req, fuse_ino_t inode, const char *name, size_t size);
+void ll_listxattr(fuse_req_t req, fuse_ino_t inode, size_t size);
+void ll_removexattr(fuse_req_t req, fuse_ino_t inode, const char *name);
+
+/* Serve a request that libfuse 3.14 does not know, or gets wrong. Returns false for all others. */
+bool ll_raw(struct ll *ll, const struct fuse_in_header *header, size_t size);
+
+#endif

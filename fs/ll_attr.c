@@ -1,0 +1,131 @@
+/* Lookup, attributes, statfs. */
+#include "fs/ll.h"
+
+#include "fs/ll_reply.h"
+
+#include <errno.h>
+
+/* Valid replies: entry (counts one lookup), no entry, error. */
+void ll_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+    struct ll *ll = ll_of(req);
+    uint64_t stamp = ll_attr_stamp(ll);
+    struct tfs_attr attr;
+    int err = tfs_lookup(ll->volume, parent, name, &attr);
+
+    if (err == 0)
+        ll_reply_entry(req, &attr, ll_attr_timeout(ll, attr.inode, stamp));
+    else if (err == -ENOENT)
+        ll_reply_no_entry(req);
+    else
+        ll_reply_err(req, err);
+}
+
+/* Valid replies: none. Gives back lookups. */
+void ll_forget(fuse_req_t req, fuse_ino_t inode, uint64_t count)
+{
+    tfs_forget(ll_of(req)->volume, inode, count);
+    ll_reply_none(req);
+}
+
+/* Valid replies: none. */
+void ll_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
+{
+    struct ll *ll = ll_of(req);
+
+    for (size_t i = 0; i < count; i++)
+        tfs_forget(ll->volume, forgets[i].ino, forgets[i].nlookup);
+    ll_reply_none(req);
+}
+
+/* Valid replies: attr, error. */
+void ll_getattr(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi)
+{
+    struct ll *ll = ll_of(req);
+    uint64_t stamp = ll_attr_stamp(ll);
+    struct tfs_attr attr;
+    int err = tfs_getattr(ll->volume, inode, &attr);
+
+    (void)fi; /* an open file's attributes are its inode's */
+    if (err < 0)
+        ll_reply_err(req, err);
+    else
+        ll_reply_attr(req, &attr, ll_attr_timeout(ll, inode, stamp));
+}
+
+static void setattr_from_fuse(const struct stat *from, int to_set, struct tfs_setattr *ret)
+{
+    static const struct {
+        int fuse;
+        enum tfs_setattr_field field;
+    } fields[] = {
+        {FUSE_SET_ATTR_MODE, TFS_SET_MODE},
+        {FUSE_SET_ATTR_UID, TFS_SET_UID},
+        {FUSE_SET_ATTR_GID, TFS_SET_GID},
+        {FUSE_SET_ATTR_SIZE, TFS_SET_SIZE},
+        {FUSE_SET_ATTR_ATIME, TFS_SET_ATIME},
+        {FUSE_SET_ATTR_MTIME, TFS_SET_MTIME},
+        {FUSE_SET_ATTR_CTIME, TFS_SET_CTIME},
+        {FUSE_SET_ATTR_ATIME_NOW, TFS_SET_ATIME_NOW},
+        {FUSE_SET_ATTR_MTIME_NOW, TFS_SET_MTIME_NOW},
+        /* Bit 11 is FATTR_KILL_SUIDGID on the wire; libfuse passes it on under this name. */
+        {FUSE_SET_ATTR_KILL_SUID, TFS_SET_KILL_PRIVILEGES},
+    };
+    uint32_t wanted = 0;
+
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(fields); i++) {
+        if (to_set & fields[i].fuse)
+            wanted |= fields[i].field;
+    }
+    /* The kernel sends "now" together with the time; only one of them is meant. */
+    if (wanted & TFS_SET_ATIME_NOW)
+        wanted &= ~(uint32_t)TFS_SET_ATIME;
+    if (wanted & TFS_SET_MTIME_NOW)
+        wanted &= ~(uint32_t)TFS_SET_MTIME;
+    *ret = (struct tfs_setattr){
+        .fields = wanted,
+        .mode = from->st_mode,
+        .uid = from->st_uid,
+        .gid = from->st_gid,
+        .size = (uint64_t)from->st_size,
+        .atime = from->st_atim,
+        .mtime = from->st_mtim,
+        .ctime = from->st_ctim,
+    };
+}
+
+/* Valid replies: attr, error. */
+void ll_setattr(fuse_req_t req, fuse_ino_t inode, struct stat *attr, int to_set,
+                struct fuse_file_info *fi)
+{
+    struct ll *ll = ll_of(req);
+    uint64_t stamp = ll_attr_stamp(ll);
+    uint64_t timeout_s;
+    struct tfs_setattr change;
+    struct tfs_attr changed;
+    int err;
+
+    (void)fi; /* ftruncate(2) is a change of the inode */
+    setattr_from_fuse(attr, to_set, &change);
+    err = tfs_setattr(ll->volume, inode, &change, &changed);
+    if (err < 0) {
+        ll_reply_err(req, err);
+        return;
+    }
+    /* The blocks of a cut chunk are known only when it was written back. */
+    timeout_s = (change.fields & TFS_SET_SIZE) ? 0 : ll_attr_timeout(ll, inode, stamp);
+    ll_reply_attr(req, &changed, timeout_s);
+}
+
+/* Valid replies: statfs, error. */
+void ll_statfs(fuse_req_t req, fuse_ino_t inode)
+{
+    struct statvfs status;
+    int err = tfs_volume_statfs(ll_of(req)->volume, &status);
+
+    (void)inode;
+    if (err < 0)
+        ll_reply_err(req, err);
+    else
+        ll_reply_statfs(req, &status);
+}

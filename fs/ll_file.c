@@ -1,0 +1,163 @@
+/* What is done with an open file. */
+#include "fs/ll.h"
+
+#include "fs/ll_reply.h"
+
+#include <errno.h>
+
+/* A reply of copy_file_range has 32 bits for the size; a program goes on where it stopped. */
+#define COPY_SIZE_MAX (1ull << 30)
+
+/* ---- reading ---- */
+
+/* Valid replies: pieces (shorter than asked: the end of the file), error. */
+void ll_read(fuse_req_t req, fuse_ino_t inode, size_t size, off_t offset, struct fuse_file_info *fi)
+{
+    struct tfs_read found;
+    int err;
+
+    (void)inode;
+    if (size > TFS_READ_SIZE_MAX) {
+        ll_reply_err(req, -EINVAL); /* more than was agreed */
+        return;
+    }
+    err = tfs_file_read(ll_file_of(fi)->file, (uint64_t)offset, size, &found);
+    if (err < 0) {
+        ll_reply_err(req, err);
+        return;
+    }
+    ll_reply_pieces(req, found.pieces, found.piece_count);
+    tfs_read_release(&found);
+}
+
+/* Valid replies: offset, error (ENXIO: nothing behind). */
+void ll_lseek(fuse_req_t req, fuse_ino_t inode, off_t offset, int whence, struct fuse_file_info *fi)
+{
+    int64_t found = tfs_file_seek(ll_file_of(fi)->file, (uint64_t)offset, whence);
+
+    (void)inode;
+    if (found < 0)
+        ll_reply_err(req, (int)found);
+    else
+        ll_reply_offset(req, (uint64_t)found);
+}
+
+/* ---- writing ---- */
+
+/* From the first write on the inode's blocks are in motion, until the handle is closed. */
+static void mark_written(struct ll *ll, struct ll_file *file)
+{
+    /* Relaxed: only the exchange itself matters, that one thread counts the handle. */
+    if (!atomic_load_explicit(&file->is_written, memory_order_relaxed) &&
+        !atomic_exchange_explicit(&file->is_written, true, memory_order_relaxed))
+        inode_hints_writer_add(ll->hints, file->inode);
+}
+
+static uint32_t current_write_flags(void)
+{
+    const struct fuse_in_header *header = ll_current_request();
+    const struct fuse_write_in *in = (const struct fuse_write_in *)(const void *)(header + 1);
+
+    return header ? in->write_flags : 0;
+}
+
+/*
+ * Kernels before 6.14 leave pages that were read beside a direct write as they are, so we have them
+ * dropped. Never for pages that the kernel itself writes back: it holds them until the reply.
+ */
+static bool must_drop_pages(const struct ll *ll, const struct ll_file *file, uint32_t write_flags)
+{
+    return file->is_direct && !(write_flags & FUSE_WRITE_CACHE) &&
+           ll->protocol.kernel_minor < PROTOCOL_MINOR_DROPS_PAGES &&
+           inode_hints_has(ll->hints, file->inode, INODE_HINT_PAGES);
+}
+
+static void reply_written(void *argument, uint64_t size)
+{
+    ll_reply_written(argument, size);
+}
+
+/* Valid replies: written (all of it), error. */
+void ll_write(fuse_req_t req, fuse_ino_t inode, const char *data, size_t size, off_t offset,
+              struct fuse_file_info *fi)
+{
+    struct ll *ll = ll_of(req);
+    struct ll_file *file = ll_file_of(fi);
+    uint32_t write_flags = current_write_flags();
+    bool drops_privileges = (write_flags & FUSE_WRITE_KILL_SUIDGID) != 0;
+    int64_t written;
+
+    mark_written(ll, file);
+    written = tfs_file_write(file->file, (uint64_t)offset, data, size,
+                             drops_privileges ? TFS_WRITE_KILL_PRIVILEGES : 0);
+    if (written < 0) {
+        ll_reply_err(req, (int)written);
+        return;
+    }
+    if (drops_privileges && inode_hints_has(ll->hints, inode, INODE_HINT_SPECIAL))
+        ll_forget_attributes(ll, inode);
+    if (must_drop_pages(ll, file, write_flags))
+        notifier_push(ll->notifier, &(struct notifier_task){.inode = inode,
+                                                            .offset = (uint64_t)offset,
+                                                            .size = (uint64_t)written,
+                                                            .done = reply_written,
+                                                            .argument = req});
+    else
+        ll_reply_written(req, (size_t)written);
+}
+
+/* Valid replies: error. Comes at every close(2) of a handle that may write. */
+void ll_flush(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi)
+{
+    struct ll_file *file = ll_file_of(fi);
+
+    (void)inode;
+    ll_reply_err(req, file->is_written ? tfs_file_flush(file->file) : 0);
+}
+
+/* Valid replies: error. */
+void ll_fsync(fuse_req_t req, fuse_ino_t inode, int data_only, struct fuse_file_info *fi)
+{
+    (void)inode;
+    ll_reply_err(req, tfs_file_sync(ll_file_of(fi)->file, data_only != 0));
+}
+
+/* Valid replies: error. The kernel drops the pages of what was punched or zeroed. */
+void ll_fallocate(fuse_req_t req, fuse_ino_t inode, int mode, off_t offset, off_t size,
+                  struct fuse_file_info *fi)
+{
+    struct ll_file *file = ll_file_of(fi);
+
+    (void)inode;
+    mark_written(ll_of(req), file);
+    ll_reply_err(req, tfs_file_fallocate(file->file, mode, (uint64_t)offset, (uint64_t)size));
+}
+
+/* Valid replies: written (may be less than asked), error. The kernel drops the target's pages. */
+void ll_copy_file_range(fuse_req_t req, fuse_ino_t source, off_t source_offset,
+                        struct fuse_file_info *source_fi, fuse_ino_t target, off_t target_offset,
+                        struct fuse_file_info *target_fi, size_t size, int flags)
+{
+    struct ll_file *to = ll_file_of(target_fi);
+    const struct tfs_copy copy = {
+        .source = ll_file_of(source_fi)->file,
+        .source_offset = (uint64_t)source_offset,
+        .target = to->file,
+        .target_offset = (uint64_t)target_offset,
+        .size = tfs_min_u64(size, COPY_SIZE_MAX),
+    };
+    int64_t copied;
+
+    (void)source;
+    (void)target;
+    if (flags != 0) {
+        ll_reply_err(req, -EINVAL); /* none are defined */
+        return;
+    }
+    mark_written(ll_of(req), to);
+    copied = tfs_file_copy(&copy);
+    if (copied < 0)
+        ll_reply_err(req, (int)copied);
+    else
+        ll_reply_written(req, (size_t)copied);
+}

@@ -1,0 +1,104 @@
+/* Names: made, removed, moved. The kernel drops its own copies of what changes by these. */
+#include "fs/ll.h"
+
+#include "fs/ll_reply.h"
+
+#include <sys/stat.h>
+
+static struct tfs_make make_for(fuse_req_t req, mode_t mode)
+{
+    const struct fuse_ctx *caller = fuse_req_ctx(req);
+
+    return (struct tfs_make){
+        .mode = mode,
+        .umask = caller->umask,
+        .uid = caller->uid,
+        .gid = caller->gid,
+    };
+}
+
+static void make(fuse_req_t req, fuse_ino_t parent, const char *name, const struct tfs_make *what)
+{
+    struct tfs_attr attr;
+    int err = tfs_make(ll_of(req)->volume, parent, name, what, &attr);
+
+    if (err < 0)
+        ll_reply_err(req, err);
+    else
+        ll_reply_entry(req, &attr, LL_TIMEOUT_S);
+}
+
+/* Valid replies: entry (counts one lookup), error. */
+void ll_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
+{
+    struct tfs_make what = make_for(req, mode);
+
+    what.rdev = rdev;
+    make(req, parent, name, &what);
+}
+
+/* Valid replies: entry (counts one lookup), error. */
+void ll_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+    struct tfs_make what = make_for(req, (mode & ~(mode_t)S_IFMT) | S_IFDIR);
+
+    make(req, parent, name, &what);
+}
+
+/* Valid replies: entry (counts one lookup), error. */
+void ll_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
+{
+    struct tfs_make what = make_for(req, S_IFLNK | 0777);
+
+    what.umask = 0; /* a symlink has all permissions */
+    what.target = target;
+    make(req, parent, name, &what);
+}
+
+/* Valid replies: readlink, error. */
+void ll_readlink(fuse_req_t req, fuse_ino_t inode)
+{
+    char target[TFS_SYMLINK_SIZE_MAX + 1];
+    int err = tfs_readlink(ll_of(req)->volume, inode, target);
+
+    if (err < 0)
+        ll_reply_err(req, err);
+    else
+        ll_reply_readlink(req, target);
+}
+
+/* Valid replies: error. */
+void ll_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+    ll_reply_err(req, tfs_unlink(ll_of(req)->volume, parent, name));
+}
+
+/* Valid replies: error. */
+void ll_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+    ll_reply_err(req, tfs_rmdir(ll_of(req)->volume, parent, name));
+}
+
+/* Valid replies: error. */
+void ll_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+               const char *new_name, unsigned flags)
+{
+    const struct tfs_place from = {.parent = parent, .name = name};
+    const struct tfs_place to = {.parent = new_parent, .name = new_name};
+
+    ll_reply_err(req, tfs_rename(ll_of(req)->volume, &from, &to, flags));
+}
+
+/* Valid replies: entry (counts one lookup), error. */
+void ll_link(fuse_req_t req, fuse_ino_t inode, fuse_ino_t parent, const char *name)
+{
+    struct ll *ll = ll_of(req);
+    uint64_t stamp = ll_attr_stamp(ll);
+    struct tfs_attr attr;
+    int err = tfs_link(ll->volume, inode, parent, name, &attr);
+
+    if (err < 0)
+        ll_reply_err(req, err);
+    else
+        ll_reply_entry(req, &attr, ll_attr_timeout(ll, inode, stamp));
+}

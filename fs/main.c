@@ -1,0 +1,245 @@
+/*
+ * tensorfs(8): from the command line to the last exit code.
+ *
+ * Signals: SIGTERM and SIGINT unmount, make everything durable and exit 0; SIGHUP is ignored
+ * (syslog has nothing to be reopened). umount(8) returns when the mount is out of the tree; what
+ * the kernel held is then written, and this process goes on until the store is durable and its lock
+ * is free, which the next mount of the store waits for.
+ */
+#include "fs/daemonize.h"
+#include "fs/mount.h"
+#include "fs/mountpoint.h"
+#include "fs/options.h"
+#include "fs/syslog_sink.h"
+#include "store/base/error.h"
+#include "store/base/log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* After a signal: how long programs that still have files open may go on. */
+enum { GRACE_MS = 2000 };
+
+struct server {
+    const struct options *options;
+    struct tfs_volume *volume;
+    struct ll ll;
+    struct loop *loop;
+    int signal_fd;
+};
+
+/* ---- start ---- */
+
+/* Before any thread: signals reach the process through signal_fd only. */
+static int take_signals(struct server *server)
+{
+    sigset_t signals;
+
+    (void)signal(SIGPIPE, SIG_IGN); /* cannot fail */
+    (void)signal(SIGHUP, SIG_IGN);
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGINT);
+    if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
+        return -errno;
+    server->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    return server->signal_fd < 0 ? tfs_fail(-errno, "signalfd") : 0;
+}
+
+/* The store keeps its segments open. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* if not, the soft limit stays */
+}
+
+static int start_loop(struct server *server, struct tfs_message *message)
+{
+    struct loop_options loop_options;
+    int err;
+
+    loop_options_init(&loop_options, server->options->request_threads, LL_IO_SIZE_MAX,
+                      server->options->volume.memory_size);
+    loop_options.fd = server->ll.fd;
+    loop_options.ops = (struct loop_ops){.is_data = ll_is_data, .process = ll_process};
+    loop_options.context = &server->ll;
+    err = loop_new(&loop_options, &server->loop);
+    if (err == 0)
+        err = mount_agree(&server->ll, server->loop, message);
+    if (err == 0)
+        err = loop_start(server->loop);
+    if (err < 0 && !message->text[0])
+        (void)snprintf(message->text, sizeof(message->text), "cannot start: %s",
+                       tfs_error_text(err));
+    return err;
+}
+
+/* Undone by server_stop() also when it fails half way. */
+static int server_start(struct server *server, struct tfs_message *message)
+{
+    const struct options *options = server->options;
+    int err = 0;
+
+    if (options->volume.create && !options->volume.read_only)
+        err = mountpoint_make_parents(options->store, message);
+    if (err == 0)
+        err = tfs_volume_open(&options->volume, message, &server->volume);
+    if (err < 0)
+        return err;
+    err = ll_init(&server->ll, server->volume);
+    if (err < 0) {
+        (void)snprintf(message->text, sizeof(message->text), "cannot start: %s",
+                       tfs_error_text(err));
+        return err;
+    }
+    err = mount_open(&server->ll, options, message);
+    if (err == 0)
+        err = start_loop(server, message);
+    if (err == 0)
+        mount_tune(options->mountpoint, options->read_ahead_size);
+    return err;
+}
+
+/* ---- end ---- */
+
+/* Returns true when the mount has ended, false when a signal asks for it. */
+static bool wait_for_end(const struct server *server, int timeout_ms)
+{
+    struct pollfd fds[2] = {
+        {.fd = loop_ended_fd(server->loop), .events = POLLIN},
+        {.fd = server->signal_fd, .events = POLLIN},
+    };
+
+    for (;;) {
+        /* In the time of grace only the end counts, not another signal. */
+        int count = poll(fds, timeout_ms < 0 ? 2 : 1, timeout_ms);
+
+        if (count < 0 && errno == EINTR)
+            continue;
+        return count > 0 && (fds[0].revents & POLLIN);
+    }
+}
+
+/* Returns 0 or the error that somebody has to learn of. */
+static int server_stop(struct server *server)
+{
+    int loop_err = 0;
+    int err;
+
+    if (server->loop) {
+        loop_stop(server->loop);
+        loop_err = loop_join(server->loop);
+    }
+    if (server->ll.volume) {
+        mount_close(&server->ll);
+        ll_release(&server->ll);
+    }
+    loop_free(server->loop);
+    err = tfs_volume_close(server->volume);
+    if (err < 0)
+        tfs_error("store '%s' did not close well: %s", server->options->store, tfs_error_text(err));
+    return err < 0 ? err : loop_err;
+}
+
+static int server_run(struct server *server)
+{
+    const char *mountpoint = server->options->mountpoint;
+
+    tfs_info("store '%s' is mounted on '%s'", server->options->store, mountpoint);
+    if (!wait_for_end(server, -1)) {
+        tfs_info("signal: unmounting '%s'", mountpoint);
+        mount_detach(mountpoint);
+        if (!wait_for_end(server, GRACE_MS))
+            tfs_warn("files of '%s' are still open; they are cut off", mountpoint);
+    }
+    return server_stop(server);
+}
+
+/* ---- main ---- */
+
+/* In the background process, or in the foreground. Returns the exit status. */
+static int serve(const struct options *options, struct daemonize *daemonize)
+{
+    static struct server server; /* large, and there is one */
+    struct tfs_message message = {.text = ""};
+    char text[2 * PATH_MAX + 64];
+    int err;
+
+    server.options = options;
+    server.signal_fd = -1;
+    raise_file_limit();
+    (void)umask(077); /* the store is its owner's alone */
+    if (!options->foreground)
+        syslog_sink_install();
+    err = take_signals(&server);
+    if (err < 0)
+        (void)snprintf(message.text, sizeof(message.text), "signals: %s", tfs_error_text(err));
+    else
+        err = server_start(&server, &message);
+    if (err < 0) {
+        (void)server_stop(&server); /* the first error is the one to be told */
+        daemonize_fail(daemonize, message.text);
+        return EXIT_FAILURE;
+    }
+    (void)snprintf(text, sizeof(text), "tensorfs: store %s is mounted on %s\n", options->store,
+                   options->mountpoint);
+    daemonize_succeed(daemonize, text);
+    err = server_run(&server);
+    return err < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static void print_version(void)
+{
+    (void)printf("tensorfs %s\nlibfuse %s\n", TFS_VERSION, fuse_pkgversion());
+}
+
+/* What can be known before anything is touched. Returns 0 or a negative errno with a message. */
+static int prepare(struct options *options, struct tfs_message *message)
+{
+    int err = mountpoint_check(options, message);
+
+    if (err == 0)
+        err = mountpoint_resolve_store(options, message);
+    return err;
+}
+
+int main(int argc, char *argv[])
+{
+    static struct options options;
+    struct tfs_message message = {.text = ""};
+    struct daemonize daemonize = {.pipe = -1};
+    int err = options_parse(argc, argv, &options, &message);
+
+    if (err == 0 && options.show_help) {
+        options_print_help(stdout);
+        return EXIT_SUCCESS;
+    }
+    if (err == 0 && options.show_version) {
+        print_version();
+        return EXIT_SUCCESS;
+    }
+    if (err == 0)
+        err = prepare(&options, &message);
+    if (err < 0) {
+        daemonize_fail(&daemonize, message.text);
+        return EXIT_FAILURE;
+    }
+    tfs_log_set_level(options.log_level);
+    err = daemonize_start(options.foreground, &daemonize);
+    if (err < 0) {
+        (void)fprintf(stderr, "tensorfs: cannot go into the background: %s\n", tfs_error_text(err));
+        return EXIT_FAILURE;
+    }
+    return err == 0 ? daemonize.exit_status : serve(&options, &daemonize);
+}

@@ -1,0 +1,245 @@
+#include "fs/mountpoint.h"
+
+#include "store/base/error.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+TFS_PRINTF(3, 4)
+static int refuse(struct tfs_message *message, int error, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(message->text, sizeof(message->text), format, arguments); /* cut if too long */
+    va_end(arguments);
+    return error;
+}
+
+/* ---- the mountpoint ---- */
+
+/* mountinfo writes space, tab, newline and backslash as three octal digits. */
+static void unescape_octal(char *text)
+{
+    char *to = text;
+
+    for (const char *from = text; *from; from++) {
+        if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] && from[3]) {
+            *to++ = (char)(((from[1] - '0') << 6) | ((from[2] - '0') << 3) | (from[3] - '0'));
+            from += 3;
+        } else {
+            *to++ = *from;
+        }
+    }
+    *to = '\0';
+}
+
+/* The line's mountpoint is field 5, the type comes after a lone "-": see proc(5). */
+static bool line_is_our_mount(char *line, const char *mountpoint)
+{
+    char *rest = line;
+    char *field = NULL;
+    char *type;
+
+    for (int i = 0; i < 5; i++)
+        field = strsep(&rest, " ");
+    if (!field || !rest)
+        return false;
+    type = strstr(rest, " - ");
+    if (!type)
+        return false;
+    unescape_octal(field);
+    return strcmp(field, mountpoint) == 0 && strncmp(type + 3, "fuse.tensorfs ", 14) == 0;
+}
+
+static bool is_our_mount(const char *mountpoint)
+{
+    FILE *mounts = fopen("/proc/self/mountinfo", "re");
+    char *line = NULL;
+    size_t capacity = 0;
+    bool found = false;
+
+    if (!mounts)
+        return false; /* no /proc: mount(2) will say what it thinks */
+    while (!found && getline(&line, &capacity, mounts) > 0)
+        found = line_is_our_mount(line, mountpoint);
+    free(line);
+    (void)fclose(mounts); /* read only */
+    return found;
+}
+
+int mountpoint_check(struct options *options, struct tfs_message *message)
+{
+    char absolute[PATH_MAX];
+    struct stat status;
+    const char *path = options->mountpoint;
+
+    if (stat(path, &status) < 0 && errno == ENOTCONN)
+        return refuse(message, -EBUSY,
+                      "mountpoint '%s' is a mount whose process is gone; run: fusermount3 -u %s",
+                      path, path);
+    if (!realpath(path, absolute)) {
+        int err = -errno;
+
+        return refuse(message, err,
+                      errno == ENOENT ? "mountpoint '%s' does not exist" : "mountpoint '%s': %s",
+                      path, tfs_error_text(err));
+    }
+    if (stat(absolute, &status) < 0 || !S_ISDIR(status.st_mode))
+        return refuse(message, -ENOTDIR, "mountpoint '%s' is not a directory", path);
+    if (is_our_mount(absolute))
+        return refuse(message, -EBUSY, "mountpoint '%s' is a tensorfs mount already", path);
+    if (access("/dev/fuse", F_OK) < 0)
+        return refuse(message, -ENODEV, "there is no /dev/fuse; try: modprobe fuse");
+    memcpy(options->mountpoint, absolute, sizeof(absolute));
+    return 0;
+}
+
+/* ---- the store ---- */
+
+/* head, middle and tail behind one another. *ret may be one of them. */
+static int path_concat(const char *head, const char *middle, const char *tail, char ret[PATH_MAX])
+{
+    char path[PATH_MAX];
+    int length = snprintf(path, sizeof(path), "%s%s%s", head, middle, tail);
+
+    if (length < 0 || length >= PATH_MAX)
+        return tfs_fail(-ENAMETOOLONG, "path of %d bytes", length);
+    memcpy(ret, path, (size_t)length + 1);
+    return 0;
+}
+
+static const char *home_directory(void)
+{
+    const char *home = getenv("HOME");
+    const struct passwd *user;
+
+    if (home && *home == '/')
+        return home;
+    user = getpwuid(getuid());
+    return user && user->pw_dir && *user->pw_dir == '/' ? user->pw_dir : NULL;
+}
+
+int mountpoint_default_store(const char *mountpoint, char ret[PATH_MAX])
+{
+    const char *given = getenv("TENSORFS_STORE");
+    const char *data = getenv("XDG_DATA_HOME");
+    const char *home = home_directory();
+    char name[PATH_MAX];
+    char path[PATH_MAX];
+    int err;
+
+    if (given && *given)
+        return path_concat(given, "", "", ret);
+
+    while (*mountpoint == '/')
+        mountpoint++;
+    err = path_concat(*mountpoint ? mountpoint : "root", "", "", name);
+    if (err < 0)
+        return err;
+    for (char *letter = name; *letter; letter++) {
+        if (*letter == '/')
+            *letter = '-';
+    }
+    if (data && *data == '/') /* the XDG specification: a relative path is to be ignored */
+        err = path_concat(data, "/tensorfs/", name, path);
+    else if (home)
+        err = path_concat(home, "/.local/share/tensorfs/", name, path);
+    else
+        err = tfs_fail(-ENOENT, "neither HOME nor a home directory in the user database");
+    if (err < 0)
+        return err;
+    memcpy(ret, path, sizeof(path));
+    return 0;
+}
+
+static bool path_is_inside(const char *path, const char *directory)
+{
+    size_t length = strlen(directory);
+
+    if (length == 1)
+        return true; /* the root holds everything */
+    return strncmp(path, directory, length) == 0 && (path[length] == '/' || path[length] == '\0');
+}
+
+/* realpath(3) of the longest part that exists, and the rest as it is: the store may be new. */
+static int path_make_absolute(const char *path, char ret[PATH_MAX])
+{
+    char full[PATH_MAX];
+    char head[PATH_MAX];
+    char resolved[PATH_MAX];
+    size_t cut;
+    int err = 0;
+
+    if (*path == '/')
+        err = path_concat(path, "", "", full);
+    else if (!getcwd(resolved, sizeof(resolved)))
+        err = -errno;
+    else
+        err = path_concat(resolved, "/", path, full);
+    if (err < 0)
+        return err;
+
+    cut = strlen(full);
+    for (;;) {
+        memcpy(head, full, cut);
+        head[cut] = '\0';
+        if (realpath(cut ? head : "/", resolved))
+            break;
+        if (errno != ENOENT || cut == 0)
+            return path_concat(full, "", "", ret); /* opening it will say what is wrong */
+        while (cut > 0 && full[cut - 1] != '/')
+            cut--;
+        while (cut > 0 && full[cut - 1] == '/')
+            cut--;
+    }
+    return path_concat(resolved[1] || !full[cut] ? resolved : "", full + cut, "", ret);
+}
+
+int mountpoint_resolve_store(struct options *options, struct tfs_message *message)
+{
+    char given[PATH_MAX];
+    int err = 0;
+
+    if (options->store[0])
+        memcpy(given, options->store, sizeof(given));
+    else
+        err = mountpoint_default_store(options->mountpoint, given);
+    if (err == 0)
+        err = path_make_absolute(given, options->store);
+    if (err < 0)
+        return refuse(message, err, "no place for the store of '%s': %s", options->mountpoint,
+                      tfs_error_text(err));
+    if (path_is_inside(options->store, options->mountpoint))
+        return refuse(message, -EINVAL, "store '%s' lies inside of the mountpoint '%s'",
+                      options->store, options->mountpoint);
+    if (path_is_inside(options->mountpoint, options->store))
+        return refuse(message, -EINVAL, "mountpoint '%s' lies inside of the store '%s'",
+                      options->mountpoint, options->store);
+    options->volume.path = options->store;
+    return 0;
+}
+
+int mountpoint_make_parents(const char *store, struct tfs_message *message)
+{
+    char path[PATH_MAX];
+    int err = path_concat(store, "", "", path);
+
+    if (err < 0)
+        return refuse(message, err, "store '%s': %s", store, tfs_error_text(err));
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(path, 0700) < 0 && errno != EEXIST) {
+            err = -errno;
+            return refuse(message, err, "cannot make the directory '%s' for the store: %s", path,
+                          tfs_error_text(err));
+        }
+        *slash = '/';
+    }
+    return 0;
+}

@@ -1,0 +1,35 @@
+/*
+ * Where to mount and where the store is: the checks that come before anything is touched.
+ */
+#ifndef TFS_FS_MOUNTPOINT_H
+#define TFS_FS_MOUNTPOINT_H
+
+#include "fs/options.h"
+
+/*
+ * Make options->mountpoint absolute and check that it can be mounted on: a directory that is no
+ * tensorfs mount already.
+ *
+ * Errors: negative errno; *message has the line for the user.
+ */
+TFS_MUST_CHECK int mountpoint_check(struct options *options, struct tfs_message *message);
+
+/*
+ * Make options->store absolute, with the default when none was given, and point volume.path at it.
+ * Refuses a store inside of the mountpoint and a mountpoint inside of the store. Makes no
+ * directory. Call it after mountpoint_check().
+ */
+TFS_MUST_CHECK int mountpoint_resolve_store(struct options *options, struct tfs_message *message);
+
+/*
+ * The default store of an absolute mountpoint: $TENSORFS_STORE, else under $XDG_DATA_HOME, else
+ * under the home directory.
+ *
+ * Errors: -ENOENT (no home), -ENAMETOOLONG.
+ */
+TFS_MUST_CHECK int mountpoint_default_store(const char *mountpoint, char ret[PATH_MAX]);
+
+/* Make the directories above the store, 0700, when the store itself is to be made. */
+TFS_MUST_CHECK int mountpoint_make_parents(const char *store, struct tfs_message *message);
+
+#endif

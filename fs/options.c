@@ -1,0 +1,515 @@
+/*
+ * The table of options and the parser that walks it.
+ *
+ * Whatever mount(8) passes on from fstab is either understood, known to be meant for others (auto,
+ * nofail, x-*) and dropped, or refused: an option that is silently ignored makes its user believe
+ * that it works.
+ */
+#include "fs/options.h"
+
+#include "store/base/error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum option_kind {
+    OPTION_SIZE,     /* uint64_t, bytes; K M G */
+    OPTION_POWER,    /* likewise, a power of two */
+    OPTION_COUNT,    /* unsigned */
+    OPTION_CODEC,    /* struct codec_spec */
+    OPTION_LEVEL,    /* enum tfs_log_level */
+    OPTION_TEXT,     /* char[PATH_MAX] */
+    OPTION_SET,      /* bool: the name sets it */
+    OPTION_CLEAR,    /* bool: the name clears it */
+    OPTION_ACCEPTED, /* always so; naming it changes nothing */
+    OPTION_DROPPED,  /* for mount(8), fstab or systemd, not for us */
+};
+
+struct option {
+    const char *name;
+    enum option_kind kind;
+    size_t offset; /* into struct options */
+    uint64_t minimum;
+    uint64_t maximum;
+    const char *help; /* NULL: not in the help text */
+};
+
+#define AT(member)     offsetof(struct options, member)
+#define COMMIT_MAX_S   86400u
+#define LOCK_WAIT_S    3600u
+#define READ_AHEAD_MAX (64ull * TFS_MIB)
+#define MEMORY_MAX     (1ull << 46)
+
+static const struct option option_table[] = {
+    {"chunk_size", OPTION_POWER, AT(volume.chunk_size), TFS_CHUNK_SIZE_MIN, TFS_CHUNK_SIZE_MAX,
+     "size of the chunks of new files, a power of two"},
+    {"compression", OPTION_CODEC, AT(volume.compression), 0, 0,
+     "auto, none, gzip[:1-9] or zstd[:1-19], for new files"},
+    {"concurrency", OPTION_COUNT, AT(volume.concurrency), 1, TFS_CONCURRENCY_MAX,
+     "chunks in flight to the store"},
+    {"threads", OPTION_COUNT, AT(volume.threads), 0, TFS_CONCURRENCY_MAX,
+     "encode and decode workers; 0: the cores"},
+    {"memory", OPTION_SIZE, AT(volume.memory_size), TFS_MEMORY_SIZE_MIN, MEMORY_MAX,
+     "one budget for dirty data, data in flight and caches"},
+    {"cache", OPTION_SIZE, AT(volume.cache_size), 0, MEMORY_MAX,
+     "share of it for decoded data; 0: half"},
+    {"commit_interval", OPTION_COUNT, AT(volume.commit_interval_s), 0, COMMIT_MAX_S,
+     "seconds until unsynced data is committed; 0: only when asked"},
+    {"read_ahead", OPTION_SIZE, AT(read_ahead_size), 0, READ_AHEAD_MAX,
+     "the kernel's read-ahead (needs root); 0: leave it"},
+    {"request_threads", OPTION_COUNT, AT(request_threads), 0, 256,
+     "threads that serve the kernel; 0: by the cores"},
+    {"lock_wait", OPTION_COUNT, AT(lock_wait_s), 0, LOCK_WAIT_S,
+     "seconds to wait for an earlier mount of the store to end"},
+    {"direct", OPTION_SET, AT(volume.direct), 0, 0, "O_DIRECT to the store's files (the default)"},
+    {"nodirect", OPTION_CLEAR, AT(volume.direct), 0, 0, "use the page cache beneath"},
+    {"create", OPTION_SET, AT(volume.create), 0, 0, "make the store when absent (the default)"},
+    {"nocreate", OPTION_CLEAR, AT(volume.create), 0, 0, "the store must exist"},
+    {"ro", OPTION_SET, AT(volume.read_only), 0, 0, "read only"},
+    {"rw", OPTION_CLEAR, AT(volume.read_only), 0, 0, "read and write (the default)"},
+    {"noatime", OPTION_SET, AT(volume.noatime), 0, 0, "reads do not move access times"},
+    {"atime", OPTION_CLEAR, AT(volume.noatime), 0, 0, "they do (the default)"},
+    {"allow_other", OPTION_SET, AT(allow_other), 0, 0, "other users may use the mount"},
+    {"suid", OPTION_SET, AT(allow_suid), 0, 0, "set-user-ID bits count (root only)"},
+    {"nosuid", OPTION_CLEAR, AT(allow_suid), 0, 0, "they do not (the default)"},
+    {"dev", OPTION_SET, AT(allow_dev), 0, 0, "device nodes work (root only)"},
+    {"nodev", OPTION_CLEAR, AT(allow_dev), 0, 0, "they do not (the default)"},
+    {"exec", OPTION_CLEAR, AT(noexec), 0, 0, "programs can be run (the default)"},
+    {"noexec", OPTION_SET, AT(noexec), 0, 0, "they cannot"},
+    {"fsname", OPTION_TEXT, AT(fsname), 1, PATH_MAX - 1, "source in /proc/mounts (the store)"},
+    {"log_level", OPTION_LEVEL, AT(log_level), 0, 0, "error, warn, info or debug"},
+    {"default_permissions", OPTION_ACCEPTED, 0, 0, 0, "always on"},
+    {"nonempty", OPTION_ACCEPTED, 0, 0, 0, "always on"},
+    {"foreground", OPTION_SET, AT(foreground), 0, 0, "as -f"},
+    {"debug", OPTION_SET, AT(debug), 0, 0, "as -d"},
+    {"help", OPTION_SET, AT(show_help), 0, 0, NULL},
+    {"version", OPTION_SET, AT(show_version), 0, 0, NULL},
+    {"async", OPTION_DROPPED, 0, 0, 0, NULL},
+    {"auto", OPTION_DROPPED, 0, 0, 0, NULL},
+    {"noauto", OPTION_DROPPED, 0, 0, 0, NULL},
+    {"defaults", OPTION_DROPPED, 0, 0, 0, NULL},
+    {"nofail", OPTION_DROPPED, 0, 0, 0, NULL},
+    {"_netdev", OPTION_DROPPED, 0, 0, 0, NULL},
+    {"user", OPTION_DROPPED, 0, 0, 0, NULL},
+    {"nouser", OPTION_DROPPED, 0, 0, 0, NULL},
+    {"users", OPTION_DROPPED, 0, 0, 0, NULL},
+    {"group", OPTION_DROPPED, 0, 0, 0, NULL},
+    {"owner", OPTION_DROPPED, 0, 0, 0, NULL},
+    {"relatime", OPTION_DROPPED, 0, 0, 0, NULL},
+    {"diratime", OPTION_DROPPED, 0, 0, 0, NULL},
+};
+
+static const struct {
+    char letter;
+    const char *name;
+    const char *help;
+} short_options[] = {
+    {'f', "foreground", "stay in the foreground, log to standard error"},
+    {'d', "debug", "-f with every request traced"},
+    {'h', "help", "print this"},
+    {'V', "version", "print the versions of tensorfs and of its store format"},
+};
+
+void options_init(struct options *options)
+{
+    memset(options, 0, sizeof(*options));
+    tfs_volume_options_init(&options->volume);
+    options->volume.create = true;
+    options->read_ahead_size = 4 * TFS_MIB;
+    options->lock_wait_s = 10;
+    options->log_level = TFS_LOG_INFO;
+}
+
+TFS_PRINTF(2, 3)
+static int refuse(struct tfs_message *message, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(message->text, sizeof(message->text), format, arguments); /* cut if too long */
+    va_end(arguments);
+    return -EINVAL;
+}
+
+/* ---- values ---- */
+
+int options_parse_size(const char *text, uint64_t *ret)
+{
+    static const char units[] = "KMG";
+    char *end = NULL;
+    unsigned long long number;
+    uint64_t size;
+
+    if (*text < '0' || *text > '9')
+        return -EINVAL;
+    errno = 0;
+    number = strtoull(text, &end, 10);
+    if (errno == ERANGE)
+        return -EOVERFLOW;
+    size = number;
+    if (*end) {
+        const char *unit = strchr(units, *end & ~0x20); /* either case */
+
+        if (!unit || !*unit)
+            return -EINVAL;
+        if (tfs_mul_overflows(size, 1ull << (10 * (unit - units + 1)), &size))
+            return -EOVERFLOW;
+        end++;
+        if (*end && strcasecmp(end, "B") != 0 && strcasecmp(end, "iB") != 0)
+            return -EINVAL;
+    }
+    *ret = size;
+    return 0;
+}
+
+/* "4M" rather than "4194304": for limits and defaults in messages. */
+static const char *size_text(uint64_t size, char text[32])
+{
+    static const struct {
+        uint64_t unit;
+        char letter;
+    } units[] = {{TFS_GIB, 'G'}, {TFS_MIB, 'M'}, {TFS_KIB, 'K'}};
+
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(units); i++) {
+        if (size >= units[i].unit && size % units[i].unit == 0) {
+            (void)snprintf(text, 32, "%llu%c", (unsigned long long)(size / units[i].unit),
+                           units[i].letter);
+            return text;
+        }
+    }
+    (void)snprintf(text, 32, "%llu", (unsigned long long)size);
+    return text;
+}
+
+static int set_size(const struct option *option, const char *value, uint64_t *field,
+                    struct tfs_message *message)
+{
+    char low[32];
+    char high[32];
+    uint64_t size;
+    int err = options_parse_size(value, &size);
+    bool is_power_wanted = option->kind == OPTION_POWER;
+
+    if (err == 0 && size >= option->minimum && size <= option->maximum &&
+        (!is_power_wanted || tfs_is_power_of_two(size))) {
+        *field = size;
+        return 0;
+    }
+    return refuse(message, "option %s: '%s' is not %s from %s to %s", option->name, value,
+                  is_power_wanted ? "a power of two" : "a size", size_text(option->minimum, low),
+                  size_text(option->maximum, high));
+}
+
+static int set_count(const struct option *option, const char *value, unsigned *field,
+                     struct tfs_message *message)
+{
+    char *end = NULL;
+    unsigned long long number = 0;
+    bool is_number = *value >= '0' && *value <= '9';
+
+    if (is_number) {
+        errno = 0;
+        number = strtoull(value, &end, 10);
+        is_number = *end == '\0' && errno == 0;
+    }
+    if (!is_number || number < option->minimum || number > option->maximum)
+        return refuse(message, "option %s: '%s' is not a number from %llu to %llu", option->name,
+                      value, (unsigned long long)option->minimum,
+                      (unsigned long long)option->maximum);
+    *field = (unsigned)number;
+    return 0;
+}
+
+static int set_text(const struct option *option, const char *value, char *field,
+                    struct tfs_message *message)
+{
+    size_t length = strlen(value);
+
+    if (length < option->minimum || length > option->maximum)
+        return refuse(message, "option %s: a text of %llu to %llu bytes is needed", option->name,
+                      (unsigned long long)option->minimum, (unsigned long long)option->maximum);
+    memcpy(field, value, length + 1);
+    return 0;
+}
+
+static bool takes_value(enum option_kind kind)
+{
+    return kind <= OPTION_TEXT;
+}
+
+/* `value` is NULL when none was given. */
+static int option_apply(const struct option *option, const char *value, struct options *options,
+                        struct tfs_message *message)
+{
+    char *field = (char *)options + option->offset;
+
+    if (option->kind == OPTION_DROPPED)
+        return 0; /* user=NAME has a value, others have none */
+    if (takes_value(option->kind) && !value)
+        return refuse(message, "option %s needs a value", option->name);
+    if (!takes_value(option->kind) && value)
+        return refuse(message, "option %s takes no value", option->name);
+
+    switch (option->kind) {
+    case OPTION_SIZE:
+    case OPTION_POWER:
+        return set_size(option, value, (uint64_t *)(void *)field, message);
+    case OPTION_COUNT:
+        return set_count(option, value, (unsigned *)(void *)field, message);
+    case OPTION_CODEC:
+        if (codec_spec_parse(value, (struct codec_spec *)(void *)field) < 0)
+            return refuse(message, "option %s: '%s' is not auto, none, gzip[:1-9] or zstd[:1-19]",
+                          option->name, value);
+        return 0;
+    case OPTION_LEVEL:
+        if (tfs_log_level_parse(value, (enum tfs_log_level *)(void *)field) < 0)
+            return refuse(message, "option %s: '%s' is not error, warn, info or debug",
+                          option->name, value);
+        return 0;
+    case OPTION_TEXT:
+        return set_text(option, value, field, message);
+    case OPTION_SET:
+    case OPTION_CLEAR:
+        *(bool *)(void *)field = option->kind == OPTION_SET;
+        return 0;
+    case OPTION_ACCEPTED:
+    case OPTION_DROPPED:
+        return 0;
+    }
+    return 0;
+}
+
+/* ---- the parser ---- */
+
+static bool name_is(const char *name, size_t length, const char *wanted)
+{
+    if (strlen(wanted) != length)
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        char letter = name[i] == '-' ? '_' : name[i];
+
+        if (letter != wanted[i])
+            return false;
+    }
+    return true;
+}
+
+static const struct option *option_find(const char *name, size_t length)
+{
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(option_table); i++) {
+        if (name_is(name, length, option_table[i].name))
+            return &option_table[i];
+    }
+    return NULL;
+}
+
+/* One "name" or "name=value". */
+static int parse_one(const char *text, struct options *options, struct tfs_message *message)
+{
+    const char *equals = strchr(text, '=');
+    size_t length = equals ? (size_t)(equals - text) : strlen(text);
+    const struct option *option;
+
+    if (length >= 2 && (text[0] == 'x' || text[0] == 'X') && text[1] == '-')
+        return 0; /* x-systemd.automount and its like: comments for others, see mount(8) */
+    option = option_find(text, length);
+    if (!option)
+        return refuse(message, "unknown option '%.*s' (see tensorfs --help)", (int)length, text);
+    return option_apply(option, equals ? equals + 1 : NULL, options, message);
+}
+
+/* "name,name=value,...": a comma in a value is written as "\,". */
+static int parse_list(const char *list, struct options *options, struct tfs_message *message)
+{
+    char one[PATH_MAX + 64];
+
+    while (*list) {
+        size_t length = 0;
+        int err;
+
+        for (; *list && *list != ','; list++) {
+            if (list[0] == '\\' && list[1])
+                list++;
+            if (length >= sizeof(one) - 1)
+                return refuse(message, "an option after -o is longer than %zu bytes",
+                              sizeof(one) - 1);
+            one[length++] = *list;
+        }
+        one[length] = '\0';
+        if (*list == ',')
+            list++;
+        if (length == 0)
+            continue;
+        err = parse_one(one, options, message);
+        if (err < 0)
+            return err;
+    }
+    return 0;
+}
+
+static int parse_short(const char *letters, struct options *options, struct tfs_message *message)
+{
+    for (; *letters; letters++) {
+        size_t i = 0;
+        int err;
+
+        while (i < TFS_ARRAY_COUNT(short_options) && short_options[i].letter != *letters)
+            i++;
+        if (i == TFS_ARRAY_COUNT(short_options))
+            return refuse(message, "unknown option '-%c' (see tensorfs --help)", *letters);
+        err = parse_one(short_options[i].name, options, message);
+        if (err < 0)
+            return err;
+    }
+    return 0;
+}
+
+struct arguments {
+    char *const *values;
+    int count;
+    int next;
+    const char *positional[2];
+    int positional_count;
+    bool only_positional; /* after "--" */
+};
+
+static int parse_argument(struct arguments *arguments, struct options *options,
+                          struct tfs_message *message)
+{
+    const char *text = arguments->values[arguments->next++];
+
+    if (arguments->only_positional || text[0] != '-' || text[1] == '\0') {
+        if (arguments->positional_count == 2)
+            return refuse(message, "'%s' is one argument too many (see tensorfs --help)", text);
+        arguments->positional[arguments->positional_count++] = text;
+        return 0;
+    }
+    if (strcmp(text, "--") == 0) {
+        arguments->only_positional = true;
+        return 0;
+    }
+    if (text[1] == '-')
+        return parse_one(text + 2, options, message);
+    if (text[1] != 'o')
+        return parse_short(text + 1, options, message);
+    if (text[2])
+        return parse_list(text + 2, options, message);
+    if (arguments->next == arguments->count)
+        return refuse(message, "-o needs a list of options");
+    return parse_list(arguments->values[arguments->next++], options, message);
+}
+
+static int take_path(const char *what, const char *path, char field[PATH_MAX],
+                     struct tfs_message *message)
+{
+    size_t length = strlen(path);
+
+    if (length == 0)
+        return refuse(message, "the %s is an empty text", what);
+    if (length >= PATH_MAX)
+        return refuse(message, "the %s is longer than %d bytes", what, PATH_MAX - 1);
+    memcpy(field, path, length + 1);
+    return 0;
+}
+
+static int check_together(struct options *options, struct tfs_message *message)
+{
+    if (options->volume.cache_size > options->volume.memory_size)
+        return refuse(message, "option cache: more than the whole budget of option memory");
+    if (options->debug) {
+        options->foreground = true;
+        options->log_level = TFS_LOG_DEBUG;
+    }
+    options->volume.lock_wait_ms = options->lock_wait_s * 1000u;
+    return 0;
+}
+
+int options_parse(int argc, char *const argv[], struct options *ret, struct tfs_message *message)
+{
+    struct arguments arguments = {.values = argv, .count = argc, .next = 1};
+    struct options options;
+    int err;
+
+    options_init(&options);
+    while (arguments.next < argc) {
+        err = parse_argument(&arguments, &options, message);
+        if (err < 0)
+            return err;
+    }
+    if (options.show_help || options.show_version) {
+        *ret = options;
+        return 0;
+    }
+    if (arguments.positional_count == 0)
+        return refuse(message, "no mountpoint given (see tensorfs --help)");
+    if (arguments.positional_count == 2) {
+        err = take_path("store", arguments.positional[0], options.store, message);
+        if (err < 0)
+            return err;
+    }
+    err = take_path("mountpoint", arguments.positional[arguments.positional_count - 1],
+                    options.mountpoint, message);
+    if (err < 0)
+        return err;
+    err = check_together(&options, message);
+    if (err < 0)
+        return err;
+    *ret = options;
+    return 0;
+}
+
+/* ---- help ---- */
+
+static const char *default_text(const struct option *option, const struct options *defaults,
+                                char text[32])
+{
+    const char *field = (const char *)defaults + option->offset;
+
+    text[0] = '\0';
+    switch (option->kind) {
+    case OPTION_SIZE:
+    case OPTION_POWER:
+        return size_text(*(const uint64_t *)(const void *)field, text);
+    case OPTION_COUNT:
+        (void)snprintf(text, 32, "%u", *(const unsigned *)(const void *)field);
+        return text;
+    case OPTION_CODEC:
+        codec_spec_format((const struct codec_spec *)(const void *)field, text, 32);
+        return text;
+    case OPTION_LEVEL:
+        return tfs_log_level_name(*(const enum tfs_log_level *)(const void *)field);
+    default:
+        return text;
+    }
+}
+
+void options_print_help(FILE *stream)
+{
+    struct options defaults;
+    char text[32];
+
+    options_init(&defaults);
+    (void)fprintf(
+        stream, "usage: tensorfs [OPTIONS] [STORE] MOUNTPOINT\n"
+                "\n"
+                "Mount the store STORE on the directory MOUNTPOINT; make the store on first use.\n"
+                "STORE is $TENSORFS_STORE when not given, else the mountpoint's path with '-' for\n"
+                "'/' in ${XDG_DATA_HOME:-~/.local/share}/tensorfs. Unmount with fusermount3 -u.\n"
+                "\n");
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(short_options); i++)
+        (void)fprintf(stream, "  -%c, --%-18s %s\n", short_options[i].letter, short_options[i].name,
+                      short_options[i].help);
+    (void)fprintf(stream, "  -o NAME[=VALUE],...      any of these; each also as --NAME[=VALUE]\n");
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(option_table); i++) {
+        const struct option *option = &option_table[i];
+        const char *value = default_text(option, &defaults, text);
+
+        if (!option->help)
+            continue;
+        (void)fprintf(stream, "  %s%-21s  %s%s%s%s\n", takes_value(option->kind) ? "  " : "  ",
+                      option->name, option->help, *value ? " [" : "", value, *value ? "]" : "");
+    }
+}

@@ -1,0 +1,56 @@
+/*
+ * The command line: tensorfs [OPTIONS] [STORE] MOUNTPOINT.
+ *
+ * One table (options.c) says every option's name, kind, limits and help text; it serves
+ * --name=value, -o name=value,..., --help and the checks. '-' and '_' in names are the same.
+ */
+#ifndef TFS_FS_OPTIONS_H
+#define TFS_FS_OPTIONS_H
+
+#include "store/base/log.h"
+#include "store/store.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+struct options {
+    struct tfs_volume_options volume; /* .path is set by options_complete_store() */
+    char store[PATH_MAX];             /* as given, later absolute; empty: not given */
+    char mountpoint[PATH_MAX];        /* as given; absolute after mountpoint_check() */
+    char fsname[PATH_MAX];            /* the source in /proc/mounts; empty: the store */
+    uint64_t read_ahead_size;         /* bytes; 0: what the kernel takes */
+    unsigned request_threads;         /* 0: twice the cores, at least 16 */
+    unsigned lock_wait_s;             /* how long to wait for the store's lock */
+    enum tfs_log_level log_level;
+    bool allow_other;
+    bool allow_suid; /* set-user-ID bits and capabilities of the mount's files count */
+    bool allow_dev;  /* device nodes work */
+    bool noexec;
+    bool foreground;
+    bool debug; /* foreground, log level debug, and libfuse's trace of requests */
+    bool show_help;
+    bool show_version;
+};
+
+/* Every default. */
+void options_init(struct options *options);
+
+/*
+ * Parse and check; touches nothing but memory. With --help or --version the rest is not checked.
+ *
+ * Errors: -EINVAL; *message then has the one line for the user, without "tensorfs: ".
+ */
+TFS_MUST_CHECK int options_parse(int argc, char *const argv[], struct options *ret,
+                                 struct tfs_message *message);
+
+/* What --help prints. */
+void options_print_help(FILE *stream);
+
+/*
+ * Parse a size: digits and K, M or G (1024 based, either case, an optional "iB" or "B" behind).
+ *
+ * Errors: -EINVAL (not a size), -EOVERFLOW.
+ */
+TFS_MUST_CHECK int options_parse_size(const char *text, uint64_t *ret);
+
+#endif
