@@ -198,6 +198,8 @@ static int path_make_absolute(const char *path, char ret[PATH_MAX])
         while (cut > 0 && full[cut - 1] == '/')
             cut--;
     }
+    while (full[cut] == '/' && full[cut + 1] == '/')
+        cut++;
     return path_concat(resolved[1] || !full[cut] ? resolved : "", full + cut, "", ret);
 }
 

@@ -1,1 +1,10 @@
-# Tests of fs.
+# Tests of fs. Most need no kernel: a socket stands for /dev/fuse, and a store in memory for the store.
+if(NOT TARGET bench_memstore)
+    return()
+endif()
+add_library(tfs_test_store ALIAS bench_memstore)
+tfs_add_unit_test(test_fs_options SOURCES test_fs_options.c LINK tfs_fs tfs_test_store)
+tfs_add_unit_test(test_fs_mountpoint SOURCES test_fs_mountpoint.c LINK tfs_fs tfs_test_store)
+tfs_add_unit_test(test_fs_daemonize SOURCES test_fs_daemonize.c LINK tfs_fs tfs_test_store)
+tfs_add_unit_test(test_fs_loop SOURCES test_fs_loop.c LINK tfs_fs tfs_test_store)
+tfs_add_unit_test(test_fs_ll SOURCES test_fs_ll.c fs_fake_kernel.c LINK tfs_fs tfs_test_store)
