@@ -20,7 +20,8 @@ struct block_result {
 };
 
 /*
- * Encode a block; never to more bytes than it has.
+ * Encode a block with a codec other than CODEC_AUTO (block_auto.h); never to more bytes than it
+ * has.
  *
  * Units:  dst has room for at least raw->size bytes.
  * Errors: -ENOMEM.

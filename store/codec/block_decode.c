@@ -5,6 +5,7 @@
 #include "store/base/error.h"
 #include "store/codec/block.h"
 #include "store/codec/codec_ctx.h"
+#include "store/codec/part.h"
 
 #include <errno.h>
 #include <string.h>
@@ -59,6 +60,8 @@ int block_decode(struct codec_ctx *ctx, const struct frame_block *block, const u
         return codec_inflate(ctx, stored, block->stored_size, dst, block->raw_size);
     case CODEC_METHOD_ZSTD:
         return codec_zstd_decompress(ctx, stored, block->stored_size, dst, block->raw_size);
+    case CODEC_METHOD_PLANES:
+        return parts_decode(ctx, stored, block->stored_size, dst, block->raw_size);
     default:
         return tfs_fail(-EUCLEAN, "block %u: method %d", block->index, (int)block->method);
     }

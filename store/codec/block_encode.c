@@ -48,9 +48,6 @@ static int64_t compress_block(struct codec_ctx *ctx, const struct codec_spec *sp
         return codec_deflate(ctx, spec->level, raw->data, raw->size, dst, capacity);
     case CODEC_ZSTD:
         return codec_zstd_compress(ctx, spec->level, raw->data, raw->size, dst, capacity);
-    case CODEC_AUTO: /* until the probe is in */
-        return codec_zstd_compress(ctx, CODEC_ZSTD_LEVEL_DEFAULT, raw->data, raw->size, dst,
-                                   capacity);
     default:
         return 0;
     }
@@ -61,11 +58,6 @@ int block_encode(struct codec_ctx *ctx, const struct codec_spec *spec, const str
 {
     struct block_result result = {.kind = CODEC_KIND_UNKNOWN};
     int64_t stored_size;
-
-    if (spec->codec == CODEC_AUTO && block_store_constant(raw, dst, &result)) {
-        *ret = result;
-        return 0;
-    }
 
     stored_size = compress_block(ctx, spec, raw, dst);
     if (stored_size < 0)

@@ -46,6 +46,7 @@ int codec_ctx_new(struct codec_ctx **ret)
     /* Vectors at a plane's end read bytes that nobody wrote; their value never matters. */
     memset(ctx->planes, 0, CODEC_PLANES_SIZE);
     memset(ctx->compressed, 0, CODEC_COMPRESSED_SIZE);
+    entropy_table_init(&ctx->entropy);
     *ret = ctx;
     return 0;
 }

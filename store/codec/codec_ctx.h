@@ -5,6 +5,7 @@
 #define TFS_CODEC_CODEC_CTX_H
 
 #include "store/codec/codec.h"
+#include "store/codec/entropy.h"
 #include "store/codec/frame.h"
 
 #include <zlib.h>
@@ -32,6 +33,7 @@ struct codec_ctx {
     bool inflate_ready;
     uint8_t *planes;     /* CODEC_PLANES_SIZE, aligned to 64 */
     uint8_t *compressed; /* CODEC_COMPRESSED_SIZE, aligned to 64 */
+    struct entropy_table entropy;
 };
 
 /*

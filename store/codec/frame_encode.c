@@ -6,6 +6,7 @@
 #include "store/base/crc32c.h"
 #include "store/base/error.h"
 #include "store/codec/block.h"
+#include "store/codec/block_auto.h"
 #include "store/codec/frame.h"
 #include "store/codec/frame_format.h"
 
@@ -78,12 +79,63 @@ static void header_put(uint8_t *header, const struct codec_spec *spec,
     tfs_put_le32(header + FRAME_AT_CRC, crc);
 }
 
+/* A frame while it is made. */
+struct frame_writer {
+    struct codec_ctx *ctx;
+    const struct codec_spec *spec;
+    const struct frame_source *source;
+    struct probe probe; /* for CODEC_AUTO */
+    uint8_t *frame;
+    size_t capacity;
+    size_t stored_size; /* so far */
+};
+
+static int writer_block_auto(struct frame_writer *writer, uint32_t index,
+                             const struct block_raw *raw, struct block_result *ret)
+{
+    const struct frame_source *source = writer->source;
+    uint32_t offset = index * source->block_size % FRAME_BUFFER_SIZE;
+    uint32_t buffer_left = source->raw_size - index * source->block_size;
+    int err;
+
+    if (offset == 0) {
+        if (index > 0)
+            probe_buffer_done(&writer->probe);
+        err = probe_buffer(writer->ctx, &writer->probe, raw->data,
+                           (uint32_t)tfs_min_u64(FRAME_BUFFER_SIZE, buffer_left));
+        if (err < 0)
+            return err;
+    }
+    return block_auto_encode(writer->ctx, &writer->probe, offset, raw,
+                             writer->frame + writer->stored_size,
+                             writer->capacity - writer->stored_size, ret);
+}
+
+static int writer_block(struct frame_writer *writer, uint32_t index)
+{
+    struct block_raw raw = source_block(writer->source, index);
+    uint8_t *stored = writer->frame + writer->stored_size;
+    struct block_result result;
+    int err;
+
+    /* What is left is enough, because no block before has grown. */
+    assert(writer->capacity - writer->stored_size >= raw.size);
+    if (writer->spec->codec == CODEC_AUTO)
+        err = writer_block_auto(writer, index, &raw, &result);
+    else
+        err = block_encode(writer->ctx, writer->spec, &raw, stored, &result);
+    if (err < 0)
+        return err;
+    entry_put(writer->frame + frame_header_size(index), &raw, stored, &result);
+    writer->stored_size += result.stored_size;
+    return 0;
+}
+
 int64_t frame_encode(struct codec_ctx *ctx, const struct codec_spec *spec,
                      const struct frame_source *source, void *dst, size_t capacity)
 {
-    uint8_t *frame = dst;
+    struct frame_writer writer = {.ctx = ctx, .spec = spec, .source = source, .frame = dst};
     uint32_t block_count;
-    size_t stored_size;
     int err;
 
     err = source_check(spec, source, capacity);
@@ -91,19 +143,14 @@ int64_t frame_encode(struct codec_ctx *ctx, const struct codec_spec *spec,
         return err;
 
     block_count = frame_block_count(source->raw_size, source->block_size);
-    stored_size = frame_header_size(block_count);
+    writer.capacity = capacity;
+    writer.stored_size = frame_header_size(block_count);
+    probe_init(&writer.probe);
     for (uint32_t i = 0; i < block_count; i++) {
-        struct block_raw raw = source_block(source, i);
-        struct block_result result;
-
-        /* What is left is enough, because no block before has grown. */
-        assert(capacity - stored_size >= raw.size);
-        err = block_encode(ctx, spec, &raw, frame + stored_size, &result);
+        err = writer_block(&writer, i);
         if (err < 0)
             return err;
-        entry_put(frame + frame_header_size(i), &raw, frame + stored_size, &result);
-        stored_size += result.stored_size;
     }
-    header_put(frame, spec, source, stored_size);
-    return (int64_t)stored_size;
+    header_put(dst, spec, source, writer.stored_size);
+    return (int64_t)writer.stored_size;
 }
