@@ -22,9 +22,11 @@ enum {
     RATE_CONSTANT = RATE_ONE - RATE_ONE / 64,
     RATE_SPARSE = RATE_ONE * 6 / 10,
     PIECES = 16, /* of a sample of elements */
-    PIECE_ELEMENTS = 64,
-    SAMPLE_TELLING = 512, /* elements from which the entropy of a nearly full byte can be told */
-    TRIAL_SIZE = ENTROPY_SAMPLES_MAX,
+    PIECE_ELEMENTS = 32,
+    SAMPLE_TELLING = 480, /* elements from which the entropy of a nearly full byte can be told */
+    TRIAL_SIZE_BYTES = ENTROPY_SAMPLES_MAX, /* elements of a byte are slow to code: look longer */
+    TRIAL_SIZE_WIDE = ENTROPY_SAMPLES_MAX / 2,
+    TRIAL_HEADER = 96, /* about what zstd spends on the sample's own tables */
     LEVEL_SPARSE = 1,
     LEVEL_TEXT = 3,
     /* In 1/ENTROPY_BIT bit. Above this a plane is not worth its coding. */
@@ -114,7 +116,8 @@ struct top_sample {
 static void top_sample_take(struct top_sample *sample, const uint8_t *data,
                             const struct probe_segment *segment, unsigned phase, unsigned width)
 {
-    uint32_t step = (uint32_t)tfs_align_up((segment->end - segment->start) / PIECES + 1, 8);
+    uint32_t step =
+        (uint32_t)tfs_align_up((segment->end - segment->start + PIECES - 1) / PIECES, 8);
 
     memset(sample, 0, sizeof(*sample));
     for (uint32_t piece = segment->start; piece < segment->end; piece += step) {
@@ -245,23 +248,36 @@ struct trial {
     uint32_t size;
     uint32_t count; /* elements; `size` and the start fit whole ones of any width */
     uint32_t plane_bytes[PLANES_MAX]; /* by entropy */
-    uint32_t planned_bytes;
-    bool is_sparse, is_text;
+    uint32_t planned_bytes;           /* of all planes and a table */
 };
 
-static void trial_look_at_bytes(struct trial *trial)
+static bool is_sparse(const struct trial *trial)
 {
     uint32_t zeros = 0;
-    uint32_t printable = 0;
 
-    for (uint32_t i = 0; i < trial->size; i++) {
-        uint8_t byte = trial->data[i];
+    for (uint32_t i = 0; i < trial->size; i++)
+        zeros += trial->data[i] == 0;
+    return zeros * 10 > trial->size * 4;
+}
 
-        zeros += byte == 0;
-        printable += (byte >= ' ' && byte < 0x7F) || byte == '\n' || byte == '\t' || byte == '\r';
-    }
-    trial->is_sparse = zeros * 10 > trial->size * 4;
-    trial->is_text = printable * 20 > trial->size * 17;
+/*
+ * Bits per symbol of a Huffman code for these counts: the entropy, except that the most frequent
+ * symbol takes a whole bit however frequent it is.
+ */
+static uint32_t huffman_estimate(const struct entropy_table *table,
+                                 uint16_t counts[ENTROPY_SYMBOLS], uint32_t total)
+{
+    unsigned top = 0;
+    uint32_t rest;
+
+    for (unsigned i = 1; i < ENTROPY_SYMBOLS; i++)
+        if (counts[i] > counts[top])
+            top = i;
+    rest = total - counts[top];
+    if (rest * 2 > total)
+        return entropy_estimate(table, counts, total);
+    counts[top] = 0;
+    return ENTROPY_BIT + entropy_estimate(table, counts, rest) * rest / total;
 }
 
 /* Estimate each plane from its entropy; forget the coding of those that are not worth it. */
@@ -269,20 +285,20 @@ static void trial_estimate(struct codec_ctx *ctx, struct trial *trial, struct pa
 {
     unsigned width = width_of(plan);
 
+    trial->planned_bytes = TRIAL_HEADER;
     for (unsigned k = 0; k < width; k++) {
-        uint16_t counts[ENTROPY_SYMBOLS] = {0};
-        uint32_t bits = ENTROPY_BIT * 8;
+        uint32_t bits = plan->intents[k] == PART_INTENT_CONSTANT ? 0 : ENTROPY_BIT * 8;
 
-        if (plan->intents[k] != PART_INTENT_RAW) {
+        if (plan->intents[k] == PART_INTENT_HUFFMAN) {
+            uint16_t counts[ENTROPY_SYMBOLS] = {0};
+
             for (uint32_t i = 0; i < trial->count; i++)
                 counts[trial->data[i * width + k]]++;
-            bits = entropy_estimate(&ctx->entropy, counts, trial->count);
-            if (plan->intents[k] == PART_INTENT_HUFFMAN && bits >= BITS_RAW) {
-                plan->intents[k] = PART_INTENT_RAW;
-                bits = ENTROPY_BIT * 8;
-            } else if (plan->intents[k] == PART_INTENT_HUFFMAN && bits < ENTROPY_BIT) {
-                bits = ENTROPY_BIT; /* a Huffman code has no shorter words */
-            }
+            bits = huffman_estimate(&ctx->entropy, counts, trial->count);
+        }
+        if (bits >= BITS_RAW) {
+            plan->intents[k] = PART_INTENT_RAW;
+            bits = ENTROPY_BIT * 8;
         }
         trial->plane_bytes[k] = (uint32_t)((uint64_t)bits * trial->count / (8 * ENTROPY_BIT));
         trial->planned_bytes += trial->plane_bytes[k];
@@ -314,9 +330,11 @@ static int64_t trial_planes(struct codec_ctx *ctx, const struct trial *trial,
 
 static void plan_set_matches(struct part_plan *plan, const struct trial *trial)
 {
+    bool sparse = is_sparse(trial);
+
     memset(plan, 0, sizeof(*plan));
-    plan->kind = trial->is_sparse ? CODEC_KIND_SPARSE : CODEC_KIND_TEXT;
-    plan->level = trial->is_sparse ? LEVEL_SPARSE : LEVEL_TEXT;
+    plan->kind = sparse ? CODEC_KIND_SPARSE : CODEC_KIND_TEXT;
+    plan->level = sparse ? LEVEL_SPARSE : LEVEL_TEXT;
     plan->intents[0] = PART_INTENT_MATCHES;
 }
 
@@ -328,23 +346,23 @@ static int consider_matches(struct codec_ctx *ctx, const uint8_t *data,
     struct part_plan split = *plan;
     uint32_t start = segment->start + (segment->end - segment->start) / 2;
     struct trial trial = {.data = NULL};
+    uint32_t size = plan->width_log == 0 ? TRIAL_SIZE_BYTES : TRIAL_SIZE_WIDE;
     int64_t whole, planes;
 
-    if (segment->end - segment->start <= TRIAL_SIZE)
+    if (segment->end - segment->start <= size)
         start = segment->start;
     start = (uint32_t)tfs_align_up(start, PROBE_LANES) + plan->phase;
     if (start + PROBE_LANES > segment->end)
         return 0;
     trial.data = data + start;
-    trial.size = (uint32_t)tfs_min_u64(TRIAL_SIZE, segment->end - start) & ~(PROBE_LANES - 1u);
+    trial.size = (uint32_t)tfs_min_u64(size, segment->end - start) & ~(PROBE_LANES - 1u);
     trial.count = trial.size >> plan->width_log;
-    trial_look_at_bytes(&trial);
     trial_estimate(ctx, &trial, plan);
     whole = codec_zstd_compress(ctx, LEVEL_SPARSE, trial.data, trial.size, ctx->compressed,
                                 CODEC_COMPRESSED_SIZE);
     if (whole < 0)
         return (int)whole;
-    if (whole * 16 > (int64_t)trial.planned_bytes * (trial.is_text ? 16 : 15))
+    if (whole * 16 > (int64_t)trial.planned_bytes * 15)
         return 0;
 
     if (plan->width_log > 0) {

@@ -28,32 +28,49 @@ PLANES_INLINE unsigned plane_slot(unsigned k, unsigned width)
     return slot;
 }
 
-PLANES_INLINE void vectors_split(vector v[], unsigned width)
+/* One level of unzipping: in each group of vectors, the even bytes to its first half. */
+PLANES_INLINE void level_split(vector v[], unsigned width, unsigned group)
 {
     vector w[PLANES_MAX];
 
-    for (unsigned group = width; group > 1; group /= 2) {
-        for (unsigned start = 0; start < width; start += group)
-            for (unsigned i = 0; i < group / 2; i++)
-                vector_unzip(v[start + 2 * i], v[start + 2 * i + 1], &w[start + i],
-                             &w[start + group / 2 + i]);
-        for (unsigned i = 0; i < width; i++)
-            v[i] = w[i];
-    }
+    for (unsigned start = 0; start < width; start += group)
+        for (unsigned i = 0; i < group / 2; i++)
+            vector_unzip(v[start + 2 * i], v[start + 2 * i + 1], &w[start + i],
+                         &w[start + group / 2 + i]);
+    for (unsigned i = 0; i < width; i++)
+        v[i] = w[i];
+}
+
+PLANES_INLINE void level_merge(vector v[], unsigned width, unsigned group)
+{
+    vector w[PLANES_MAX];
+
+    for (unsigned start = 0; start < width; start += group)
+        for (unsigned i = 0; i < group / 2; i++)
+            vector_zip(v[start + i], v[start + group / 2 + i], &w[start + 2 * i],
+                       &w[start + 2 * i + 1]);
+    for (unsigned i = 0; i < width; i++)
+        v[i] = w[i];
+}
+
+/* The levels are written out, because a loop over them keeps compilers from holding v in registers.
+ */
+PLANES_INLINE void vectors_split(vector v[], unsigned width)
+{
+    if (width == 8)
+        level_split(v, width, 8);
+    if (width >= 4)
+        level_split(v, width, 4);
+    level_split(v, width, 2);
 }
 
 PLANES_INLINE void vectors_merge(vector v[], unsigned width)
 {
-    vector w[PLANES_MAX];
-
-    for (unsigned group = 2; group <= width; group *= 2) {
-        for (unsigned start = 0; start < width; start += group)
-            for (unsigned i = 0; i < group / 2; i++)
-                vector_zip(v[start + i], v[start + group / 2 + i], &w[start + 2 * i],
-                           &w[start + 2 * i + 1]);
-        for (unsigned i = 0; i < width; i++)
-            v[i] = w[i];
-    }
+    level_merge(v, width, 2);
+    if (width >= 4)
+        level_merge(v, width, 4);
+    if (width == 8)
+        level_merge(v, width, 8);
 }
 
 PLANES_INLINE void planes_split_vectors(const uint8_t *src, size_t count, uint8_t *const planes[],

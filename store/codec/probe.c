@@ -1,7 +1,7 @@
 /*
  * Cutting a buffer into segments of one kind.
  *
- * A buffer is looked at in up to 16 windows, 512 bytes of each. Neighbouring windows with like
+ * A buffer is looked at in up to 16 windows, 256 bytes of each. Neighbouring windows with like
  * signatures form a segment; where they differ, the place of the change is found by bisection. A
  * boundary need not be exact: bytes on the wrong side are stored with the wrong plan, larger but
  * right.
@@ -15,10 +15,11 @@
 
 enum {
     WINDOW_SIZE_MIN = 1024,
-    SAMPLE_SIZE = 512,
-    BISECT_SIZE = 256, /* of a sample, and the distance at which bisection ends */
-    LAGS = 4,          /* in words of 8 bytes */
+    SAMPLE_SIZE = 256,
+    BISECT_SIZE = 256, /* the distance at which bisection ends */
+    LAGS = 8,          /* in words of 8 bytes */
     VECTOR_SIZE = 16,
+    CACHE_LINE = 64,
 };
 
 typedef uint8_t byte_vector __attribute__((vector_size(VECTOR_SIZE)));
@@ -48,7 +49,7 @@ void probe_signature_add(struct probe_signature *signature, const uint8_t *data,
         return;
     if (size > SAMPLE_SIZE)
         size = SAMPLE_SIZE;
-    /* At most 30 steps of 4 lags: a byte holds the sum. */
+    /* At most 12 steps of 8 lags: a byte holds the sum. */
     for (uint32_t at = 0; at + reach + VECTOR_SIZE <= size; at += VECTOR_SIZE, steps++) {
         byte_vector here = load(data + offset + at);
 
@@ -125,13 +126,20 @@ static uint32_t find_change(const uint8_t *data, uint32_t from, uint32_t to,
         uint32_t middle = (uint32_t)tfs_align_down(from + (to - from) / 2, PROBE_LANES);
         struct probe_signature signature = {.pairs = 0};
 
-        probe_signature_add(&signature, data, middle, BISECT_SIZE);
+        probe_signature_add(&signature, data, middle, SAMPLE_SIZE);
         if (distance(&signature, before) <= distance(&signature, after))
             from = middle;
         else
             to = middle;
     }
     return to;
+}
+
+static void samples_prefetch(const uint8_t *data, uint32_t size, uint32_t window_size)
+{
+    for (uint32_t at = 0; at < size; at += window_size)
+        for (uint32_t line = 0; line < SAMPLE_SIZE && at + line < size; line += CACHE_LINE)
+            __builtin_prefetch(data + at + line);
 }
 
 /* Cut the buffer where the signatures of neighbouring windows differ. */
@@ -141,6 +149,7 @@ static void segments_find(struct probe *probe, const uint8_t *data, uint32_t siz
         WINDOW_SIZE_MIN, tfs_align_up((size + PROBE_WINDOWS_MAX - 1) / PROBE_WINDOWS_MAX, 8));
     struct probe_segment *segment = &probe->segments[0];
 
+    samples_prefetch(data, size, window_size);
     memset(segment, 0, sizeof(*segment));
     probe_signature_add(&segment->signature, data, 0, size);
     for (uint32_t at = window_size; at < size; at += window_size) {

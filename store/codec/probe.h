@@ -18,7 +18,7 @@ enum {
 };
 
 /*
- * How often the bytes at one position modulo 8 equal those 8, 16, 24 and 32 bytes on. The rate is
+ * How often the bytes at one position modulo 8 equal those 8, 16, ... 64 bytes on. The rate is
  * 1/256 for noise, 1 for constants, and about 2^-H in between, so that width and phase of elements
  * show in which lanes are alike.
  */

@@ -7,6 +7,8 @@
 
 #include "tests/unit/frame_data.h"
 
+#include <stdio.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
