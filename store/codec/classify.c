@@ -11,6 +11,7 @@
  * A sample is wrong at times. Then the part is stored larger than need be, and part_encode notices
  * planes that do not shrink.
  */
+#include "store/base/bytes.h"
 #include "store/codec/codec_ctx.h"
 #include "store/codec/entropy.h"
 #include "store/codec/probe.h"
@@ -21,6 +22,9 @@ enum {
     RATE_ONE = 65536,
     RATE_CONSTANT = RATE_ONE - RATE_ONE / 64,
     RATE_SPARSE = RATE_ONE * 6 / 10,
+    PAIRS_TELLING = 1536,
+    EXTRA_SAMPLES = 8,
+    EDGE_MAX = 512,
     PIECES = 16, /* of a sample of elements */
     PIECE_ELEMENTS = 32,
     SAMPLE_TELLING = 480, /* elements from which the entropy of a nearly full byte can be told */
@@ -34,6 +38,7 @@ enum {
     /* What coding a plane must save, because it takes time. */
     BITS_PENALTY = ENTROPY_BIT / 4,
     BITS_ROTATION_GAIN = ENTROPY_BIT / 32,
+    BITS_EXPONENT_MAX = ENTROPY_BIT * 19 / 4, /* of the exponents of one tensor: seldom above 4 */
 };
 
 static unsigned width_of(const struct part_plan *plan)
@@ -180,14 +185,15 @@ static bool find_top_lane(const struct probe_signature *signature, const struct 
     return best > 0;
 }
 
-static enum codec_kind name_kind(const struct part_plan *plan, const struct top_sample *sample)
+static enum codec_kind name_kind(const struct part_plan *plan, const struct top_sample *sample,
+                                 uint32_t exponent_bits)
 {
     unsigned constants = count_intents(plan, PART_INTENT_CONSTANT);
     bool is_float = mostly_exponents(sample->high[1], sample->count);
 
     switch (plan->width_log) {
     case 1:
-        if (is_float && plan->rotated)
+        if (is_float && plan->rotated && exponent_bits < BITS_EXPONENT_MAX)
             return CODEC_KIND_BF16;
         return mostly_small_integers(sample->high[0], sample->count) ? CODEC_KIND_INT16
                                                                      : CODEC_KIND_FP16;
@@ -239,7 +245,7 @@ static void consider_rotation(struct codec_ctx *ctx, const uint8_t *data,
     if (!second_is_constant && sample.count >= SAMPLE_TELLING)
         plan->intents[width - 2] =
             second[plan->rotated] >= BITS_RAW ? PART_INTENT_RAW : PART_INTENT_HUFFMAN;
-    plan->kind = name_kind(plan, &sample);
+    plan->kind = name_kind(plan, &sample, high[1]);
 }
 
 /* A contiguous sample, and what the plan and plain zstd would make of it. */
@@ -380,16 +386,65 @@ static int consider_matches(struct codec_ctx *ctx, const uint8_t *data,
     return 0;
 }
 
+/* Whether strings of 16 bytes that start at elements come again within a short sample. */
+static bool strings_repeat(const uint8_t *data, const struct probe_segment *segment)
+{
+    enum { STRING = 16, SLOTS_LOG = 9, REPEATS = 16 };
+    uint16_t last[1u << SLOTS_LOG] = {0}; /* where a string with this hash was, plus 1 */
+    uint32_t start = segment->start + (segment->end - segment->start) / 2;
+    uint32_t step = width_of(&segment->plan);
+    uint32_t repeats = 0;
+
+    start = (uint32_t)tfs_align_up(start, PROBE_LANES) + segment->plan.phase;
+    for (uint32_t at = 0; at + STRING <= TRIAL_SIZE_WIDE && start + at + STRING <= segment->end;
+         at += step) {
+        const uint8_t *string = data + start + at;
+        uint64_t hash = (tfs_get_le64(string) ^ tfs_get_le64(string + 8) * 0x9E3779B97F4A7C15ull) *
+                        0xC2B2AE3D27D4EB4Full;
+        uint16_t *slot = &last[hash >> (64 - SLOTS_LOG)];
+
+        if (*slot > 0 && memcmp(data + start + *slot - 1, string, STRING) == 0)
+            repeats++;
+        *slot = (uint16_t)(at + 1);
+    }
+    return repeats >= REPEATS;
+}
+
 /* Floats have noise and one or two coded planes; anything else may repeat itself. */
-static bool may_have_matches(const struct probe_segment *segment, unsigned top)
+static bool may_have_matches(const uint8_t *data, const struct probe_segment *segment, unsigned top)
 {
     const struct part_plan *plan = &segment->plan;
 
-    if (plan->width_log == 0 || count_intents(plan, PART_INTENT_HUFFMAN) > 2)
+    if (plan->width_log == 0)
         return true;
-    if (plan->kind == CODEC_KIND_INT32 || plan->kind == CODEC_KIND_INT64)
-        return true;
-    return probe_rate(&segment->signature, top, width_of(plan)) >= RATE_SPARSE;
+    if (count_intents(plan, PART_INTENT_HUFFMAN) <= 2 && plan->kind != CODEC_KIND_INT32 &&
+        plan->kind != CODEC_KIND_INT64 &&
+        probe_rate(&segment->signature, top, width_of(plan)) < RATE_SPARSE)
+        return false;
+    return strings_repeat(data, segment);
+}
+
+/* Text repeats itself at many distances, as if it had elements; but no byte has its highest bit
+ * set. */
+static bool may_be_text(const struct probe_signature *signature)
+{
+    for (unsigned lane = 0; lane < PROBE_LANES; lane++)
+        if (probe_rate(signature, lane, PROBE_LANES) >= RATE_CONSTANT)
+            return false;
+    return signature->high_bits == 0;
+}
+
+/* A segment of few windows has too few pairs to judge by; take more from between them. */
+static void signature_refine(const uint8_t *data, struct probe_segment *segment)
+{
+    uint32_t step = (uint32_t)tfs_align_up((segment->end - segment->start) / EXTRA_SAMPLES + 1, 8);
+    uint32_t start = segment->start;
+
+    if (start > 0)
+        start +=
+            (uint32_t)tfs_min_u64(step / 2, EDGE_MAX); /* bytes of the kind before may be here */
+    for (uint32_t at = (uint32_t)tfs_align_up(start, 8); at < segment->end; at += step)
+        probe_signature_add(&segment->signature, data, at, segment->end - at);
 }
 
 int classify(struct codec_ctx *ctx, const uint8_t *data, struct probe_segment *segment)
@@ -400,10 +455,13 @@ int classify(struct codec_ctx *ctx, const uint8_t *data, struct probe_segment *s
 
     memset(plan, 0, sizeof(*plan));
     plan->kind = CODEC_KIND_INCOMPRESSIBLE;
+    if (segment->signature.pairs < PAIRS_TELLING)
+        signature_refine(data, segment);
     if (segment->signature.pairs == 0)
         return 0;
     plan->level = LEVEL_SPARSE;
-    plan->width_log = find_width_log(&segment->signature);
+    if (!may_be_text(&segment->signature))
+        plan->width_log = find_width_log(&segment->signature);
     width = width_of(plan);
     for (unsigned k = 0; k < width; k++)
         plan->intents[k] = (uint8_t)find_intent(&segment->signature, k, width);
@@ -413,13 +471,16 @@ int classify(struct codec_ctx *ctx, const uint8_t *data, struct probe_segment *s
         return 0;
     }
     if (!find_top_lane(&segment->signature, plan, &top)) {
-        plan->kind = CODEC_KIND_SPARSE; /* constants, and perhaps noise */
+        /* Constants, and perhaps noise. */
+        plan->kind = width == 8   ? CODEC_KIND_INT64
+                     : width == 4 ? CODEC_KIND_INT32
+                                  : CODEC_KIND_SPARSE;
         return 0;
     }
     plan->kind = CODEC_KIND_BYTES;
     if (width > 1)
         consider_rotation(ctx, data, segment, top);
-    if (may_have_matches(segment, top))
+    if (may_have_matches(data, segment, top))
         return consider_matches(ctx, data, segment);
     return 0;
 }

@@ -43,6 +43,7 @@ void probe_signature_add(struct probe_signature *signature, const uint8_t *data,
 {
     uint32_t reach = LAGS * PROBE_LANES;
     byte_vector sum = {0};
+    byte_vector high_bits = {0};
     uint32_t steps = 0;
 
     if (size < reach + VECTOR_SIZE)
@@ -53,11 +54,15 @@ void probe_signature_add(struct probe_signature *signature, const uint8_t *data,
     for (uint32_t at = 0; at + reach + VECTOR_SIZE <= size; at += VECTOR_SIZE, steps++) {
         byte_vector here = load(data + offset + at);
 
+        high_bits += here >> 7;
         for (uint32_t lag = 1; lag <= LAGS; lag++)
             sum -= (byte_vector)(here == load(data + offset + at + lag * PROBE_LANES));
     }
-    for (unsigned lane = 0; lane < PROBE_LANES; lane++)
+    for (unsigned lane = 0; lane < PROBE_LANES; lane++) {
         signature->equal[lane] += (uint32_t)sum[lane] + sum[lane + PROBE_LANES];
+        signature->high_bits += (uint32_t)high_bits[lane] + high_bits[lane + PROBE_LANES];
+    }
+    signature->bytes += steps * VECTOR_SIZE;
     signature->pairs += steps * 2 * LAGS;
 }
 
@@ -74,26 +79,35 @@ uint32_t probe_rate(const struct probe_signature *signature, unsigned lane, unsi
 }
 
 /*
- * Whether two rates (1/65536) differ by more than samples of so few pairs do by themselves. Pairs
- * overlap and neighbours are alike, so this is wider than counting statistics would have it.
+ * Whether the rates a / count_a and b / count_b differ by more than `floor` (1/65536) and half of
+ * the larger. Pairs overlap and neighbours are alike, so this is wider than counting statistics
+ * would have it. All is multiplied by both counts, because this runs for each window and divisions
+ * are slow.
  */
-static bool rates_differ(uint32_t a, uint32_t b, uint32_t floor)
+static bool rates_differ(uint64_t a, uint64_t count_a, uint64_t b, uint64_t count_b, uint64_t floor)
 {
-    uint32_t high = a > b ? a : b;
-    uint32_t low = a > b ? b : a;
+    uint64_t x = a * count_b;
+    uint64_t y = b * count_a;
+    uint64_t high = x > y ? x : y;
+    uint64_t low = x > y ? y : x;
 
-    return high - low > floor + high / 2;
+    return high - low > (floor * count_a * count_b >> 16) + high / 2;
 }
 
 static bool signatures_differ(const struct probe_signature *a, const struct probe_signature *b)
 {
-    enum { LANE_FLOOR = 65536 / 32, ALL_FLOOR = 65536 / 256 };
+    enum { LANE_FLOOR = 65536 / 32, ALL_FLOOR = 65536 / 256, HIGH_BITS_FLOOR = 65536 / 8 };
+    uint64_t all_a = 0, all_b = 0;
 
-    for (unsigned lane = 0; lane < PROBE_LANES; lane++)
-        if (rates_differ(probe_rate(a, lane, PROBE_LANES), probe_rate(b, lane, PROBE_LANES),
-                         LANE_FLOOR))
+    for (unsigned lane = 0; lane < PROBE_LANES; lane++) {
+        if (rates_differ(a->equal[lane], a->pairs, b->equal[lane], b->pairs, LANE_FLOOR))
             return true;
-    return rates_differ(probe_rate(a, 0, 1), probe_rate(b, 0, 1), ALL_FLOOR);
+        all_a += a->equal[lane];
+        all_b += b->equal[lane];
+    }
+    return rates_differ(all_a, (uint64_t)a->pairs * PROBE_LANES, all_b,
+                        (uint64_t)b->pairs * PROBE_LANES, ALL_FLOOR) ||
+           rates_differ(a->high_bits, a->bytes, b->high_bits, b->bytes, HIGH_BITS_FLOOR);
 }
 
 static void signature_merge(struct probe_signature *to, const struct probe_signature *from)
@@ -101,9 +115,24 @@ static void signature_merge(struct probe_signature *to, const struct probe_signa
     for (unsigned lane = 0; lane < PROBE_LANES; lane++)
         to->equal[lane] += from->equal[lane];
     to->pairs += from->pairs;
+    to->high_bits += from->high_bits;
+    to->bytes += from->bytes;
 }
 
-/* How far a signature is from another: the sum of differences of lanes. */
+/* How many bytes have their highest bit set, in 1/65536: none in text, half in noise. */
+static uint32_t high_bit_rate(const struct probe_signature *signature)
+{
+    if (signature->bytes == 0)
+        return 0;
+    return (uint32_t)(((uint64_t)signature->high_bits << 16) / signature->bytes);
+}
+
+static uint32_t difference(uint32_t a, uint32_t b)
+{
+    return a > b ? a - b : b - a;
+}
+
+/* How far a signature is from another: the sum of all differences. */
 static uint32_t distance(const struct probe_signature *a, const struct probe_signature *b)
 {
     uint32_t sum = 0;
@@ -112,9 +141,9 @@ static uint32_t distance(const struct probe_signature *a, const struct probe_sig
         uint32_t rate_a = probe_rate(a, lane, PROBE_LANES);
         uint32_t rate_b = probe_rate(b, lane, PROBE_LANES);
 
-        sum += rate_a > rate_b ? rate_a - rate_b : rate_b - rate_a;
+        sum += difference(rate_a, rate_b);
     }
-    return sum;
+    return sum + difference(high_bit_rate(a), high_bit_rate(b));
 }
 
 /* Where, between two samples of different kinds, the second kind starts. */

@@ -24,7 +24,9 @@ enum {
  */
 struct probe_signature {
     uint32_t equal[PROBE_LANES];
-    uint32_t pairs; /* compared, in each lane */
+    uint32_t pairs;     /* compared, in each lane */
+    uint32_t high_bits; /* bytes with the highest bit set, ... */
+    uint32_t bytes;     /* ... of so many */
 };
 
 struct probe_segment {
