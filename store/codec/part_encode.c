@@ -13,8 +13,9 @@ enum {
     WORTH_FRACTION = 64,
     /* Elements fewer than this are not worth a header for each plane. */
     COUNT_MIN = 16,
-    /* What fewer elements show says nothing about the parts that follow. */
-    COUNT_TELLING = 4096,
+    /* A plane of so many elements that shrinks by less than this is not tried again. */
+    COUNT_TELLING = 32768,
+    HOPELESS_FRACTION = 512,
 };
 
 /* A part while it is written. */
@@ -101,7 +102,8 @@ static bool plane_store(struct part_writer *writer, unsigned plane, int *ret_err
         return true;
     }
 
-    if (writer->count >= COUNT_TELLING)
+    if (writer->count >= COUNT_TELLING &&
+        (size == 0 || (size_t)size > writer->count - writer->count / HOPELESS_FRACTION))
         writer->plan->intents[plane] = PART_INTENT_RAW;
     if (room < writer->count)
         return false;

@@ -11,3 +11,9 @@ tfs_add_unit_test(test_codec SOURCES test_codec.c LINK tfs_codec)
 tfs_add_unit_test(test_codec_planes SOURCES test_codec_planes.c LINK tfs_frame_data)
 tfs_add_unit_test(test_frame SOURCES test_frame.c LINK tfs_frame_data)
 tfs_add_unit_test(test_codec_auto SOURCES test_codec_auto.c LINK tfs_frame_data)
+
+foreach(name test_frame_golden test_codec_sizes)
+    tfs_add_unit_test(${name} SOURCES ${name}.c LINK tfs_frame_data)
+    target_compile_definitions(${name} PRIVATE
+        "TFS_GOLDEN_DIRECTORY=\"${PROJECT_SOURCE_DIR}/tests/golden\"")
+endforeach()
