@@ -287,8 +287,9 @@ static uint32_t huffman_estimate(const struct entropy_table *table,
     return ENTROPY_BIT + entropy_estimate(table, counts, rest) * rest / total;
 }
 
-/* Estimate each plane from its entropy; forget the coding of those that are not worth it. */
-static void trial_estimate(struct codec_ctx *ctx, struct trial *trial, struct part_plan *plan)
+/* Estimate each plane from its entropy. A short sample may be the fullest of all: no plane is given
+ * up. */
+static void trial_estimate(struct codec_ctx *ctx, struct trial *trial, const struct part_plan *plan)
 {
     unsigned width = width_of(plan);
 
@@ -301,11 +302,8 @@ static void trial_estimate(struct codec_ctx *ctx, struct trial *trial, struct pa
 
             for (uint32_t i = 0; i < trial->count; i++)
                 counts[trial->data[i * width + k]]++;
-            bits = huffman_estimate(&ctx->entropy, counts, trial->count);
-        }
-        if (bits >= BITS_RAW) {
-            plan->intents[k] = PART_INTENT_RAW;
-            bits = ENTROPY_BIT * 8;
+            bits =
+                (uint32_t)tfs_min_u64(bits, huffman_estimate(&ctx->entropy, counts, trial->count));
         }
         trial->plane_bytes[k] = (uint32_t)((uint64_t)bits * trial->count / (8 * ENTROPY_BIT));
         trial->planned_bytes += trial->plane_bytes[k];
