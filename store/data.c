@@ -64,21 +64,31 @@ void data_free(struct tfs_data *data)
     free(data);
 }
 
-static void count_unflushed(struct tfs_chunk *chunk, void *context)
-{
-    uint64_t *bytes = context;
+/* What the chunks in memory add to the committed stored bytes. */
+struct uncommitted {
+    int64_t stored; /* written back, not committed */
+    uint64_t dirty; /* not written back: as much as it is now */
+};
 
+static void count_uncommitted(struct tfs_chunk *chunk, void *context)
+{
+    struct uncommitted *sum = context;
+
+    if (chunk->row_changed)
+        sum->stored += row_stored_size(chunk->row) - row_stored_size(chunk->committed);
     for (int i = 0; i < CHUNK_SLOTS_MAX; i++)
-        *bytes += chunk->slots[i].to - chunk->slots[i].from;
+        sum->dirty += chunk->slots[i].to - chunk->slots[i].from;
 }
 
 void data_attr_locked(struct tfs_inode *inode, struct tfs_attr *ret)
 {
-    uint64_t unflushed = 0;
+    struct uncommitted sum = {0};
+    int64_t stored;
 
-    chunk_visit_locked(inode, count_unflushed, &unflushed);
+    chunk_visit_locked(inode, count_uncommitted, &sum);
+    stored = (int64_t)inode->record.stored_bytes + sum.stored + (int64_t)sum.dirty;
     ret->size = inode->data->size;
-    ret->blocks += (unflushed + 511) / 512;
+    ret->blocks = stored > 0 ? ((uint64_t)stored + 511) / 512 : 0;
     ret->block_size = DATA_IO_SIZE;
 }
 

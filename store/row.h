@@ -94,6 +94,9 @@ bool row_has_frame(const struct tfs_row *row, const struct frame_ref *frame);
 /* Whether extent `index` is the first of the row to show its frame; to visit each frame once. */
 bool row_shows_first(const struct tfs_row *row, uint32_t index);
 
+/* Stored bytes of all frames that the row shows, each once. */
+int64_t row_stored_size(const struct tfs_row *row);
+
 /* What the frame takes on disk: padded to the segments' alignment; 0 for an inline one. */
 uint64_t frame_ref_disk_size(const struct frame_ref *frame);
 

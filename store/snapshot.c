@@ -137,17 +137,6 @@ bool snapshot_is_empty(const struct snapshot *snapshot)
     return empty;
 }
 
-static int64_t stored_size(const struct tfs_row *row)
-{
-    int64_t size = 0;
-
-    for (uint32_t i = 0; row && i < row->extent_count; i++) {
-        if (row_shows_first(row, i))
-            size += row->extents[i].frame.stored_size;
-    }
-    return size;
-}
-
 static void put_row(struct snapshot *snapshot, const struct snapshot_chunk *taken,
                     struct index_batch *batch, struct usage_change *change)
 {
@@ -157,7 +146,8 @@ static void put_row(struct snapshot *snapshot, const struct snapshot_chunk *take
 
     meta_extent_key(snapshot->inode->number, taken->chunk->index, key);
     usage_replace_row(change, taken->chunk->committed, taken->row);
-    snapshot->stored_delta += stored_size(taken->row) - stored_size(taken->chunk->committed);
+    snapshot->stored_delta +=
+        row_stored_size(taken->row) - row_stored_size(taken->chunk->committed);
     if (!taken->row) {
         index_batch_delete(batch, INDEX_EXTENT, key, sizeof(key));
         return;
