@@ -1,0 +1,144 @@
+"""One tensorfs daemon and its mount: start, unmount, kill, and the traces that either leaves.
+
+The daemon runs in the foreground (-f) as our own child, so that its exit status and everything that it
+writes to stderr, sanitizer reports included, belong to the test that mounted it.
+"""
+
+import os
+import signal
+import subprocess
+import time
+
+START_SECONDS = 60  # a sanitizer build on a busy machine needs some
+STOP_SECONDS = 120
+POLL_SECONDS = 0.01
+SANITIZER_MARKS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:",
+                   "WARNING: ThreadSanitizer", "Assertion `")
+
+
+class SessionError(Exception):
+    """The filesystem did not do what a mount or an unmount must do."""
+
+
+def mounts_below(directory):
+    """Mountpoints at or below `directory`, the innermost first."""
+    directory = os.path.realpath(directory)
+    found = []
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:
+        for line in lines:
+            point = line.split()[4]
+            for escape, char in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+                point = point.replace(escape, char)
+            if point == directory or point.startswith(directory + "/"):
+                found.append(point)
+    return sorted(found, key=len, reverse=True)
+
+
+def unmount(mountpoint, lazy=False, seconds=10):
+    """Unmount, as root or not; a busy mount is tried again, for the kernel closes files late."""
+    if os.geteuid() == 0:
+        command = ["umount"] + (["-l"] if lazy else []) + [mountpoint]
+    else:
+        command = ["fusermount3", "-uz" if lazy else "-u", mountpoint]
+    deadline = time.monotonic() + seconds
+    while True:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              check=False)
+        if done.returncode == 0:
+            return
+        if time.monotonic() > deadline:
+            raise SessionError(f"{' '.join(command)}: {done.stderr.strip()}")
+        time.sleep(0.05)
+
+
+class Session:
+    """A store, a mountpoint, and the daemon between them while there is one."""
+
+    def __init__(self, binary, store, mountpoint, options, log_path):
+        self.binary = binary
+        self.store = store
+        self.mountpoint = mountpoint
+        self.options = options
+        self.log_path = log_path
+        self.process = None
+
+    def start(self, options=None):
+        """Mount and return when the mount answers. `options` replace the usual ones from here on."""
+        if self.process:
+            raise SessionError("already mounted")
+        if options is not None:
+            self.options = options
+        command = [self.binary, "-f"]
+        if self.options:
+            command += ["-o", self.options]
+        command += [self.store, self.mountpoint]
+        with open(self.log_path, "ab") as log:
+            log.write(f"--- {' '.join(command)}\n".encode())
+            log.flush()
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            start_new_session=True)
+        deadline = time.monotonic() + START_SECONDS
+        while not mounts_below(self.mountpoint):
+            if self.process.poll() is not None:
+                status = self.process.returncode
+                self.process = None
+                raise SessionError(f"the daemon exited with {status} instead of mounting")
+            if time.monotonic() > deadline:
+                self.kill()
+                raise SessionError(f"no mount within {START_SECONDS} s")
+            time.sleep(POLL_SECONDS)
+        os.statvfs(self.mountpoint)
+
+    def stop(self):
+        """Unmount; the daemon must then end by itself with status 0."""
+        if not self.process:
+            raise SessionError("not mounted")
+        unmount(self.mountpoint)
+        self.wait_for_exit()
+
+    def wait_for_exit(self):
+        """Wait for the end of a daemon that has been told to stop."""
+        try:
+            status = self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise SessionError(f"the daemon was still there {STOP_SECONDS} s after umount") from None
+        self.process = None
+        if status != 0:
+            raise SessionError(f"the daemon ended with status {status}")
+
+    def kill(self):
+        """SIGKILL: the daemon gets no chance to write anything more."""
+        if not self.process:
+            raise SessionError("not mounted")
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.process = None
+        for point in mounts_below(self.mountpoint):
+            unmount(point, lazy=True)
+
+    def remount(self, options=None):
+        self.stop()
+        self.start(options)
+
+    def crash(self, options=None):
+        self.kill()
+        self.start(options)
+
+    def log_tail(self, lines=60):
+        try:
+            with open(self.log_path, encoding="utf-8", errors="replace") as log:
+                return "".join(log.readlines()[-lines:])
+        except FileNotFoundError:
+            return ""
+
+    def sanitizer_report(self):
+        """The first line in the log that a sanitizer or a failed assert left, else None."""
+        try:
+            with open(self.log_path, encoding="utf-8", errors="replace") as log:
+                for line in log:
+                    if any(mark in line for mark in SANITIZER_MARKS):
+                        return line.strip()
+        except FileNotFoundError:
+            pass
+        return None
