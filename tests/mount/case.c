@@ -122,6 +122,13 @@ int case_create(const char *path, mode_t mode)
     return (int)assert_ok(open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode));
 }
 
+void case_can_open(const char *path, int flags)
+{
+    int fd = (int)assert_ok(open(path, flags | O_CLOEXEC));
+
+    assert_ok(close(fd));
+}
+
 void case_write_file(const char *path, const void *content, size_t size)
 {
     int fd = (int)assert_ok(open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));

@@ -1,10 +1,10 @@
 /*
- * What C cases share: every test of a group runs in an empty directory of its own on the filesystem under
- * test, which is its working directory, so that relative names are enough.
+ * What C cases share: every test of a group runs in an empty directory of its own on the filesystem
+ * under test, which is its working directory, so that relative names are enough.
  *
- * The working directory is left for a remount and entered again after it; descriptors into the filesystem
- * must be closed by then. On a plain directory a remount does nothing, and what only a mount of ours
- * promises is to be guarded by case_is_plain().
+ * The working directory is left for a remount and entered again after it; descriptors into the
+ * filesystem must be closed by then. On a plain directory a remount does nothing, and what only a
+ * mount of ours promises is to be guarded by case_is_plain().
  */
 #ifndef TFS_TESTS_CASE_H
 #define TFS_TESTS_CASE_H
@@ -28,7 +28,7 @@
 #define CASE_TEST(function)                                                                        \
     {                                                                                              \
         .name = #function, .test_func = (function), .setup_func = case_enter,                      \
-        .teardown_func = case_leave, .initial_state = (void *)(uintptr_t)#function                 \
+        .teardown_func = case_leave, .initial_state = (void *)(uintptr_t) #function                \
     }
 
 /* The value of a call that must not answer -1. */
@@ -66,11 +66,13 @@ void case_unsupported(const char *what);
 /* Ask the runner, who must answer ok: "remount", "crash", "drop-caches", ... */
 void case_control(const char *command);
 
-/* Act as another user, without capabilities and other groups, until the test ends or case_become_root. */
+/* Act as another user, without capabilities and other groups, until the test ends or
+ * case_become_root. */
 void case_become(uid_t uid, gid_t gid);
 void case_become_root(void);
 
 int case_create(const char *path, mode_t mode);
+void case_can_open(const char *path, int flags);
 void case_write_file(const char *path, const void *content, size_t size);
 void case_write_text(const char *path, const char *text);
 

@@ -1,4 +1,4 @@
-# CASE: copy_file_range, zeros and holes leave the store as large as it was, and removal gives space back
+# CASE: copies, zeros and holes leave the store as large as it was; removal gives space back
 # OPTIONS: compression=none
 # PLAIN: no
 . "$TFS_LIB"

@@ -1,5 +1,5 @@
 /*
- * CASE: hard links share one inode in every attribute and byte, symlinks keep their target and its length
+ * CASE: hard links share every attribute and byte, symlinks keep their target and its length
  */
 #include "tests/mount/case.h"
 

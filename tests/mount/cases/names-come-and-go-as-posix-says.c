@@ -1,8 +1,8 @@
 /*
  * CASE: create, mknod, mkdir, lookup, unlink and rmdir answer as a local filesystem does
  *
- * One test per rule, each in a directory of its own. What the tests leave behind must be found again by
- * the runner after a crash and after a remount.
+ * One test per rule, each in a directory of its own. What the tests leave behind must be found
+ * again by the runner after a crash and after a remount.
  */
 #include "tests/mount/case.h"
 

@@ -1,8 +1,8 @@
 /*
- * CASE: read, write, truncate, O_APPEND, O_TRUNC, O_DIRECT and sparse files return exactly what was written
+ * CASE: read returns exactly what write, truncate, O_APPEND, O_TRUNC and O_DIRECT left there
  *
- * The offsets and sizes stand around the borders where a store may go wrong: the page, the smallest and
- * the default block and chunk, the size that still fits an index record.
+ * The offsets and sizes stand around the borders where a store may go wrong: the page, the smallest
+ * and the default block and chunk, the size that still fits an index record.
  */
 #include "tests/mount/case.h"
 
@@ -14,8 +14,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-static const size_t border_sizes[] = {1,      255,    256,    257,     4095,    4096,    4097,
-                                      65535,  65536,  65537,  131073,  262143,  262144,  262145,
+static const size_t border_sizes[] = {1,      255,     256,     257,     4095,    4096,   4097,
+                                      65535,  65536,   65537,   131073,  262143,  262144, 262145,
                                       999999, 1048576, 1048577, 4194303, 4194304, 4194305};
 
 static void files_of_every_border_size_come_back_whole(void **state)
@@ -238,8 +238,8 @@ static void appends_go_to_the_end_wherever_another_handle_put_it(void **state)
 
 static void files_beyond_four_gib_keep_every_offset_apart(void **state)
 {
-    static const off_t offsets[] = {0,          (1ll << 31) - 2, (1ll << 32) - 3,
-                                    5ll << 30, (1ll << 40) + 1};
+    static const off_t offsets[] = {0, (1ll << 31) - 2, (1ll << 32) - 3, 5ll << 30,
+                                    (1ll << 40) + 1};
     enum { count = sizeof(offsets) / sizeof(offsets[0]), size = 5 };
     int fd = case_create("sparse", 0644);
     char text[size + 1], got[size];

@@ -1,5 +1,5 @@
 /*
- * CASE: rename moves and replaces atomically, with NOREPLACE and EXCHANGE, for files and directories
+ * CASE: rename moves and replaces files and directories atomically, NOREPLACE and EXCHANGE too
  */
 #include "tests/mount/case.h"
 

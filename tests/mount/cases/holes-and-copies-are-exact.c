@@ -1,5 +1,5 @@
 /*
- * CASE: fallocate, SEEK_DATA, SEEK_HOLE and copy_file_range do what they say, and share or free the space
+ * CASE: fallocate, SEEK_DATA, SEEK_HOLE and copy_file_range do what they say at every alignment
  * OPTIONS: chunk_size=256K
  */
 #include "tests/mount/case.h"
@@ -21,8 +21,8 @@ static int file_of(const char *name, const char *content, size_t size)
 
 static void a_punched_hole_reads_as_zeros_and_harms_no_neighbour(void **state)
 {
-    static const size_t holes[][2] = {{5000, 100},       {8192, 4096},     {100000, 500000},
-                                      {262144, 262144},  {1, 1},           {700000, 299999},
+    static const size_t holes[][2] = {{5000, 100},        {8192, 4096},     {100000, 500000},
+                                      {262144, 262144},   {1, 1},           {700000, 299999},
                                       {3 * mib - 10, 20}, {1500000, 900001}};
     enum { size = 3 * mib + 77 };
     char *content = case_buffer(size);
@@ -195,11 +195,10 @@ static size_t copy_range(int from, off_t from_at, int to, off_t to_at, size_t si
 static void copied_ranges_equal_their_source_at_every_alignment(void **state)
 {
     enum { size = 3 * mib, room = 5 * mib };
-    static const size_t ranges[][3] = {/* from, to, size */
-                                       {0, 0, size},           {0, mib, mib},
-                                       {1, 0, 1000},           {262144, 524288, 262144},
-                                       {100, 100, 2 * mib},    {100, 7777, 900001},
-                                       {mib, 4 * mib, 300000}, {size - 5, 0, 5}};
+    static const size_t ranges[][3] = {
+        /* from, to, size */
+        {0, 0, size},        {0, mib, mib},       {1, 0, 1000},           {262144, 524288, 262144},
+        {100, 100, 2 * mib}, {100, 7777, 900001}, {mib, 4 * mib, 300000}, {size - 5, 0, 5}};
     char *source = case_buffer(size), *model = case_buffer(room);
     int from, to = case_create("to", 0644);
     size_t end = 0;
@@ -210,8 +209,9 @@ static void copied_ranges_equal_their_source_at_every_alignment(void **state)
     for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
         size_t stop = ranges[i][1] + ranges[i][2];
 
-        assert_int_equal(copy_range(from, (off_t)ranges[i][0], to, (off_t)ranges[i][1],
-                                    ranges[i][2]), ranges[i][2]);
+        assert_int_equal(
+            copy_range(from, (off_t)ranges[i][0], to, (off_t)ranges[i][1], ranges[i][2]),
+            ranges[i][2]);
         memcpy(model + ranges[i][1], source + ranges[i][0], ranges[i][2]);
         end = stop > end ? stop : end;
         case_expect_fd(to, model, end);

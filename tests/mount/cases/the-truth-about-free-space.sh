@@ -1,0 +1,40 @@
+# CASE: df on the mount shows the disk beneath, and goes down and up with what is stored
+# OPTIONS: compression=none
+# PLAIN: no
+. "$TFS_LIB"
+
+free_bytes() {
+    stat -f -c '%a %S' "$1" | awk '{ printf "%d\n", $1 * $2 }'
+}
+total_bytes() {
+    stat -f -c '%b %S' "$1" | awk '{ printf "%d\n", $1 * $2 }'
+}
+# near A B LIMIT WHAT
+near() {
+    local apart=$(($1 > $2 ? $1 - $2 : $2 - $1))
+    [ $apart -le "$3" ] || fail "$4: $1 and $2 are $apart bytes apart"
+}
+
+control unmount
+small_disk 256M
+STORE=$WORK/disk/store
+mkdir "$STORE"
+"$TENSORFS" -o compression=none "$STORE" "$MNT" >"$WORK/out" 2>&1 || fail "mount: $(cat "$WORK/out")"
+mib=$((1024 * 1024))
+
+near "$(total_bytes "$MNT")" "$(total_bytes "$WORK/disk")" $mib "size"
+near "$(free_bytes "$MNT")" "$(free_bytes "$WORK/disk")" $mib "free at first"
+before=$(free_bytes "$MNT")
+random_file "$MNT/file" $((64 * mib))
+sync -f "$MNT"
+near "$(free_bytes "$MNT")" $((before - 64 * mib)) $((8 * mib)) "free after 64 MiB"
+near "$(free_bytes "$MNT")" "$(free_bytes "$WORK/disk")" $((2 * mib)) "free, as the disk says"
+rm "$MNT/file"
+is_free_again() {
+    sync -f "$MNT"
+    [ "$(free_bytes "$MNT")" -ge $((before - 8 * mib)) ]
+}
+wait_for 60 is_free_again
+[ "$(stat -f -c %c "$MNT")" -gt 0 ] || fail "no inodes in all"
+[ "$(stat -f -c %d "$MNT")" -gt 0 ] || fail "no inodes free"
+umount "$MNT"
