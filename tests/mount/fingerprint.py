@@ -1,4 +1,4 @@
-"""What a tree holds, as a dictionary that can be compared: every attribute that must outlive a remount.
+"""What a tree holds, as a dictionary to compare: every attribute that must outlive a remount.
 
 Access times are left out (looking changes them), and so are block counts (they settle when data is
 committed) and the sizes of directories.
@@ -13,7 +13,7 @@ VOLATILE_XATTRS = ("user.tensorfs.info",)  # describes how the file is stored, n
 
 
 def content_hash(path):
-    """Digest of a file's bytes in which zeros count for nothing, so that sparse files stay cheap."""
+    """Digest of a file's bytes in which zeros count for nothing: sparse files stay cheap."""
     digest = hashlib.blake2b(digest_size=16)
     zeros = bytes(BLOCK_BYTES)
     with open(path, "rb", buffering=0) as file:

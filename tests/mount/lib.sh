@@ -47,8 +47,8 @@ snapshot() {
 
 # refused REGEX TOUCHED... -- ARGUMENT...
 #
-# tensorfs with these arguments exits 1, prints nothing but one line on stderr that matches REGEX, mounts
-# nothing, and leaves the paths TOUCHED (files, folders or names that must stay absent) as they were.
+# tensorfs with these arguments exits 1, prints nothing but one line on stderr that matches REGEX,
+# mounts nothing, and leaves the paths TOUCHED (names that must stay absent, too) as they were.
 refused() {
     local regex=$1 touched=() before after mounts status=0
     shift
@@ -61,7 +61,7 @@ refused() {
     mounts=$(mount_count)
     timeout 60 "$TENSORFS" "$@" >"$WORK/refused.out" 2>"$WORK/refused.err" </dev/null || status=$?
     expect_equal 1 "$status" "exit status of 'tensorfs $*' ($(cat "$WORK/refused.err"))"
-    [ ! -s "$WORK/refused.out" ] || fail "'tensorfs $*' printed on stdout: $(cat "$WORK/refused.out")"
+    [ ! -s "$WORK/refused.out" ] || fail "'tensorfs $*' printed: $(cat "$WORK/refused.out")"
     expect_equal 1 "$(wc -l <"$WORK/refused.err")" \
         "lines on stderr of 'tensorfs $*' ($(cat "$WORK/refused.err"))"
     grep -qiE -- "$regex" "$WORK/refused.err" ||

@@ -1,7 +1,7 @@
 """One tensorfs daemon and its mount: start, unmount, kill, and the traces that either leaves.
 
-The daemon runs in the foreground (-f) as our own child, so that its exit status and everything that it
-writes to stderr, sanitizer reports included, belong to the test that mounted it.
+The daemon runs in the foreground (-f) as our own child, so that its exit status and everything that
+it writes to stderr, sanitizer reports included, belong to the test that mounted it.
 """
 
 import os
@@ -63,7 +63,7 @@ class Session:
         self.process = None
 
     def start(self, options=None):
-        """Mount and return when the mount answers. `options` replace the usual ones from here on."""
+        """Mount and return when the mount answers. `options` replace the old ones from here on."""
         if self.process:
             raise SessionError("already mounted")
         if options is not None:
@@ -75,8 +75,8 @@ class Session:
         with open(self.log_path, "ab") as log:
             log.write(f"--- {' '.join(command)}\n".encode())
             log.flush()
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            start_new_session=True)
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=log, start_new_session=True)
         deadline = time.monotonic() + START_SECONDS
         while not mounts_below(self.mountpoint):
             if self.process.poll() is not None:
@@ -102,7 +102,7 @@ class Session:
             status = self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise SessionError(f"the daemon was still there {STOP_SECONDS} s after umount") from None
+            raise SessionError(f"the daemon lived on {STOP_SECONDS} s after umount") from None
         self.process = None
         if status != 0:
             raise SessionError(f"the daemon ended with status {status}")

@@ -4,8 +4,8 @@
     run_case.py --tensorfs BINARY --work DIR CASE [PROGRAM]
     run_case.py --control COMMAND        (from within a case: ask the runner for something)
 
-CASE is the case's source (.sh, .py or .c); PROGRAM what CMake compiled from a .c. Lines of the source
-that look like `KEY: value` in a comment tell how it is to be run:
+CASE is the case's source (.sh, .py or .c); PROGRAM what CMake compiled from a .c. Lines of the
+source that look like `KEY: value` in a comment tell how it is to be run:
 
     CASE: sentence     what it proves (required)
     OPTIONS: a,b       mount options beside the usual ones
@@ -19,13 +19,14 @@ A case gets a fresh store on the disk beneath the build folder and, in its envir
 
     MNT STORE WORK     the mountpoint, the store, and a folder of its own
     TENSORFS LOG       the binary, and the daemon's log
-    TFS_LIB            helpers for a shell case (lib.sh)
+    TFS_LIB            helpers for a shell case (lib.sh); Python cases import what lies beside it
+    TFS_SANITIZED      1 when the binary carries a sanitizer, whose memory is not ours
     TFS_PLAIN          1 on a plain directory, else 0
     TFS_CONTROL        where the runner listens (see Control)
 
-With TFS_TEST_DIR=DIR a case runs on a directory in DIR instead of a mount: what holds there, on ext4 or
-another filesystem of the kernel's, is what POSIX means. Exit status: 0 passed, 1 failed, 77 skipped.
-TFS_TEST_KEEP=1 keeps the case's folder.
+With TFS_TEST_DIR=DIR a case runs on a directory in DIR instead of a mount: what holds there, on ext4
+or another filesystem of the kernel's, is what POSIX means. TFS_TEST_KEEP=1 keeps the case's folder.
+Exit status: 0 passed, 1 failed, 77 skipped.
 """
 
 import argparse
@@ -40,12 +41,15 @@ import sys
 import threading
 import time
 
+sys.dont_write_bytecode = True  # the source tree stays as it is
+
 import fingerprint
 from mount_session import Session, SessionError, mounts_below, unmount
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 USUAL_OPTIONS = "allow_other,default_permissions,suid,dev"
 PASSED, FAILED, SKIPPED = 0, 1, 77
+LINGER_SECONDS = float(os.environ.get("TFS_TEST_LINGER", "30"))  # until a process counts as left
 DIRECTIVES = ("CASE", "OPTIONS", "MOUNT", "NEEDS", "PLAIN", "AFTER", "TIMEOUT")
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -108,6 +112,8 @@ class Control(threading.Thread):
             return "0"
         if verb == "pid":
             return self.session.process.pid
+        if arguments:
+            arguments = [f"{USUAL_OPTIONS},{arguments[0]}"]
         {"mount": self.session.start, "unmount": self.session.stop, "kill9": self.session.kill,
          "remount": self.session.remount, "crash": self.session.crash}[verb](*arguments)
         return ""
@@ -173,6 +179,7 @@ class Case:
         self.work = os.path.join(os.path.abspath(arguments.work), self.name)
         self.log = os.path.join(self.work, "daemon.log")
         self.mounted = self.directives.get("MOUNT") != "none"
+        self.patience = arguments.patience
         self.seconds = int(self.directives.get("TIMEOUT", "120")) * arguments.patience
         self.session = None
 
@@ -212,7 +219,8 @@ class Case:
                     TENSORFS=self.binary or "", TFS_LIB=os.path.join(HERE, "lib.sh"),
                     TFS_PLAIN="1" if self.plain else "0", TFS_CONTROL=control.name_on_wire,
                     TFS_PYTHON=sys.executable, TFS_RUNNER=os.path.abspath(__file__),
-                    PYTHONPATH=HERE)
+                    TFS_SANITIZED="1" if self.patience > 1 else "0", PYTHONPATH=HERE,
+                    PYTHONDONTWRITEBYTECODE="1")
 
     def run(self):
         control = Control(self.session)
@@ -252,12 +260,12 @@ class Case:
             os.close(directory)
 
     def finish(self):
-        """The clean end that every case owes: an unmount, a daemon that exits with 0, nothing left."""
+        """The clean end that every case owes: an unmount, an exit with 0, nothing left."""
         if self.session and self.session.process:
             self.session.stop()
         left = mounts_below(self.work)
         self.unmount_all()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + LINGER_SECONDS
         while children() and time.monotonic() < deadline:
             reap()
             time.sleep(0.01)

@@ -1,0 +1,64 @@
+# CASE: a full disk is ENOSPC to the writer and harms no earlier file; removing files frees room
+# MOUNT: none
+# NEEDS: root loop
+# TIMEOUT: 240
+. "$TFS_LIB"
+
+small_disk 192M
+store=$WORK/disk/store
+options=compression=none,commit_interval=1
+"$TENSORFS" -o $options "$store" "$MNT"
+
+for i in 1 2 3 4; do
+    random_file "$WORK/original-$i" 12000000
+    cp "$WORK/original-$i" "$MNT/file-$i"
+done
+echo small >"$MNT/small"
+sync -f "$MNT"
+unharmed() {
+    for i in 1 2 3 4; do
+        [ ! -e "$MNT/file-$i" ] || cmp "$WORK/original-$i" "$MNT/file-$i" ||
+            fail "file-$i is damaged $1"
+    done
+    expect_equal small "$(cat "$MNT/small")" "the small file $1"
+}
+
+goes_on() {
+    cp "$WORK/original-1" "$MNT/again" 2>/dev/null && sync -f "$MNT" &&
+        cmp "$WORK/original-1" "$MNT/again"
+}
+
+# fill NAME: write until the disk is full; the writer must be told before it closes in peace.
+fill() {
+    timeout 120 "$TFS_PYTHON" - "$MNT/$1" <<'PYTHON'
+import errno, os, sys
+file = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT, 0o644)
+block = os.urandom(1 << 20)
+try:
+    for _ in range(400):
+        os.write(file, block)
+    os.fsync(file)
+    os.close(file)
+except OSError as error:
+    sys.exit(0 if error.errno == errno.ENOSPC else f"{error} instead of ENOSPC")
+sys.exit("400 MiB went onto a disk of 192 MiB")
+PYTHON
+}
+
+for round in 1 2 3; do
+    fill "filler-$round" || fail "round $round"
+    unharmed "after the disk was full ($round)"
+    ls -l "$MNT" >/dev/null
+    rm "$MNT/filler-$round" || fail "a full disk does not let go of files"
+    wait_for 60 goes_on
+    rm "$MNT/again"
+done
+
+fill last || fail "the last filler"
+umount "$MNT"
+"$TENSORFS" -o $options "$store" "$MNT" || fail "a full store does not mount"
+unharmed "after a remount of the full store"
+rm "$MNT/last" "$MNT/file-2"
+wait_for 60 goes_on
+unharmed "at the end"
+umount "$MNT"

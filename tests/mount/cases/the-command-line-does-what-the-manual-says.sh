@@ -1,0 +1,53 @@
+# CASE: tensorfs returns when usable, tells its default store, takes options as mount(8) does
+# MOUNT: none
+. "$TFS_LIB"
+
+"$TENSORFS" --help >"$WORK/help" || fail "--help"
+for option in chunk_size compression concurrency threads memory cache commit_interval; do
+    grep -q "$option" "$WORK/help" || fail "--help does not tell $option"
+done
+"$TENSORFS" --version | grep -qE '[0-9]+\.[0-9]+' || fail "--version"
+refused "." "$MNT" --
+
+# Usable on return, whichever way the options come.
+"$TENSORFS" --chunk_size=64K --compression=zstd:3 -o memory=256M,noatime,fsname=checkpoints \
+    "$STORE" "$MNT"
+echo usable >"$MNT/file"
+expect_equal usable "$(cat "$MNT/file")" "a file right after mounting"
+grep -q " $MNT fuse.tensorfs .*" /proc/mounts || fail "type: $(grep " $MNT " /proc/mounts)"
+grep -q "^checkpoints $MNT " /proc/mounts || fail "fsname: $(grep " $MNT " /proc/mounts)"
+umount "$MNT"
+
+# As mount.fuse3 calls it for fstab and mount -t fuse.tensorfs.
+"$TENSORFS" "$STORE" "$MNT" -o rw,noatime,nosuid,nodev,compression=gzip:1
+expect_equal usable "$(cat "$MNT/file")" "the file after a mount as from fstab"
+umount "$MNT"
+
+# Read-only: everything can be looked at.
+"$TENSORFS" -o ro "$STORE" "$MNT"
+expect_equal usable "$(cat "$MNT/file")" "the file on a read-only mount"
+expect_fail "Read-only file system" touch "$MNT/new"
+expect_fail "Read-only file system" mkdir "$MNT/new"
+expect_fail "Read-only file system" rm "$MNT/file"
+umount "$MNT"
+
+# The default store, printed.
+name=${MNT//\//-}
+unset TENSORFS_STORE
+said=$(XDG_DATA_HOME=$WORK/data "$TENSORFS" "$MNT" 2>&1)
+umount "$MNT"
+found=$(find "$WORK/data/tensorfs" -mindepth 1 -maxdepth 1)
+[[ $(basename "$found") == "$name" || $(basename "$found") == "${name#-}" ]] ||
+    fail "the default store is '$found'"
+[[ $said == *"$found"* ]] || fail "the store is not told: '$said'"
+said=$(TENSORFS_STORE=$WORK/named "$TENSORFS" "$MNT" 2>&1)
+umount "$MNT"
+[ -f "$WORK/named/FORMAT" ] || fail "TENSORFS_STORE was not heeded"
+[[ $said == *"$WORK/named"* ]] || fail "the store is not told: '$said'"
+said=$(env -u XDG_DATA_HOME HOME="$WORK/home" "$TENSORFS" "$MNT" 2>&1)
+umount "$MNT"
+[ -d "$WORK/home/.local/share/tensorfs" ] || fail "no store in HOME"
+
+# What is stored is the owner's alone.
+strangers=$(find "$WORK/named" -perm /077)
+[ -z "$strangers" ] || fail "open to others: $strangers"
