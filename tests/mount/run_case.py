@@ -4,8 +4,8 @@
     run_case.py --tensorfs BINARY --work DIR CASE [PROGRAM]
     run_case.py --control COMMAND        (from within a case: ask the runner for something)
 
-CASE is the case's source (.sh, .py or .c); PROGRAM what CMake compiled from a .c. Lines of the
-source that look like `KEY: value` in a comment tell how it is to be run:
+CASE is the case's source (.sh, .py or .c); PROGRAM what CMake compiled from a .c, or what the others
+find as $PROGRAM. Lines of the source that look like `KEY: value` in a comment tell how to run it:
 
     CASE: sentence     what it proves (required)
     OPTIONS: a,b       mount options beside the usual ones
@@ -218,7 +218,7 @@ class Case:
                     STORE=os.path.join(self.work, "store"), WORK=self.work, LOG=self.log,
                     TENSORFS=self.binary or "", TFS_LIB=os.path.join(HERE, "lib.sh"),
                     TFS_PLAIN="1" if self.plain else "0", TFS_CONTROL=control.name_on_wire,
-                    TFS_PYTHON=sys.executable, TFS_RUNNER=os.path.abspath(__file__),
+                    PROGRAM=os.path.abspath(self.program or ""), TFS_PYTHON=sys.executable, TFS_RUNNER=os.path.abspath(__file__),
                     TFS_SANITIZED="1" if self.patience > 1 else "0", PYTHONPATH=HERE,
                     PYTHONDONTWRITEBYTECODE="1")
 
