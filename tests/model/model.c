@@ -125,17 +125,16 @@ static void run_round(struct run *run)
 static void __attribute__((noreturn)) write_until_the_end(const char *directory, uint64_t seed)
 {
     static char block[scratch_bytes];
-    char path[4096];
+    char path[64];
 
-    (void)snprintf(path, sizeof(path), "%s/scratch", directory);
-    if (mkdir(path, 0755) == -1 && errno != EEXIST)
+    /* From within, no path can lead into the directory beneath a dead mount. */
+    if (chdir(directory) == -1 || (mkdir("scratch", 0755) == -1 && errno != EEXIST))
         _exit(1);
     for (uint64_t i = 0;; i++) {
         int fd;
 
         memset(block, (int)(seed + i), sizeof(block));
-        (void)snprintf(path, sizeof(path), "%s/scratch/%llu", directory,
-                       (unsigned long long)(i % 50));
+        (void)snprintf(path, sizeof(path), "scratch/%llu", (unsigned long long)(i % 50));
         fd = open(path, O_WRONLY | O_CREAT | (i % 3 ? 0 : O_TRUNC), 0644);
         if (fd == -1 || write(fd, block, (i * 7919) % sizeof(block)) == -1)
             _exit(0);

@@ -64,19 +64,9 @@ class Session:
 
     def start(self, options=None):
         """Mount and return when the mount answers. `options` replace the old ones from here on."""
-        if self.process:
-            raise SessionError("already mounted")
         if options is not None:
             self.options = options
-        command = [self.binary, "-f"]
-        if self.options:
-            command += ["-o", self.options]
-        command += [self.store, self.mountpoint]
-        with open(self.log_path, "ab") as log:
-            log.write(f"--- {' '.join(command)}\n".encode())
-            log.flush()
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log, start_new_session=True)
+        self.launch()
         deadline = time.monotonic() + START_SECONDS
         while not mounts_below(self.mountpoint):
             if self.process.poll() is not None:
@@ -88,6 +78,19 @@ class Session:
                 raise SessionError(f"no mount within {START_SECONDS} s")
             time.sleep(POLL_SECONDS)
         os.statvfs(self.mountpoint)
+
+    def launch(self):
+        if self.process:
+            raise SessionError("already mounted")
+        command = [self.binary, "-f"]
+        if self.options:
+            command += ["-o", self.options]
+        command += [self.store, self.mountpoint]
+        with open(self.log_path, "ab") as log:
+            log.write(f"--- {' '.join(command)}\n".encode())
+            log.flush()
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=log, start_new_session=True)
 
     def stop(self):
         """Unmount; the daemon must then end by itself with status 0."""
@@ -116,6 +119,12 @@ class Session:
         self.process = None
         for point in mounts_below(self.mountpoint):
             unmount(point, lazy=True)
+
+    def die_mounting(self, seconds):
+        """Start, and SIGKILL after so long, whether the mount is there by then or not."""
+        self.launch()
+        time.sleep(seconds)
+        self.kill()
 
     def remount(self, options=None):
         self.stop()

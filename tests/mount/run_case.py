@@ -78,8 +78,9 @@ def read_directives(path):
 class Control(threading.Thread):
     """Does what the case asks for, one line a connection, and answers 'ok ...' or 'error ...'.
 
-    mount [OPTIONS], unmount, remount [OPTIONS], kill9, crash [OPTIONS] (kill9, then mount), pid,
-    drop-caches (the kernel's entries and inodes). On a plain directory all of it does nothing.
+    mount [OPTIONS], unmount, remount [OPTIONS], kill9, crash [OPTIONS] (kill9, then mount),
+    die-mounting SECONDS (mount, and kill9 so long after the start), pid, drop-caches (the kernel's
+    entries and inodes). On a plain directory all of it does nothing.
     """
 
     def __init__(self, session):
@@ -112,6 +113,9 @@ class Control(threading.Thread):
             return "0"
         if verb == "pid":
             return self.session.process.pid
+        if verb == "die-mounting":
+            self.session.die_mounting(float(arguments[0]))
+            return ""
         if arguments:
             arguments = [f"{USUAL_OPTIONS},{arguments[0]}"]
         {"mount": self.session.start, "unmount": self.session.stop, "kill9": self.session.kill,
@@ -219,7 +223,7 @@ class Case:
                     TENSORFS=self.binary or "", TFS_LIB=os.path.join(HERE, "lib.sh"),
                     TFS_PLAIN="1" if self.plain else "0", TFS_CONTROL=control.name_on_wire,
                     PROGRAM=os.path.abspath(self.program or ""), TFS_PYTHON=sys.executable, TFS_RUNNER=os.path.abspath(__file__),
-                    TFS_SANITIZED="1" if self.patience > 1 else "0", PYTHONPATH=HERE,
+                    TFS_SANITIZED="1" if self.patience > 1 else "0", PYTHONPATH=f"{HERE}:{os.path.dirname(os.path.dirname(self.source))}",
                     PYTHONDONTWRITEBYTECODE="1")
 
     def run(self):

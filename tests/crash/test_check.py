@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""The check of the crash test must notice every kind of loss: savers work on a plain directory, which
+is then tampered with in one way after the other."""
+
+import glob
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+PROGRAM = sys.argv.pop(1)
+BLOCK = 4096
+
+
+def acknowledged_file(folder, pattern):
+    found = sorted(glob.glob(os.path.join(folder, pattern)), key=os.path.getsize)
+    assert found and os.path.getsize(found[-1]) > 2 * BLOCK, f"no {pattern} to tamper with"
+    return found[-1]
+
+
+def change(path, offset, content):
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        file.write(content)
+
+
+def zero_block(path):
+    change(path, BLOCK, bytes(BLOCK))
+
+
+def change_bytes(path):
+    change(path, BLOCK + 99, b"!!")
+
+
+def swap_blocks(path):
+    """Right blocks in the wrong places."""
+    with open(path, "r+b") as file:
+        first, second = file.read(BLOCK), file.read(BLOCK)
+        file.seek(0)
+        file.write(second + first)
+
+
+class Check(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.good = os.path.join(cls.folder.name, "good")
+        cls.record = os.path.join(cls.folder.name, "record")
+        os.mkdir(cls.good)
+        saver = subprocess.Popen([PROGRAM, "save", cls.good, cls.record, "1"])
+        time.sleep(4)
+        assert saver.poll() is None, "the savers ended by themselves"
+        saver.kill()
+        saver.wait()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def check(self, folder):
+        return subprocess.run([PROGRAM, "check", folder, self.record], capture_output=True,
+                              text=True, check=False)
+
+    def notices(self, tamper):
+        bad = os.path.join(self.folder.name, "bad")
+        shutil.copytree(self.good, bad, symlinks=True)
+        try:
+            tamper(bad)
+            done = self.check(bad)
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn("WRONG", done.stderr)
+        finally:
+            shutil.rmtree(bad)
+
+    def test_nothing_wrong_passes_and_is_counted(self):
+        done = self.check(self.good)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertGreater(int(done.stdout.split()[1]), 600)
+
+    def test_a_zeroed_block_of_a_checkpoint_is_noticed(self):
+        for pattern in ("torch-*.pt", "model-*.safetensors"):
+            self.notices(lambda bad, p=pattern: zero_block(acknowledged_file(bad, p)))
+
+    def test_a_changed_byte_is_noticed_everywhere(self):
+        for pattern in ("torch-*.pt", "model-*.safetensors", "log-*", "in-place", "rewrite",
+                        "stream-*"):
+            self.notices(lambda bad, p=pattern: change_bytes(acknowledged_file(bad, p)))
+
+    def test_a_truncated_checkpoint_is_noticed(self):
+        for pattern in ("torch-*.pt", "model-*.safetensors"):
+            self.notices(lambda bad, p=pattern: os.truncate(acknowledged_file(bad, p), BLOCK))
+
+    def test_a_missing_checkpoint_is_noticed(self):
+        for pattern in ("torch-*.pt", "model-*.safetensors", "log-*", "in-place"):
+            self.notices(lambda bad, p=pattern: os.unlink(acknowledged_file(bad, p)))
+
+    def test_a_shorter_and_a_longer_log_are_noticed(self):
+        def shorten(bad):
+            path = acknowledged_file(bad, "log-*")
+            os.truncate(path, os.path.getsize(path) - 10000)
+
+        def lengthen(bad):
+            path = acknowledged_file(bad, "log-*")
+            os.truncate(path, os.path.getsize(path) + 10000)
+
+        self.notices(shorten)
+        self.notices(lengthen)
+
+    def test_blocks_in_the_wrong_place_are_noticed(self):
+        for pattern in ("torch-*.pt", "in-place"):
+            self.notices(lambda bad, p=pattern: swap_blocks(acknowledged_file(bad, p)))
+
+    def test_an_older_checkpoint_in_place_of_a_newer_is_noticed(self):
+        def mix_up(bad):
+            path = acknowledged_file(bad, "torch-*.pt")
+            other = [name for name in glob.glob(os.path.join(bad, "torch-*.pt")) if name != path][0]
+            shutil.copyfile(other, path)
+
+        self.notices(mix_up)
+
+    def test_a_hole_in_a_stream_is_noticed(self):
+        self.notices(lambda bad: zero_block(acknowledged_file(bad, "stream-*")))
+
+    def test_an_older_link_is_noticed(self):
+        def point_back(bad):
+            os.unlink(bad + "/latest")
+            os.symlink("version-1", bad + "/latest")
+
+        self.notices(point_back)
+
+    def test_a_missing_small_file_and_a_step_that_is_back_are_noticed(self):
+        def steps(bad):
+            return sorted(int(name.rsplit("-", 1)[1]) for name in glob.glob(bad + "/step-*"))
+
+        self.notices(lambda bad: os.unlink(f"{bad}/step-{steps(bad)[-2]}/7"))
+        self.notices(lambda bad: os.mkdir(f"{bad}/step-{steps(bad)[0] - 1}"))
+
+
+if __name__ == "__main__":
+    unittest.main()
