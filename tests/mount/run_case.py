@@ -18,6 +18,7 @@ find as $PROGRAM. Lines of the source that look like `KEY: value` in a comment t
 A case gets a fresh store on the disk beneath the build folder and, in its environment:
 
     MNT STORE WORK     the mountpoint, the store, and a folder of its own
+    CACHE              a folder that is kept from run to run
     TENSORFS LOG       the binary, and the daemon's log
     TFS_LIB            helpers for a shell case (lib.sh); Python cases import what lies beside it
     TFS_SANITIZED      1 when the binary carries a sanitizer, whose memory is not ours
@@ -180,6 +181,7 @@ class Case:
         self.directives = read_directives(self.source)
         self.name = os.path.splitext(os.path.basename(self.source))[0]
         self.plain = os.environ.get("TFS_TEST_DIR")
+        self.cache = os.path.dirname(os.path.abspath(arguments.work))
         self.work = os.path.join(os.path.abspath(arguments.work), self.name)
         self.log = os.path.join(self.work, "daemon.log")
         self.mounted = self.directives.get("MOUNT") != "none"
@@ -220,7 +222,7 @@ class Case:
     def environment(self, control):
         return dict(os.environ, MNT=os.path.join(self.work, "mnt"),
                     STORE=os.path.join(self.work, "store"), WORK=self.work, LOG=self.log,
-                    TENSORFS=self.binary or "", TFS_LIB=os.path.join(HERE, "lib.sh"),
+                    TENSORFS=self.binary or "", CACHE=self.cache, TFS_LIB=os.path.join(HERE, "lib.sh"),
                     TFS_PLAIN="1" if self.plain else "0", TFS_CONTROL=control.name_on_wire,
                     PROGRAM=os.path.abspath(self.program or ""), TFS_PYTHON=sys.executable, TFS_RUNNER=os.path.abspath(__file__),
                     TFS_SANITIZED="1" if self.patience > 1 else "0", PYTHONPATH=f"{HERE}:{os.path.dirname(os.path.dirname(self.source))}",
