@@ -196,7 +196,7 @@ int tfs_file_flush(struct tfs_file *file)
     if (!file->writable)
         return 0;
     keep_size(file->inode);
-    return report(file, flush_inode(file->volume, file->inode));
+    return report(file, commit_inode(file->volume, file->inode, COMMIT_ORDERED));
 }
 
 int tfs_file_sync(struct tfs_file *file, bool data_only)

@@ -11,7 +11,6 @@
  * error with an unchanged row is believed.
  */
 #include "store/base/error.h"
-#include "store/base/log.h"
 #include "store/cache.h"
 #include "store/data.h"
 #include "store/file.h"
@@ -186,17 +185,15 @@ static bool rows_equal(const struct tfs_row *a, const struct tfs_row *b)
 static int believe_error(struct reading *reading, const struct chunk_part *part,
                          const struct tfs_row *row, int err)
 {
-    const struct extent *extent =
-        row_find(row, reading->inode->data->shape.block_size, part->offset);
+    const struct row_shape *shape = &reading->inode->data->shape;
+    const struct extent *extent = row_find(row, shape->block_size, part->offset);
+    const struct frame_ref nowhere = {0};
 
     if (err == -EBADMSG)
         tfs_counter_add(&reading->volume->stats.checksum_errors, 1);
-    tfs_error(
-        "inode %llu offset %llu: cannot be read: %s (frame at segment %llu offset %llu)",
-        (unsigned long long)reading->inode->number,
-        (unsigned long long)(part->index * reading->inode->data->shape.chunk_size + part->offset),
-        tfs_error_text(err), (unsigned long long)(extent ? extent->frame.segment : 0),
-        (unsigned long long)(extent ? extent->frame.offset : 0));
+    complain_unreadable(reading->volume, reading->inode->number,
+                        part->index * shape->chunk_size + part->offset,
+                        extent ? &extent->frame : &nowhere, err);
     return -EIO;
 }
 

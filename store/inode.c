@@ -346,6 +346,16 @@ bool inode_closed(struct tfs_volume *volume, struct tfs_inode *inode)
     return last;
 }
 
+bool inode_is_open(struct tfs_volume *volume, struct tfs_inode *inode)
+{
+    bool open;
+
+    tfs_mutex_lock(&volume->inodes->lock);
+    open = inode->opens > 0;
+    tfs_mutex_unlock(&volume->inodes->lock);
+    return open;
+}
+
 void inode_attr(struct tfs_inode *inode, struct tfs_attr *ret)
 {
     const struct meta_inode *record = &inode->record;

@@ -62,6 +62,8 @@ void inode_opened(struct tfs_volume *volume, struct tfs_inode *inode);
 /* Returns true when that was the last open. The caller still has a pin. */
 bool inode_closed(struct tfs_volume *volume, struct tfs_inode *inode);
 
+bool inode_is_open(struct tfs_volume *volume, struct tfs_inode *inode);
+
 /* What programs see. Takes the inode's lock. */
 void inode_attr(struct tfs_inode *inode, struct tfs_attr *ret);
 

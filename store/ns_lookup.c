@@ -8,6 +8,22 @@
 #include <errno.h>
 #include <string.h>
 
+/* For handles that outlived the kernel's caches: what was removed meanwhile is stale. */
+static int get_by_number(struct tfs_volume *volume, uint64_t number, struct tfs_inode **ret)
+{
+    struct tfs_inode *inode;
+    int err = inode_get(volume, number, &inode);
+
+    if (err)
+        return err;
+    if (inode_record(inode).nlink == 0 && !inode_is_open(volume, inode)) {
+        inode_put(volume, inode);
+        return -ESTALE;
+    }
+    *ret = inode;
+    return 0;
+}
+
 /* Pins the inode that `name` stands for in the directory; "." and ".." too, for handles that
  * outlived the kernel's caches. */
 static int get_named(struct tfs_volume *volume, uint64_t parent, const char *name,
@@ -18,7 +34,7 @@ static int get_named(struct tfs_volume *volume, uint64_t parent, const char *nam
     int err;
 
     if (strcmp(name, ".") == 0)
-        return inode_get(volume, parent, ret);
+        return get_by_number(volume, parent, ret);
     err = namespace_get_directory(volume, parent, &directory);
     if (err)
         return err;

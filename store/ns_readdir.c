@@ -1,11 +1,11 @@
 /*
- * Reading directories. Entries stand in the order of their names' hashes, and an entry's cookie is
- * its hash: it needs no state, survives changes around it, and is the same for as long as the entry
- * lives.
+ * Reading directories. Entries stand in the order of their names' hashes; a cookie is the hash from
+ * which on to go on. It needs no state and survives changes around it. An entry's cookie is the
+ * hash of the entry behind it, so that a reader who comes back to it finds that entry first,
+ * whatever was made in between (as ext4 has it).
  *
  * Two names of one directory with the same 63-bit hash (seeded, so that nobody can plan it) share a
- * place; the walk then gives all but the last of them the cookie before it, so that a reader who
- * stops between them sees one twice, and never misses one.
+ * place: a reader who stops between them sees one twice, and never misses one.
  */
 #include "store/base/bytes.h"
 #include "store/base/error.h"
@@ -29,8 +29,7 @@ struct walk {
     bool with_attributes;
     tfs_directory_visit *visit;
     void *context;
-    struct entry
-        *entries; /* one more than a batch: the last tells whether its neighbour shares its hash */
+    struct entry *entries; /* one more than a batch: the cookie of the last but one */
     size_t count;
 };
 
@@ -50,7 +49,7 @@ static int read_batch(struct walk *walk, uint64_t cookie)
 
     meta_inode_key(walk->directory, prefix);
     meta_inode_key(walk->directory, start);
-    tfs_put_be64(start + META_DENTRY_PREFIX_SIZE, cookie + 1);
+    tfs_put_be64(start + META_DENTRY_PREFIX_SIZE, cookie);
     walk->count = 0;
     err = index_scan_open(walk->volume->index, &range, &scan);
     if (err)
@@ -121,11 +120,9 @@ static int visit_batch(struct walk *walk, uint64_t *cookie, bool *ret_more)
         count--;
     *ret_more = true;
     for (size_t i = 0; i < count && *ret_more && !err; i++) {
-        const struct entry *entry = &walk->entries[i];
-        bool shared = i + 1 < walk->count && walk->entries[i + 1].name.hash == entry->name.hash;
-
-        *cookie = shared ? entry->name.hash - 1 : entry->name.hash;
-        err = visit_entry(walk, entry, *cookie, ret_more);
+        *cookie =
+            i + 1 < walk->count ? walk->entries[i + 1].name.hash : walk->entries[i].name.hash + 1;
+        err = visit_entry(walk, &walk->entries[i], *cookie, ret_more);
     }
     return err;
 }

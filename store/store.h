@@ -322,8 +322,11 @@ enum tfs_write_flag {
 TFS_MUST_CHECK int64_t tfs_file_write(struct tfs_file *file, uint64_t offset, const void *data,
                                       size_t size, unsigned flags);
 
-/* What close(2) promises: all data of the file is handed to the segments (or to the index, when
- * small). May block. */
+/*
+ * What close(2) promises: the file is committed. Its data is in the segments (or in the index, when
+ * small) and in order, so that it survives the death of the process from now on; a power cut may
+ * still take it until the next sync of anything. May block.
+ */
 TFS_MUST_CHECK int tfs_file_flush(struct tfs_file *file);
 
 /* Data, size and (unless data_only) attributes are durable, and so is the file's name. May block.

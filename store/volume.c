@@ -38,6 +38,8 @@ enum {
 };
 #define SEGMENT_SIZE_MAX (1ull * TFS_GIB)
 #define RESERVE_SIZE_MAX (128ull * TFS_MIB)
+#define RESERVE_SIZE_MIN (4ull * TFS_MIB)
+enum { RESERVE_PART = 64 }; /* of the disk, between the two */
 
 void tfs_volume_options_init(struct tfs_volume_options *options)
 {
@@ -163,13 +165,24 @@ static int take_segment_number(void *context, uint64_t *ret)
     return numbers_take(volume->numbers, NUMBERS_SEGMENT, ret);
 }
 
+/* What appends leave free, so that the index can still be written on a full disk: removing files
+ * needs that. */
+static uint64_t reserve_size(const char *path)
+{
+    struct statvfs disk;
+
+    if (statvfs(path, &disk) < 0)
+        return RESERVE_SIZE_MIN;
+    return clamp(disk.f_blocks * disk.f_frsize / RESERVE_PART, RESERVE_SIZE_MIN, RESERVE_SIZE_MAX);
+}
+
 static int open_segments(struct tfs_volume *volume)
 {
     struct segments_options options = {.path = format_get_paths(volume->lock_file)->segments,
                                        .read_only = volume->options.read_only,
                                        .direct = volume->options.direct,
                                        .segment_size_max = SEGMENT_SIZE_MAX,
-                                       .reserve_size = RESERVE_SIZE_MAX,
+                                       .reserve_size = reserve_size(volume->path),
                                        .take_number = take_segment_number,
                                        .context = volume};
 
@@ -203,10 +216,10 @@ static int begin_writing(struct tfs_volume *volume, const struct super *before)
     int err = 0;
 
     if (before->clean && before->resume_segment) {
-        err = segments_resume(volume->segments, before->resume_segment, before->resume_offset);
         now.sweep_from = before->resume_segment;
-        if (err == -ENOENT)
-            err = 0; /* it was empty and is gone */
+        err = segments_resume(volume->segments, before->resume_segment, before->resume_offset);
+        if (err == -ENOENT || err == -EUCLEAN)
+            err = 0; /* gone, or cut short by somebody: appending goes on in a new one */
     } else if (before->clean) {
         now.sweep_from = next_segment_number(volume);
     }
@@ -330,6 +343,14 @@ static int end_writing(struct tfs_volume *volume)
     return err ? err : super_write_state(volume->index, &super);
 }
 
+static void volume_free(struct tfs_volume *volume)
+{
+    complaints_release(&volume->complaints);
+    tfs_mutex_release(&volume->metadata);
+    free(volume->path);
+    free(volume);
+}
+
 int tfs_volume_open(const struct tfs_volume_options *options, struct tfs_message *message,
                     struct tfs_volume **ret)
 {
@@ -339,15 +360,14 @@ int tfs_volume_open(const struct tfs_volume_options *options, struct tfs_message
     if (!volume)
         return -ENOMEM;
     tfs_mutex_init(&volume->metadata, TFS_RANK_NAMESPACE);
+    complaints_init(&volume->complaints);
     volume->options = *options;
     volume->path = strdup(options->path);
     volume->options.path = volume->path;
     err = volume->path ? volume_open(volume, message) : -ENOMEM;
     if (err) {
         (void)release_parts(volume); /* nothing was written that an error could lose */
-        tfs_mutex_release(&volume->metadata);
-        free(volume->path);
-        free(volume);
+        volume_free(volume);
         return err;
     }
     *ret = volume;
@@ -371,9 +391,7 @@ int tfs_volume_close(struct tfs_volume *volume)
         first_error = first_error ? first_error : err;
     }
     err = release_parts(volume);
-    tfs_mutex_release(&volume->metadata);
-    free(volume->path);
-    free(volume);
+    volume_free(volume);
     return first_error ? first_error : err;
 }
 

@@ -9,6 +9,7 @@
 #define TFS_VOLUME_H
 
 #include "store/base/lock.h"
+#include "store/complaint.h"
 #include "store/index/index.h"
 #include "store/stats.h"
 #include "store/store.h"
@@ -48,6 +49,7 @@ struct tfs_volume {
     struct tfs_reclaim *reclaim;
     struct tfs_inode_table *inodes;
     struct tfs_stats stats;
+    struct complaints complaints;
 };
 
 /* -EROFS on a read-only volume, else 0. */
