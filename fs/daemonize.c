@@ -96,7 +96,7 @@ int daemonize_start(bool foreground, struct daemonize *daemonize)
         return 0;
     }
     (void)close(fds[0]);
-    (void)setsid(); /* cannot fail: a new process leads no group */
+    (void)setsid();     /* cannot fail: a new process leads no group */
     if (chdir("/") < 0) /* keeps no other filesystem busy; all our paths are absolute */
         (void)tfs_fail(-errno, "chdir to the root"); /* it stays busy, then */
     daemonize->pipe = fds[1];

@@ -172,6 +172,7 @@ bool ll_is_data(void *context, const struct fuse_in_header *header, size_t size)
 static bool is_long_enough(const struct fuse_in_header *header, size_t size)
 {
     const struct fuse_write_in *write = (const struct fuse_write_in *)(const void *)(header + 1);
+    const struct fuse_ioctl_in *ioctl = (const struct fuse_ioctl_in *)(const void *)(header + 1);
     size_t body_size = size - sizeof(*header);
 
     switch (header->opcode) {
@@ -198,6 +199,8 @@ static bool is_long_enough(const struct fuse_in_header *header, size_t size)
         return body_size >= sizeof(struct fuse_fallocate_in);
     case FUSE_COPY_FILE_RANGE:
         return body_size >= sizeof(struct fuse_copy_file_range_in);
+    case FUSE_IOCTL:
+        return body_size >= sizeof(*ioctl) && ioctl->in_size <= body_size - sizeof(*ioctl);
     case FUSE_LSEEK:
         return body_size >= sizeof(struct fuse_lseek_in);
     default:
@@ -257,6 +260,7 @@ const struct fuse_lowlevel_ops *ll_operations(void)
         .fallocate = ll_fallocate,
         .lseek = ll_lseek,
         .copy_file_range = ll_copy_file_range,
+        .ioctl = ll_ioctl,
         .getxattr = ll_getxattr,
         .listxattr = ll_listxattr,
         .removexattr = ll_removexattr,

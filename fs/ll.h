@@ -1,10 +1,10 @@
 /*
  * The mount's operations: FUSE requests in, calls of store/store.h out.
  *
- * One file a topic: ll_attr.c, ll_namespace.c, ll_directory.c, ll_file.c, ll_open.c, ll_xattr.c,
- * and ll_raw.c for the requests that libfuse 3.14 does not know. ll_reply.c is the only place that
- * turns results into replies. Every path of an operation replies exactly once; after that the
- * request must not be touched.
+ * One file a topic: ll_attr.c, ll_namespace.c, ll_directory.c, ll_file.c, ll_open.c, ll_ioctl.c,
+ * ll_xattr.c, and ll_raw.c for the requests that libfuse 3.14 does not know. ll_reply.c is the only
+ * place that turns results into replies. Every path of an operation replies exactly once; after
+ * that the request must not be touched.
  *
  * We are the only writer of the store, so the kernel may keep names, attributes and pages until we
  * say otherwise. What it does not see by itself:
@@ -56,6 +56,7 @@ struct ll_file {
     struct list node; /* guarded by ll->files_lock */
     struct tfs_file *file;
     uint64_t inode;
+    bool is_readable;
     bool is_direct;         /* opened for direct I/O */
     atomic_bool is_written; /* has counted itself into the hint `writers` */
 };
@@ -148,6 +149,11 @@ void ll_lseek(fuse_req_t req, fuse_ino_t inode, off_t offset, int whence,
 void ll_copy_file_range(fuse_req_t req, fuse_ino_t source, off_t source_offset,
                         struct fuse_file_info *source_fi, fuse_ino_t target, off_t target_offset,
                         struct fuse_file_info *target_fi, size_t size, int flags);
+
+/* The signature is libfuse's, hence the number of parameters. */
+void ll_ioctl(fuse_req_t req, fuse_ino_t inode, unsigned command, void *argument,
+              struct fuse_file_info *fi, unsigned flags, const void *in, size_t in_size,
+              size_t out_size);
 
 void ll_getxattr(fuse_req_t req, fuse_ino_t inode, const char *name, size_t size);
 void ll_listxattr(fuse_req_t req, fuse_ino_t inode, size_t size);

@@ -57,6 +57,7 @@ int ll_file_open(struct ll *ll, uint64_t inode, int flags, struct ll_file **ret)
         return err;
     }
     file->inode = inode;
+    file->is_readable = (flags & O_ACCMODE) != O_WRONLY;
     tfs_mutex_lock(&ll->files_lock);
     list_push_back(&ll->files, &file->node);
     tfs_mutex_unlock(&ll->files_lock);

@@ -69,8 +69,8 @@ void loop_options_init(struct loop_options *options, unsigned thread_count, size
     options->reserve_count =
         (unsigned)tfs_min_u64(RESERVE_COUNT, tfs_max_u64(options->thread_count / 4, 1));
     /* With too few the thread that got a request has to call another to the device, a system call.
-     * On 2 cores, medians of 7: create + close took 175 us with 1, 125 with 2, 87 with 4 and 92 with
-     * all 16; streams did not care. */
+     * On 2 cores, medians of 7: create + close took 175 us with 1, 125 with 2, 87 with 4 and 92
+     * with all 16; streams did not care. */
     options->reader_count =
         (unsigned)tfs_min_u64(tfs_max_u64(2 * core_count, READERS_MIN), READERS_MAX);
     options->reader_count = (unsigned)tfs_min_u64(options->reader_count, options->thread_count);

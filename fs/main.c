@@ -131,6 +131,16 @@ static bool wait_for_end(const struct server *server, int timeout_ms)
     }
 }
 
+static void log_counters(const struct loop *loop)
+{
+    char *text;
+
+    if (tfs_log_get_level() < TFS_LOG_DEBUG || counters_json(loop_counters(loop), &text) < 0)
+        return;
+    tfs_debug("requests: %s", text);
+    free(text);
+}
+
 /* Returns 0 or the error that somebody has to learn of. */
 static int server_stop(struct server *server)
 {
@@ -140,6 +150,7 @@ static int server_stop(struct server *server)
     if (server->loop) {
         loop_stop(server->loop);
         loop_err = loop_join(server->loop);
+        log_counters(server->loop);
     }
     if (server->ll.volume) {
         mount_close(&server->ll);

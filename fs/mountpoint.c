@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 TFS_PRINTF(3, 4)
@@ -73,22 +74,31 @@ static bool is_our_mount(const char *mountpoint)
     return found;
 }
 
+/* A mount that the kernel answers from its cache looks alive to stat(2) when its process is long
+ * gone; statfs(2) is always asked of the process. */
+static bool is_dead(const char *path)
+{
+    struct statvfs status;
+
+    return statvfs(path, &status) < 0 && errno == ENOTCONN;
+}
+
 int mountpoint_check(struct options *options, struct tfs_message *message)
 {
     char absolute[PATH_MAX];
     struct stat status;
     const char *path = options->mountpoint;
 
-    if (stat(path, &status) < 0 && errno == ENOTCONN)
+    if (is_dead(path))
         return refuse(message, -EBUSY,
                       "mountpoint '%s' is a mount whose process is gone; run: fusermount3 -u %s",
                       path, path);
     if (!realpath(path, absolute)) {
         int err = -errno;
 
-        return refuse(message, err,
-                      errno == ENOENT ? "mountpoint '%s' does not exist" : "mountpoint '%s': %s",
-                      path, tfs_error_text(err));
+        if (err == -ENOENT)
+            return refuse(message, err, "mountpoint '%s' does not exist", path);
+        return refuse(message, err, "mountpoint '%s': %s", path, tfs_error_text(err));
     }
     if (stat(absolute, &status) < 0 || !S_ISDIR(status.st_mode))
         return refuse(message, -ENOTDIR, "mountpoint '%s' is not a directory", path);

@@ -3,6 +3,7 @@
  * times to live that keep its caches right. Method: fs_fake_kernel.h; requests and replies are
  * looked at byte for byte.
  */
+#include "fs/ioctl.h"
 #include "tests/unit/fs_fake_kernel.h"
 
 #include <errno.h>
@@ -450,6 +451,63 @@ static void a_changed_size_is_answered_with_attributes_to_be_asked_again(void **
     kernel_release(&kernel, inode, out.fh);
 }
 
+/* ---- ioctl ---- */
+
+static int call_block_crcs(uint64_t inode, uint64_t fh, const struct tfs_block_crcs *crcs)
+{
+    const struct fuse_ioctl_in in = {
+        .fh = fh, .cmd = TFS_IOC_BLOCK_CRCS, .in_size = sizeof(*crcs), .out_size = sizeof(*crcs)};
+
+    return kernel_call(&kernel, FUSE_IOCTL, inode,
+                       KERNEL_PARTS(KERNEL_STRUCT(in), {crcs, sizeof(*crcs)}));
+}
+
+static void block_checksums_are_given_to_readers(void **state)
+{
+    struct tfs_block_crcs crcs = {.count_max = 4};
+    struct fuse_open_out writer;
+    uint64_t inode = kernel_create(&kernel, FUSE_ROOT_ID, "f", O_WRONLY, &writer);
+    struct fuse_open_out reader = kernel_open_file(&kernel, inode, O_RDONLY);
+
+    (void)state;
+    assert_int_equal(call_block_crcs(inode, writer.fh, &crcs), -EBADF);
+    assert_int_equal(kernel_write(&kernel, inode, writer.fh, 0, "123456789"), 0);
+    assert_int_equal(call_block_crcs(inode, reader.fh, &crcs), 0);
+    assert_int_equal(kernel.reply_size, sizeof(struct fuse_ioctl_out) + sizeof(crcs));
+    memcpy(&crcs, kernel.reply.body + sizeof(struct fuse_ioctl_out), sizeof(crcs));
+    assert_int_equal(crcs.count, 1);
+    assert_int_equal(crcs.crc[0], 0xE3069283);
+    assert_true(tfs_is_power_of_two(crcs.block_size));
+    kernel_release(&kernel, inode, reader.fh);
+    kernel_release(&kernel, inode, writer.fh);
+}
+
+static void bad_questions_for_block_checksums_are_refused(void **state)
+{
+    struct tfs_block_crcs crcs = {.count_max = 0};
+    struct fuse_ioctl_in in = {.cmd = 4711};
+    struct fuse_open_out out;
+    uint64_t inode = kernel_create(&kernel, FUSE_ROOT_ID, "f", O_RDWR, &out);
+
+    (void)state;
+    assert_int_equal(call_block_crcs(inode, out.fh, &crcs), -EINVAL);
+    crcs.count_max = TFS_BLOCK_CRCS_MAX + 1;
+    assert_int_equal(call_block_crcs(inode, out.fh, &crcs), -EINVAL);
+    crcs.count_max = 1;
+    crcs.flags = 1;
+    assert_int_equal(call_block_crcs(inode, out.fh, &crcs), -EINVAL);
+    in.fh = out.fh;
+    assert_int_equal(kernel_call(&kernel, FUSE_IOCTL, inode, KERNEL_PARTS(KERNEL_STRUCT(in))),
+                     -ENOTTY);
+    in.cmd = TFS_IOC_BLOCK_CRCS;
+    assert_int_equal(kernel_call(&kernel, FUSE_IOCTL, inode, KERNEL_PARTS(KERNEL_STRUCT(in))),
+                     -EINVAL);
+    in.in_size = 1;
+    assert_int_equal(kernel_call(&kernel, FUSE_IOCTL, inode, KERNEL_PARTS(KERNEL_STRUCT(in))),
+                     -EINVAL); /* not as long as it says */
+    kernel_release(&kernel, inode, out.fh);
+}
+
 /* ---- what libfuse 3.14 does not know ---- */
 
 static void syncfs_is_answered(void **state)
@@ -645,6 +703,8 @@ int main(void)
         NEW_KERNEL(a_write_that_drops_setuid_tells_the_kernel_first),
         NEW_KERNEL(truncating_by_open_drops_setuid),
         NEW_KERNEL(a_changed_size_is_answered_with_attributes_to_be_asked_again),
+        NEW_KERNEL(block_checksums_are_given_to_readers),
+        NEW_KERNEL(bad_questions_for_block_checksums_are_refused),
         NEW_KERNEL(syncfs_is_answered),
         NEW_KERNEL(tmpfile_gives_an_open_file_without_a_name),
         NEW_KERNEL(statx_has_the_time_of_birth),
