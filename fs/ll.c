@@ -2,6 +2,7 @@
  */
 #include "fs/ll.h"
 
+#include "fs/ioctl.h"
 #include "fs/ll_reply.h"
 #include "store/base/error.h"
 #include "store/base/log.h"
@@ -140,6 +141,14 @@ static bool flush_is_data(const struct fuse_in_header *header, size_t size)
     return ((const struct ll_file *)(uintptr_t)in->fh)->is_written;
 }
 
+/* Not the question whether a file is a terminal, which Python asks at every open(). */
+static bool ioctl_is_data(const struct fuse_in_header *header, size_t size)
+{
+    const struct fuse_ioctl_in *in = (const struct fuse_ioctl_in *)(const void *)(header + 1);
+
+    return size >= sizeof(*header) + sizeof(*in) && in->cmd == TFS_IOC_BLOCK_CRCS;
+}
+
 bool ll_is_data(void *context, const struct fuse_in_header *header, size_t size)
 {
     (void)context;
@@ -161,8 +170,9 @@ bool ll_is_data(void *context, const struct fuse_in_header *header, size_t size)
     case FUSE_RENAME2:
     case FUSE_LINK:
     case FUSE_SYNCFS:
-    case FUSE_IOCTL:
         return true;
+    case FUSE_IOCTL:
+        return ioctl_is_data(header, size);
     default:
         return false;
     }

@@ -1,11 +1,14 @@
 /*
  * Requests that libfuse 3.14 does not know, or gets wrong, answered from their bytes:
  *
- *   SYNCFS    the kernel sends it for some mounts only (virtiofs; fuseblk from Linux 6.18)
- *   TMPFILE   a file without a name
- *   STATX     attributes with the time of birth
- *   SETXATTR  libfuse 3.14.0 takes the newer, longer header for granted, and finds the name 8 bytes
- *             too late where the older one is sent. We look at what was agreed.
+ *   SYNCFS     the kernel sends it for some mounts only (virtiofs; fuseblk from Linux 6.18)
+ *   TMPFILE    a file without a name
+ *   STATX      attributes with the time of birth
+ *   SETXATTR   libfuse 3.14.0 takes the newer, longer header for granted, and finds the name 8
+ *              bytes too late where the older one is sent; we look at what was agreed
+ *   INTERRUPT  no request is given up half way, and one that waits at the gate is unknown to
+ *              libfuse, which would send the interrupt back again and again; the kernel is told
+ *              once that it need not ask
  *
  * The bytes are the kernel's, but lengths are checked all the same: a wrong one must not make us
  * read behind the message.
@@ -229,6 +232,9 @@ bool ll_raw(struct ll *ll, const struct fuse_in_header *header, size_t size)
     };
 
     switch (header->opcode) {
+    case FUSE_INTERRUPT:
+        ll_reply_never(ll, header->unique);
+        return true;
     case FUSE_SYNCFS:
         raw_syncfs(&raw);
         return true;

@@ -197,6 +197,14 @@ void ll_reply_offset(fuse_req_t req, uint64_t offset)
     (void)fuse_reply_lseek(req, (off_t)offset); /* nothing was given */
 }
 
+void ll_reply_never(struct ll *ll, uint64_t unique)
+{
+    struct fuse_out_header header = {.len = sizeof(header), .error = -ENOSYS, .unique = unique};
+    const struct iovec iov = {&header, sizeof(header)};
+
+    (void)protocol_writev(&ll->protocol, ll->fd, &iov, 1); /* if not, it comes again */
+}
+
 int ll_reply_raw(struct ll *ll, uint64_t unique, int err, const void *data, size_t size)
 {
     struct fuse_out_header header = {.unique = unique, .error = -errno_for_kernel(err)};

@@ -47,6 +47,9 @@ void ll_reply_offset(fuse_req_t req, uint64_t offset);
  * negative errno of writev(2). */
 int ll_reply_raw(struct ll *ll, uint64_t unique, int err, const void *data, size_t size);
 
+/* Requests of this kind are not to come again. */
+void ll_reply_never(struct ll *ll, uint64_t unique);
+
 /* How long the kernel may keep attributes: take a stamp, fetch them, ask. */
 uint64_t ll_attr_stamp(const struct ll *ll);
 uint64_t ll_attr_timeout(const struct ll *ll, uint64_t inode, uint64_t stamp);

@@ -11,7 +11,7 @@
  *
  * 1. At most reader_count threads read at a time and, while any thread is idle, at least one does.
  *    The idle ones are called last in, first out. A wait queue of all threads at the device would
- *    be served round robin: each request in another, cold, megabyte of memory.
+ *    be served round robin, each request in another megabyte: all of them would be touched.
  * 2. At most thread_count - reserve_count threads serve data requests (gate.h). The others are for
  *    requests that take microseconds.
  * 3. Memory is bounded by the pool (request.h). When all buffers wait in the queue, reading stops

@@ -132,6 +132,20 @@ static int fail(struct tfs_message *message, int err, const char *mountpoint, co
     return err;
 }
 
+/* What libfuse has to say once we are mounted, with --debug every request. */
+__attribute__((format(printf, 2, 0))) static void
+log_of_libfuse(enum fuse_log_level level, const char *format, va_list arguments)
+{
+    char line[512];
+    size_t length;
+
+    (void)vsnprintf(line, sizeof(line), format, arguments); /* cut if too long */
+    length = strlen(line);
+    if (length > 0 && line[length - 1] == '\n')
+        line[length - 1] = '\0';
+    tfs_log(level <= FUSE_LOG_ERR ? TFS_LOG_WARN : TFS_LOG_DEBUG, "libfuse: %s", line);
+}
+
 int mount_open(struct ll *ll, const struct options *options, struct tfs_message *message)
 {
     char why[1024];
@@ -148,6 +162,7 @@ int mount_open(struct ll *ll, const struct options *options, struct tfs_message 
         ll->session = NULL;
         return fail(message, -EIO, options->mountpoint, why[0] ? why : "the kernel refuses");
     }
+    fuse_set_log_func(log_of_libfuse);
     ll->fd = fuse_session_fd(ll->session);
     err = fuse_session_custom_io(ll->session, ll_custom_io(), ll->fd);
     if (err != 0) {

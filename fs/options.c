@@ -509,7 +509,7 @@ void options_print_help(FILE *stream)
 
         if (!option->help)
             continue;
-        (void)fprintf(stream, "  %s%-21s  %s%s%s%s\n", takes_value(option->kind) ? "  " : "  ",
-                      option->name, option->help, *value ? " [" : "", value, *value ? "]" : "");
+        (void)fprintf(stream, "    %-21s  %s%s%s%s\n", option->name, option->help,
+                      *value ? " [" : "", value, *value ? "]" : "");
     }
 }

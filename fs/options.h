@@ -14,7 +14,7 @@
 #include <stdio.h>
 
 struct options {
-    struct tfs_volume_options volume; /* .path is set by options_complete_store() */
+    struct tfs_volume_options volume; /* .path is set by mountpoint_resolve_store() */
     char store[PATH_MAX];             /* as given, later absolute; empty: not given */
     char mountpoint[PATH_MAX];        /* as given; absolute after mountpoint_check() */
     char fsname[PATH_MAX];            /* the source in /proc/mounts; empty: the store */

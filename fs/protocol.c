@@ -1,5 +1,7 @@
 #include "fs/protocol.h"
 
+#include "store/base/log.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -31,6 +33,19 @@ void protocol_see_request(struct protocol *protocol, const void *message, size_t
     protocol->offered = flags_join(init.flags, init.flags2);
 }
 
+static ssize_t send_reply(int fd, const struct iovec *iov, int count)
+{
+    ssize_t written = writev(fd, iov, count);
+    int err = errno;
+
+    /* ENOENT: the caller gave up; ENODEV, ECONNABORTED: the mount is gone. EINVAL would be our bug.
+     */
+    if (written < 0 && err == EINVAL)
+        tfs_error("the kernel refuses a reply of %d parts", count);
+    errno = err;
+    return written;
+}
+
 static void patch(struct protocol *protocol, struct fuse_init_out *out)
 {
     uint64_t extra = flags_wanted & protocol->offered;
@@ -54,23 +69,23 @@ ssize_t protocol_writev(struct protocol *protocol, int fd, const struct iovec *i
     ssize_t written;
 
     if (protocol->is_agreed)
-        return writev(fd, iov, count);
+        return send_reply(fd, iov, count);
 
     memcpy(&header, iov[0].iov_base, sizeof(header));
     if (protocol->init_unique == 0 || header.unique != protocol->init_unique)
-        return writev(fd, iov, count);
+        return send_reply(fd, iov, count);
     if (header.error != 0) {
         protocol->init_error = header.error;
-        return writev(fd, iov, count);
+        return send_reply(fd, iov, count);
     }
     /* A short answer is for kernels before 4.2 (minor < 23), a refused major version likewise. */
     if (count != 2 || iov[1].iov_len != sizeof(out)) {
         protocol->init_error = -EPROTO;
-        return writev(fd, iov, count);
+        return send_reply(fd, iov, count);
     }
     memcpy(&out, iov[1].iov_base, sizeof(out));
     patch(protocol, &out);
-    written = writev(fd, patched, 2);
+    written = send_reply(fd, patched, 2);
     if (written < 0)
         protocol->init_error = -errno;
     else

@@ -4,7 +4,7 @@
  * tests.
  *
  * It is complete as far as the kernel can see, but makes no promise of durability, knows no budget,
- * and inherits no ACLs.
+ * inherits no ACLs, and a read may see a part of a write that races with it.
  */
 #ifndef TFS_BENCH_MEMSTORE_H
 #define TFS_BENCH_MEMSTORE_H

@@ -510,6 +510,15 @@ static void bad_questions_for_block_checksums_are_refused(void **state)
 
 /* ---- what libfuse 3.14 does not know ---- */
 
+static void interrupts_are_not_wanted(void **state)
+{
+    const struct fuse_interrupt_in in = {.unique = 1};
+
+    (void)state;
+    assert_int_equal(kernel_call(&kernel, FUSE_INTERRUPT, 0, KERNEL_PARTS(KERNEL_STRUCT(in))),
+                     -ENOSYS);
+}
+
 static void syncfs_is_answered(void **state)
 {
     const struct fuse_syncfs_in in = {.padding = 0};
@@ -705,6 +714,7 @@ int main(void)
         NEW_KERNEL(a_changed_size_is_answered_with_attributes_to_be_asked_again),
         NEW_KERNEL(block_checksums_are_given_to_readers),
         NEW_KERNEL(bad_questions_for_block_checksums_are_refused),
+        NEW_KERNEL(interrupts_are_not_wanted),
         NEW_KERNEL(syncfs_is_answered),
         NEW_KERNEL(tmpfile_gives_an_open_file_without_a_name),
         NEW_KERNEL(statx_has_the_time_of_birth),
