@@ -46,11 +46,14 @@ int ll_init(struct ll *ll, struct tfs_volume *volume)
     ll->volume = volume;
     ll->fd = -1;
     ll->hints = calloc(1, sizeof(*ll->hints));
-    if (!ll->hints)
+    if (!ll->hints) {
+        memset(ll, 0, sizeof(*ll));
         return tfs_fail(-ENOMEM, "inode hints");
+    }
     err = notifier_new(invalidate_pages, ll, &ll->notifier);
     if (err < 0) {
         free(ll->hints);
+        memset(ll, 0, sizeof(*ll)); /* nothing to be released */
         return err;
     }
     tfs_mutex_init(&ll->files_lock, TFS_RANK_FS_LOOP);
@@ -58,9 +61,14 @@ int ll_init(struct ll *ll, struct tfs_volume *volume)
     return 0;
 }
 
+void ll_stop(struct ll *ll)
+{
+    notifier_stop(ll->notifier);
+}
+
 void ll_release(struct ll *ll)
 {
-    notifier_free(ll->notifier); /* sends the replies that wait */
+    notifier_free(ll->notifier);
     while (!list_is_empty(&ll->files))
         ll_file_close(ll, list_entry(ll->files.next, struct ll_file, node));
     tfs_mutex_release(&ll->files_lock);

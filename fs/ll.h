@@ -76,7 +76,10 @@ static inline struct ll_file *ll_file_of(const struct fuse_file_info *fi)
 /* Errors: -ENOMEM, -EAGAIN. */
 TFS_MUST_CHECK int ll_init(struct ll *ll, struct tfs_volume *volume);
 
-/* Closes what the kernel has left open. After the loop has ended. */
+/* No page of the kernel's cache is dropped any more. Before the loop ends. */
+void ll_stop(struct ll *ll);
+
+/* Closes what the kernel has left open. After ll_stop(), and after the loop has ended. */
 void ll_release(struct ll *ll);
 
 /* The operations for fuse_session_new() and the writev/read hooks for fuse_session_custom_io(). */

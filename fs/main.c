@@ -147,6 +147,8 @@ static int server_stop(struct server *server)
     int loop_err = 0;
     int err;
 
+    if (server->ll.volume)
+        ll_stop(&server->ll);
     if (server->loop) {
         loop_stop(server->loop);
         loop_err = loop_join(server->loop);

@@ -84,7 +84,7 @@ int notifier_new(notifier_invalidate_pages *invalidate, void *context, struct no
     return 0;
 }
 
-void notifier_free(struct notifier *notifier)
+void notifier_stop(struct notifier *notifier)
 {
     if (!notifier)
         return;
@@ -93,6 +93,13 @@ void notifier_free(struct notifier *notifier)
     tfs_cond_broadcast(&notifier->changed);
     tfs_mutex_unlock(&notifier->lock);
     (void)pthread_join(notifier->thread, NULL);
+}
+
+void notifier_free(struct notifier *notifier)
+{
+    if (!notifier)
+        return;
+    assert(notifier->is_ending && notifier->count == 0);
     tfs_cond_release(&notifier->changed);
     tfs_mutex_release(&notifier->lock);
     free(notifier);
@@ -100,12 +107,18 @@ void notifier_free(struct notifier *notifier)
 
 void notifier_push(struct notifier *notifier, const struct notifier_task *task)
 {
+    bool is_ending;
+
     tfs_mutex_lock(&notifier->lock);
-    while (notifier->count == TASKS_MAX)
+    while (notifier->count == TASKS_MAX && !notifier->is_ending)
         tfs_cond_wait(&notifier->changed, &notifier->lock);
-    assert(!notifier->is_ending);
-    notifier->tasks[(notifier->first + notifier->count) % TASKS_MAX] = *task;
-    notifier->count++;
-    tfs_cond_broadcast(&notifier->changed);
+    is_ending = notifier->is_ending;
+    if (!is_ending) {
+        notifier->tasks[(notifier->first + notifier->count) % TASKS_MAX] = *task;
+        notifier->count++;
+        tfs_cond_broadcast(&notifier->changed);
+    }
     tfs_mutex_unlock(&notifier->lock);
+    if (is_ending)
+        task->done(task->argument, task->size);
 }

@@ -26,12 +26,18 @@ struct notifier_task {
     void *argument;
 };
 
-/* Starts the thread. Ownership: returned; notifier_free(), which accepts NULL.
- * Errors: -ENOMEM, -EAGAIN. */
+/* Starts the thread. Ownership: returned; notifier_stop(), notifier_free(),
+ * which accept NULL. Errors: -ENOMEM, -EAGAIN. */
 TFS_MUST_CHECK int notifier_new(notifier_invalidate_pages *invalidate, void *context,
                                 struct notifier **ret);
 
-/* Does what is queued, then ends the thread. */
+/*
+ * Does what is queued, then ends the thread; tasks that come later are done without telling. To be
+ * called while READs are still served: the kernel may be waiting for one.
+ */
+void notifier_stop(struct notifier *notifier);
+
+/* Only after notifier_stop(). */
 void notifier_free(struct notifier *notifier);
 
 /* Queue a task. Waits while the queue is full; so never from within `done`. Threads: any. */

@@ -12,3 +12,4 @@ tfs_add_unit_test(test_fs_counters SOURCES test_fs_counters.c LINK tfs_fs tfs_te
 tfs_add_unit_test(test_fs_mount SOURCES test_fs_mount.c)
 target_compile_definitions(test_fs_mount PRIVATE TFS_TEST_MEMFS="$<TARGET_FILE:memfs>")
 add_dependencies(test_fs_mount memfs)
+tfs_add_unit_test(test_fs_notifier SOURCES test_fs_notifier.c LINK tfs_fs tfs_test_store)
