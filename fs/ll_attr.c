@@ -77,6 +77,10 @@ static void setattr_from_fuse(const struct stat *from, int to_set, struct tfs_se
         if (to_set & fields[i].fuse)
             wanted |= fields[i].field;
     }
+    /* chown(2) to -1, -1 changes no owner and drops privileges all the same: nothing else asks for
+     * nothing. */
+    if (wanted == 0)
+        wanted = TFS_SET_KILL_PRIVILEGES;
     /* The kernel sends "now" together with the time; only one of them is meant. */
     if (wanted & TFS_SET_ATIME_NOW)
         wanted &= ~(uint32_t)TFS_SET_ATIME;

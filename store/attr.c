@@ -3,6 +3,7 @@
  */
 #include "store/acl.h"
 #include "store/base/error.h"
+#include "store/commit.h"
 #include "store/data.h"
 #include "store/namespace.h"
 #include "store/shape.h"
@@ -29,7 +30,7 @@ static void set_times(struct meta_inode *record, const struct tfs_setattr *chang
  * chown(2)). */
 static void kill_privileges(struct meta_inode *record)
 {
-    if (!S_ISREG(record->mode))
+    if (S_ISDIR(record->mode))
         return;
     record->mode &= ~(uint32_t)S_ISUID;
     if (record->mode & S_IXGRP)
@@ -105,6 +106,8 @@ static int set_pinned(struct tfs_volume *volume, struct tfs_inode *inode,
     if (wanted->fields & TFS_SET_SIZE) {
         int err = shape_truncate(volume, inode, wanted->size);
 
+        if (!err && !inode_is_open(volume, inode))
+            err = commit_inode(volume, inode, COMMIT_ORDERED); /* no close will do it */
         if (err)
             return err;
     }

@@ -340,13 +340,14 @@ void chunk_discard_locked(struct tfs_volume *volume, struct tfs_chunk *chunk, ui
     for (uint32_t i = 0; i < CHUNK_SLOTS_MAX; i++) {
         struct chunk_slot *slot = &chunk->slots[i];
         uint32_t base = i * FRAME_BUFFER_SIZE;
+        uint32_t cut = offset > base ? offset - base : 0;
 
-        if (base + slot->to > offset)
-            slot->to = offset > base ? offset - base : 0;
+        if (slot->to > cut)
+            slot->to = cut;
         if (slot->from >= slot->to)
             empty_slot(volume, slot);
-        else if (slot->whole && slot->to < FRAME_BUFFER_SIZE)
-            memset(slot->buffer + slot->to, 0, FRAME_BUFFER_SIZE - slot->to);
+        else if (slot->whole && cut < FRAME_BUFFER_SIZE)
+            memset(slot->buffer + cut, 0, FRAME_BUFFER_SIZE - cut);
         dirty = dirty || slot->buffer;
     }
     if (chunk->dirty && !dirty) {

@@ -3,7 +3,7 @@
  *
  * 1. Extents are sorted by first_block and do not overlap; visible_size is at least 1.
  * 2. An extent shows only blocks that its frame has, and at most the frame's raw bytes.
- * 3. An inline frame is shown from its first block on, so that it is never split.
+ * 3. Extents that show parts of one inline frame carry a copy of it each.
  */
 #include "store/row.h"
 
@@ -143,7 +143,7 @@ static void row_append(struct row_builder *builder, const struct extent *extent)
     }
 }
 
-/* Room for everything of `row` twice split, and for one more. */
+/* Room for all of `row` with each extent split in two, and for one more. */
 static int builder_init(struct row_builder *builder, const struct tfs_row *row,
                         const struct extent *added)
 {
@@ -151,7 +151,7 @@ static int builder_init(struct row_builder *builder, const struct tfs_row *row,
     size_t bytes = added ? inline_size(added) : 0;
 
     for (uint32_t i = 0; row && i < row->extent_count; i++)
-        bytes += inline_size(&row->extents[i]);
+        bytes += 2 * inline_size(&row->extents[i]);
     builder->row = row_new(extents_max, bytes);
     if (!builder->row)
         return -ENOMEM;
@@ -324,8 +324,6 @@ static bool extent_is_sane(const struct extent *extent, const struct row_shape *
     uint64_t frame_start = (uint64_t)extent->frame_block * shape->block_size;
 
     if (!frame_ref_is_sane(frame, shape->block_size) || extent->visible_size == 0)
-        return false;
-    if (frame->segment == 0 && extent->frame_block != 0)
         return false;
     return start + extent->visible_size <= shape->chunk_size &&
            frame_start + extent->visible_size <= frame->raw_size;

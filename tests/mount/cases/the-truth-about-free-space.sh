@@ -23,12 +23,13 @@ mkdir "$STORE"
 mib=$((1024 * 1024))
 
 near "$(total_bytes "$MNT")" "$(total_bytes "$WORK/disk")" $mib "size"
-near "$(free_bytes "$MNT")" "$(free_bytes "$WORK/disk")" $mib "free at first"
+# A reserve of 4 MiB or a 64th of the disk is kept for the index.
+near "$(free_bytes "$MNT")" "$(free_bytes "$WORK/disk")" $((5 * mib)) "free at first"
 before=$(free_bytes "$MNT")
 random_file "$MNT/file" $((64 * mib))
 sync -f "$MNT"
 near "$(free_bytes "$MNT")" $((before - 64 * mib)) $((8 * mib)) "free after 64 MiB"
-near "$(free_bytes "$MNT")" "$(free_bytes "$WORK/disk")" $((2 * mib)) "free, as the disk says"
+near "$(free_bytes "$MNT")" "$(free_bytes "$WORK/disk")" $((6 * mib)) "free, as the disk says"
 rm "$MNT/file"
 is_free_again() {
     sync -f "$MNT"
