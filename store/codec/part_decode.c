@@ -43,7 +43,7 @@ static const uint8_t *take(struct part_reader *reader, uint32_t size)
 static int part_header_read(struct part_reader *reader, uint32_t raw_left, struct part *ret)
 {
     const uint8_t *header = take(reader, PART_HEADER_SIZE);
-    struct part part;
+    struct part part = {.table = NULL};
     uint8_t transform;
 
     if (!header)
@@ -143,7 +143,7 @@ static int planes_decode(struct part_reader *reader, const struct part *part, ui
 static int part_decode(struct part_reader *reader, uint32_t raw_left, uint8_t *dst,
                        uint32_t *ret_raw_size)
 {
-    struct part part;
+    struct part part = {.table = NULL};
     const uint8_t *literals;
     int err;
 
@@ -174,7 +174,7 @@ int parts_decode(struct codec_ctx *ctx, const uint8_t *stored, uint32_t stored_s
     uint32_t done = 0;
 
     while (done < raw_size) {
-        uint32_t part_size;
+        uint32_t part_size = 0;
         int err = part_decode(&reader, raw_size - done, dst + done, &part_size);
 
         if (err < 0)

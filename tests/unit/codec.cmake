@@ -17,3 +17,13 @@ foreach(name test_frame_golden test_codec_sizes)
     target_compile_definitions(${name} PRIVATE
         "TFS_GOLDEN_DIRECTORY=\"${PROJECT_SOURCE_DIR}/tests/golden\"")
 endforeach()
+
+# The golden frames again, read by a program that knows docs/FORMAT.md only.
+find_package(Python3 COMPONENTS Interpreter)
+find_program(ZSTD_PROGRAM zstd)
+if(Python3_Interpreter_FOUND AND ZSTD_PROGRAM)
+    file(GLOB golden_frames CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/golden/frame_*.bin")
+    add_test(NAME test_frame_specification COMMAND Python3::Interpreter
+        "${PROJECT_SOURCE_DIR}/tests/golden/read_frame.py" "${ZSTD_PROGRAM}" ${golden_frames})
+    set_tests_properties(test_frame_specification PROPERTIES LABELS unit TIMEOUT 120)
+endif()
