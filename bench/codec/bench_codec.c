@@ -7,7 +7,7 @@
  * with the original.
  */
 #include "bench/codec/bound.h"
-#include "bench/codec/tensor_data.h"
+#include "bench/codec/data.h"
 #include "store/codec/codec_ctx.h"
 #include "store/codec/frame.h"
 #include "store/codec/probe.h"
@@ -26,6 +26,7 @@ enum {
     CODECS_MAX = 8,
     SETS_MAX = 32,
     SEED = 20240501,
+    SET_TEXT_SIZE = 4096,
     /* gzip is so slow that it gets one chunk of so many. */
     GZIP_SHARE = 16,
     BASE_LEVEL = 3,
@@ -289,7 +290,7 @@ static void report_codec(const struct bench *bench, const char *set, unsigned co
 static void run_set(struct bench *bench, const char *set, unsigned element_size)
 {
     const struct options *options = bench->options;
-    double bound = data_bound(bench->raw, options->size, element_size);
+    double bound = bound_of_planes(bench->raw, options->size, element_size);
 
     memset(&bench->stats, 0, sizeof(bench->stats));
     for (unsigned codec = 0; codec < options->codec_count; codec++)
@@ -324,25 +325,42 @@ static void load_file(struct bench *bench, const char *path)
     (void)fclose(file); /* read only, nothing to lose */
 }
 
+static unsigned long parse_number(const char *text, unsigned long min, unsigned long max)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+
+    if (*text == '\0' || *end != '\0' || value < min || value > max)
+        die("a number is outside of its limits");
+    return value;
+}
+
 /* A set is the name of a data_kind, or NAME=ELEMENT_SIZE=PATH. */
 static void prepare_and_run(struct bench *bench, const char *set)
 {
     struct data_random random = {.state = SEED};
     enum data_kind kind;
-    char name[32];
+    char text[SET_TEXT_SIZE];
+    char *size_text, *path;
     unsigned element_size;
-    int path_at = 0;
 
     if (data_kind_parse(set, &kind) == 0) {
         data_fill(&random, kind, bench->raw, bench->options->size);
         run_set(bench, set, data_element_size(kind));
         return;
     }
-    if (sscanf(set, "%31[^=]=%u=%n", name, &element_size, &path_at) < 2 || path_at == 0 ||
-        element_size > 8 || !tfs_is_power_of_two(element_size))
+    (void)snprintf(text, sizeof(text), "%s", set); /* a longer path is not found then */
+    size_text = strchr(text, '=');
+    path = size_text ? strchr(size_text + 1, '=') : NULL;
+    if (!path)
         die("a data set is a kind, or NAME=ELEMENT_SIZE=PATH");
-    load_file(bench, set + path_at);
-    run_set(bench, name, element_size);
+    *size_text++ = '\0';
+    *path++ = '\0';
+    element_size = (unsigned)parse_number(size_text, 1, PLANES_MAX);
+    if (!tfs_is_power_of_two(element_size))
+        die("elements are of 1, 2, 4 or 8 bytes");
+    load_file(bench, path);
+    run_set(bench, text, element_size);
 }
 
 static void options_parse_codecs(struct options *options, char *list)
@@ -353,16 +371,6 @@ static void options_parse_codecs(struct options *options, char *list)
             codec_spec_parse(name, &options->codecs[options->codec_count++]) < 0)
             die("unknown codec, or too many");
     }
-}
-
-static unsigned long parse_number(const char *text, unsigned long min, unsigned long max)
-{
-    char *end;
-    unsigned long value = strtoul(text, &end, 10);
-
-    if (*text == '\0' || *end != '\0' || value < min || value > max)
-        die("a number is outside of its limits");
-    return value;
 }
 
 static void options_parse(struct options *options, int argc, char **argv)

@@ -38,7 +38,7 @@ static double block_bytes(const uint8_t *block, size_t size, unsigned width_log,
     return sum;
 }
 
-double data_bound(const uint8_t *data, size_t size, unsigned element_size)
+double bound_of_planes(const uint8_t *data, size_t size, unsigned element_size)
 {
     unsigned width_log = (unsigned)__builtin_ctz(element_size);
     uint8_t *scratch = malloc(FRAME_BLOCK_SIZE_MAX);

@@ -13,6 +13,6 @@
  *
  * Returns: the share of `size`, 0..1.
  */
-double data_bound(const uint8_t *data, size_t size, unsigned element_size);
+double bound_of_planes(const uint8_t *data, size_t size, unsigned element_size);
 
 #endif

@@ -61,7 +61,7 @@ int block_decode(struct codec_ctx *ctx, const struct frame_block *block, const u
     case CODEC_METHOD_ZSTD:
         return codec_zstd_decompress(ctx, stored, block->stored_size, dst, block->raw_size);
     case CODEC_METHOD_PLANES:
-        return parts_decode(ctx, stored, block->stored_size, dst, block->raw_size);
+        return part_decode_all(ctx, stored, block->stored_size, dst, block->raw_size);
     default:
         return tfs_fail(-EUCLEAN, "block %u: method %d", block->index, (int)block->method);
     }

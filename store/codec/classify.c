@@ -74,14 +74,14 @@ static bool lanes_alike(const struct probe_signature *signature, unsigned a, uns
 
 static uint8_t find_width_log(const struct probe_signature *signature)
 {
-    for (uint8_t width_log = 0; width_log < PLANES_WIDTH_LOG_MAX; width_log++) {
+    for (unsigned width_log = 0; width_log < PLANES_WIDTH_LOG_MAX; width_log++) {
         unsigned width = 1u << width_log;
         bool alike = true;
 
         for (unsigned lane = 0; alike && lane + width < PROBE_LANES; lane++)
             alike = lanes_alike(signature, lane, lane + width);
         if (alike)
-            return width_log;
+            return (uint8_t)width_log;
     }
     return PLANES_WIDTH_LOG_MAX;
 }
@@ -446,7 +446,7 @@ static void signature_refine(const uint8_t *data, struct probe_segment *segment)
         probe_signature_add(&segment->signature, data, at, segment->end - at);
 }
 
-int classify(struct codec_ctx *ctx, const uint8_t *data, struct probe_segment *segment)
+int classify_segment(struct codec_ctx *ctx, const uint8_t *data, struct probe_segment *segment)
 {
     struct part_plan *plan = &segment->plan;
     unsigned top = 0;

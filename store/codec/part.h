@@ -69,7 +69,7 @@ TFS_MUST_CHECK int64_t part_encode(struct codec_ctx *ctx, struct part_plan *plan
                                    const struct part_raw *raw, uint8_t *dst, size_t capacity);
 
 /* Decode all parts of a block; for any bytes. Errors: -EUCLEAN, -ENOMEM. */
-TFS_MUST_CHECK int parts_decode(struct codec_ctx *ctx, const uint8_t *stored, uint32_t stored_size,
-                                uint8_t *dst, uint32_t raw_size);
+TFS_MUST_CHECK int part_decode_all(struct codec_ctx *ctx, const uint8_t *stored,
+                                   uint32_t stored_size, uint8_t *dst, uint32_t raw_size);
 
 #endif

@@ -167,8 +167,8 @@ static int part_decode(struct part_reader *reader, uint32_t raw_left, uint8_t *d
     return 0;
 }
 
-int parts_decode(struct codec_ctx *ctx, const uint8_t *stored, uint32_t stored_size, uint8_t *dst,
-                 uint32_t raw_size)
+int part_decode_all(struct codec_ctx *ctx, const uint8_t *stored, uint32_t stored_size,
+                    uint8_t *dst, uint32_t raw_size)
 {
     struct part_reader reader = {.ctx = ctx, .at = stored, .left = stored_size};
     uint32_t done = 0;

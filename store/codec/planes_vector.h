@@ -19,7 +19,7 @@
 #define PLANES_INLINE static inline __attribute__((always_inline))
 
 /* The vector that holds plane k after unzipping, and from which zipping starts. */
-PLANES_INLINE unsigned plane_slot(unsigned k, unsigned width)
+PLANES_INLINE unsigned planes_slot(unsigned k, unsigned width)
 {
     unsigned slot = 0;
 
@@ -29,7 +29,7 @@ PLANES_INLINE unsigned plane_slot(unsigned k, unsigned width)
 }
 
 /* One level of unzipping: in each group of vectors, the even bytes to its first half. */
-PLANES_INLINE void level_split(vector v[], unsigned width, unsigned group)
+PLANES_INLINE void planes_level_split(vector v[], unsigned width, unsigned group)
 {
     vector w[PLANES_MAX];
 
@@ -41,7 +41,7 @@ PLANES_INLINE void level_split(vector v[], unsigned width, unsigned group)
         v[i] = w[i];
 }
 
-PLANES_INLINE void level_merge(vector v[], unsigned width, unsigned group)
+PLANES_INLINE void planes_level_merge(vector v[], unsigned width, unsigned group)
 {
     vector w[PLANES_MAX];
 
@@ -55,22 +55,22 @@ PLANES_INLINE void level_merge(vector v[], unsigned width, unsigned group)
 
 /* The levels are written out, because a loop over them keeps compilers from holding v in registers.
  */
-PLANES_INLINE void vectors_split(vector v[], unsigned width)
+PLANES_INLINE void planes_vectors_split(vector v[], unsigned width)
 {
     if (width == 8)
-        level_split(v, width, 8);
+        planes_level_split(v, width, 8);
     if (width >= 4)
-        level_split(v, width, 4);
-    level_split(v, width, 2);
+        planes_level_split(v, width, 4);
+    planes_level_split(v, width, 2);
 }
 
-PLANES_INLINE void vectors_merge(vector v[], unsigned width)
+PLANES_INLINE void planes_vectors_merge(vector v[], unsigned width)
 {
-    level_merge(v, width, 2);
+    planes_level_merge(v, width, 2);
     if (width >= 4)
-        level_merge(v, width, 4);
+        planes_level_merge(v, width, 4);
     if (width == 8)
-        level_merge(v, width, 8);
+        planes_level_merge(v, width, 8);
 }
 
 PLANES_INLINE void planes_split_vectors(const uint8_t *src, size_t count, uint8_t *const planes[],
@@ -86,9 +86,9 @@ PLANES_INLINE void planes_split_vectors(const uint8_t *src, size_t count, uint8_
             if (rotated)
                 v[i] = vector_rotate_left(v[i], width);
         }
-        vectors_split(v, width);
+        planes_vectors_split(v, width);
         for (unsigned k = 0; k < width; k++)
-            vector_store(planes[k] + done, v[plane_slot(k, width)]);
+            vector_store(planes[k] + done, v[planes_slot(k, width)]);
     }
     planes_split_plain(src, done, count, planes, width, rotated);
 }
@@ -102,8 +102,8 @@ PLANES_INLINE void planes_merge_vectors(const uint8_t *const planes[], size_t co
         vector v[PLANES_MAX];
 
         for (unsigned k = 0; k < width; k++)
-            v[plane_slot(k, width)] = vector_load(planes[k] + done);
-        vectors_merge(v, width);
+            v[planes_slot(k, width)] = vector_load(planes[k] + done);
+        planes_vectors_merge(v, width);
         for (unsigned i = 0; i < width; i++) {
             if (rotated)
                 v[i] = vector_rotate_right(v[i], width);

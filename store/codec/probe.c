@@ -234,7 +234,7 @@ int probe_buffer(struct codec_ctx *ctx, struct probe *probe, const uint8_t *data
         if (known && !signatures_differ(&known->signature, &segment->signature)) {
             segment->plan = known->plan;
         } else {
-            err = classify(ctx, data, segment);
+            err = classify_segment(ctx, data, segment);
             if (err < 0)
                 return err;
         }

@@ -60,7 +60,7 @@ void probe_signature_add(struct probe_signature *signature, const uint8_t *data,
 uint32_t probe_rate(const struct probe_signature *signature, unsigned lane, unsigned step);
 
 /* Decide how to store a segment, from its signature and more samples. classify.c. */
-TFS_MUST_CHECK int classify(struct codec_ctx *ctx, const uint8_t *data,
-                            struct probe_segment *segment);
+TFS_MUST_CHECK int classify_segment(struct codec_ctx *ctx, const uint8_t *data,
+                                    struct probe_segment *segment);
 
 #endif

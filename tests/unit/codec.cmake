@@ -3,8 +3,8 @@ add_library(tfs_frame_data STATIC frame_data.c)
 target_link_libraries(tfs_frame_data
     PUBLIC tfs_codec
     PRIVATE tfs_compile)
-target_sources(tfs_frame_data PRIVATE "${PROJECT_SOURCE_DIR}/bench/codec/tensor_data.c")
-set_source_files_properties("${PROJECT_SOURCE_DIR}/bench/codec/tensor_data.c" PROPERTIES COMPILE_OPTIONS -O2)
+target_sources(tfs_frame_data PRIVATE "${PROJECT_SOURCE_DIR}/bench/codec/data.c")
+set_source_files_properties("${PROJECT_SOURCE_DIR}/bench/codec/data.c" PROPERTIES COMPILE_OPTIONS -O2)
 
 tfs_add_unit_test(test_crc32c SOURCES test_crc32c.c LINK tfs_base)
 tfs_add_unit_test(test_codec SOURCES test_codec.c LINK tfs_codec)

@@ -5,7 +5,7 @@
 #ifndef TFS_TESTS_UNIT_FRAME_DATA_H
 #define TFS_TESTS_UNIT_FRAME_DATA_H
 
-#include "bench/codec/tensor_data.h"
+#include "bench/codec/data.h"
 #include "store/codec/frame.h"
 
 /* The raw bytes of a frame in the caller's form: aligned buffers of FRAME_BUFFER_SIZE, and what it

@@ -33,7 +33,7 @@ static void every_documented_specification_is_read_and_written_back(void **state
     assert_parses("gzip", CODEC_GZIP, 6, "gzip:6");
     assert_parses("zstd", CODEC_ZSTD, 3, "zstd:3");
     for (int level = 1; level <= 19; level++) {
-        char text[CODEC_SPEC_TEXT_SIZE];
+        char text[2 * CODEC_SPEC_TEXT_SIZE];
 
         (void)snprintf(text, sizeof(text), "zstd:%d", level);
         assert_parses(text, CODEC_ZSTD, level, text);

@@ -1,7 +1,7 @@
 /*
  * The codec `auto`: it finds each kind of data by itself, at any alignment and in mixtures, is
  * never worse than storing, and gives the same bytes every time. Data is made by
- * bench/codec/tensor_data.h.
+ * bench/codec/data.h.
  */
 #include "store/codec/frame.h"
 #include "tests/unit/frame_data.h"

@@ -1,4 +1,4 @@
-#include "bench/codec/tensor_data.h"
+#include "bench/codec/data.h"
 
 #include "store/base/bytes.h"
 
