@@ -139,6 +139,7 @@ static void take_over(struct sharing *sharing, const struct meta_inode *record)
     target->record.size = record->size;
     target->record.stored_bytes = record->stored_bytes;
     target->data->size = record->size;
+    target->data->base_size = record->size;
     target->data->written_end = tfs_max_u64(target->data->written_end, sharing->target_end);
     chunk_visit_locked(target, forget_row, &range);
     tfs_mutex_unlock(&target->lock);

@@ -40,6 +40,8 @@ int data_new(struct tfs_volume *volume, struct tfs_inode *inode, struct tfs_data
     data->compression = inode->record.compression;
     data->shape = data_shape(inode->record.chunk_size_log2);
     data->size = inode->record.size;
+    data->base_size = inode->record.size;
+    data->lowest_cut = UINT64_MAX;
     data->written_end = inode->record.size;
     data->keep_size = true;
     data->bucket_count = DATA_BUCKETS_MIN;

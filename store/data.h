@@ -18,12 +18,12 @@ struct tfs_data {
     struct codec_spec compression; /* of new frames */
     struct tfs_cond changed;       /* any of the states below; waiters look again */
 
-    uint64_t size; /* what programs see */
-    uint64_t
-        written_end; /* where the last written byte ends; what truncate appended does not count */
-    bool keep_size; /* the full size may be committed: the file was closed, synced or named since it
-                       grew */
-    bool times_changed; /* record has times that are not committed */
+    uint64_t size;        /* what programs see */
+    uint64_t base_size;   /* up to here the rows have what was committed: less after a cut */
+    uint64_t lowest_cut;  /* the smallest size that truncate gave since the last snapshot */
+    uint64_t written_end; /* of written bytes; what truncate appended does not count */
+    bool keep_size;       /* commit the full size: closed, synced or named since it grew */
+    bool times_changed;   /* record has times that are not committed */
 
     bool appending;          /* a write at the end is in progress */
     unsigned active;         /* reads, writes and flushes in progress */

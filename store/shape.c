@@ -236,6 +236,8 @@ static void set_size_locked(struct removal *removal, uint64_t size)
         data->keep_size = false; /* until it is closed or synced: the end was not written */
     } else {
         data->written_end = tfs_min_u64(data->written_end, size);
+        data->base_size = tfs_min_u64(data->base_size, size);
+        data->lowest_cut = tfs_min_u64(data->lowest_cut, size);
     }
     data->size = size;
     file_touch_locked(removal->volume, removal->inode);

@@ -37,7 +37,7 @@ static uint64_t first_unflushed(const struct tfs_chunk *chunk, const struct row_
 static uint64_t size_to_commit_locked(struct tfs_inode *inode, bool full_size)
 {
     struct tfs_data *data = inode->data;
-    uint64_t committed = inode->record.size;
+    uint64_t committed = data->base_size; /* what was cut off since is not there any more */
     uint64_t size = data->size;
     struct list *node;
 
@@ -116,6 +116,7 @@ int snapshot_take(struct tfs_inode *inode, bool full_size, struct snapshot *ret)
     if (inode->data) {
         while (inode->data->exclusive) /* half of a change of shape must not be committed */
             tfs_cond_wait(&inode->data->changed, &inode->lock);
+        inode->data->lowest_cut = UINT64_MAX;
         ret->size = size_to_commit_locked(inode, full_size);
         chunk_visit_locked(inode, take_chunk, ret);
     }
@@ -222,6 +223,7 @@ bool snapshot_apply(struct tfs_volume *volume, struct snapshot *snapshot)
     inode->record.stored_bytes = add_signed(inode->record.stored_bytes, snapshot->stored_delta);
     if (data) {
         inode->record.size = snapshot->size;
+        data->base_size = tfs_min_u64(snapshot->size, data->lowest_cut);
         for (size_t i = 0; i < snapshot->chunk_count; i++)
             finish_chunk_locked(&snapshot->chunks[i], true);
         clean = data->size == snapshot->size && data->chunk_count == 0 && !data->times_changed;
