@@ -184,8 +184,10 @@ static int log_flush(void *context)
 {
     struct tfs_index *index = context;
     char *message = NULL;
-    int err;
+    int err = write_error_get(index);
 
+    if (err < 0)
+        return err;
     rocksdb_flush_wal(index->db, 1, &message);
     err = index_status_take(message, "sync");
     if (err < 0)
@@ -194,14 +196,21 @@ static int log_flush(void *context)
     return err;
 }
 
+static int sync_locked(struct tfs_index *index) TFS_REQUIRES(&index->lock)
+{
+    int err = tfs_group_sync(&index->commits, &index->lock, index->commits.noted, log_flush, index);
+
+    if (err < 0 && index->write_error == 0)
+        index->write_error = err;
+    return err;
+}
+
 int index_sync(struct tfs_index *index)
 {
     int err;
 
     tfs_mutex_lock(&index->lock);
-    err = tfs_group_sync(&index->commits, &index->lock, index->commits.noted, log_flush, index);
-    if (err < 0 && index->write_error == 0)
-        index->write_error = err;
+    err = sync_locked(index);
     tfs_mutex_unlock(&index->lock);
     return err;
 }

@@ -12,13 +12,17 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
+
+static const uint64_t open_space_min = 1 * TFS_MIB;
 
 /* The name of a new directory must be durable before anything in it is called so. */
 static int parent_sync(const char *path)
@@ -69,6 +73,26 @@ static int open_status_take(const struct tfs_index *index, char *message)
     if (message && index_status_parse(message) != -ENOENT)
         tfs_error("index '%s': %s", index->path, message);
     return index_status_take(message, "open");
+}
+
+/*
+ * Opening writes: the manifest, the options, RocksDB's log. The last of these may not fail (see
+ * index_options.c), so an open on a disk that is full already is refused here.
+ */
+static int space_check(const struct tfs_index *index)
+{
+    struct statvfs status;
+    uint64_t free_blocks;
+    uint64_t size;
+
+    if (index->read_only || fstatvfs(index->directory_fd, &status) < 0 || status.f_blocks == 0)
+        return 0; /* nothing known */
+    free_blocks = geteuid() == 0 ? status.f_bfree : status.f_bavail;
+    if (tfs_mul_overflows(free_blocks, status.f_frsize, &size) || size >= open_space_min)
+        return 0;
+    tfs_error("index '%s': %" PRIu64 " bytes left on the disk, %" PRIu64 " are needed to open it",
+              index->path, size, open_space_min);
+    return -ENOSPC;
 }
 
 static int database_open(struct tfs_index *index)
@@ -174,6 +198,9 @@ int index_open(const struct index_options *options, struct tfs_index **ret)
     err = directory_lock(index);
     if (err < 0)
         return err;
+    err = space_check(index);
+    if (err < 0)
+        return err;
     err = database_open(index);
     if (err < 0)
         return err;
@@ -194,8 +221,10 @@ int index_close(struct tfs_index *index)
 
 static void recover_done_locked(struct tfs_index *index, int err) TFS_REQUIRES(&index->lock)
 {
-    index->write_error = err;
-    index->commits.error = err;
+    int down = err == 0 || err == -ENOSPC ? err : -EIO;
+
+    index->write_error = down;
+    index->commits.error = down;
     /* Opening replayed the log into table files and synced them: all that is there now is durable.
      */
     if (err == 0)
@@ -204,8 +233,10 @@ static void recover_done_locked(struct tfs_index *index, int err) TFS_REQUIRES(&
 
 int index_recover(struct tfs_index *index)
 {
-    int err;
+    int err = space_check(index);
 
+    if (err < 0)
+        return err; /* still open, for reading */
     index->create = false;
     database_close(index);
     err = database_open(index);

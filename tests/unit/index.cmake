@@ -2,3 +2,11 @@
 tfs_add_unit_test(test_index SOURCES test_index.c test_index_fixture.c LINK tfs_index)
 tfs_add_unit_test(test_index_scan SOURCES test_index_scan.c test_index_fixture.c LINK tfs_index)
 tfs_add_unit_test(test_index_open SOURCES test_index_open.c test_index_fixture.c LINK tfs_index FORKS)
+tfs_add_unit_test(test_index_threads SOURCES test_index_threads.c test_index_fixture.c
+    LINK tfs_index)
+tfs_add_unit_test(test_index_status
+    SOURCES test_index_status.c test_index_fixture.c small_disk.c
+    LINK tfs_index PkgConfig::ROCKSDB)
+tfs_add_unit_test(test_index_full
+    SOURCES test_index_full.c test_index_fixture.c small_disk.c
+    LINK tfs_index)
