@@ -1,2 +1,7 @@
 # Tests of segment.
 tfs_add_unit_test(test_segment SOURCES test_segment.c test_segment_fixture.c LINK tfs_segment)
+tfs_add_unit_test(test_segment_threads SOURCES test_segment_threads.c test_segment_fixture.c
+    LINK tfs_segment)
+tfs_add_unit_test(test_segment_full
+    SOURCES test_segment_full.c test_segment_fixture.c small_disk.c
+    LINK tfs_segment)
