@@ -27,16 +27,20 @@ int segment_io_error(int system_error)
 
 /*
  * Some filesystems take O_DIRECT at open and refuse the first transfer. Go on buffered then, for
- * ever.
+ * ever. Several threads may be refused at once, so a transfer is repeated even when another one has
+ * turned the flag off.
  *
- * Returns: true when the transfer is to be tried again.
+ * given_up: false at the start of a transfer.
+ * Returns:  true when the transfer is to be tried again.
  */
-static bool direct_give_up(struct tfs_segments *segments, const struct segment_file *file)
+static bool direct_give_up(struct tfs_segments *segments, const struct segment_file *file,
+                           bool *given_up)
 {
     int flags = fcntl(file->fd, F_GETFL);
 
-    if (flags < 0 || !(flags & O_DIRECT))
+    if (*given_up || !segments->options.direct || flags < 0)
         return false;
+    *given_up = true;
     atomic_store_explicit(&segments->direct, false, memory_order_relaxed);
     return fcntl(file->fd, F_SETFL, flags & ~O_DIRECT) == 0;
 }
@@ -52,6 +56,7 @@ int segment_write(struct tfs_segments *segments, const struct segment_file *file
                   size_t size, uint64_t offset)
 {
     size_t done = 0;
+    bool given_up = false;
 
     while (done < size) {
         ssize_t count =
@@ -59,13 +64,14 @@ int segment_write(struct tfs_segments *segments, const struct segment_file *file
 
         if (count < 0 && errno == EINTR)
             continue;
-        if (count < 0 && errno == EINVAL && direct_give_up(segments, file))
+        if (count < 0 && errno == EINVAL && direct_give_up(segments, file, &given_up))
             continue;
         if (count < 0)
             return tfs_fail(segment_io_error(errno),
                             "segment %016" PRIx64 ": write of %zu bytes at %" PRIu64 ": %s",
                             file->number, size, offset, tfs_error_text(-errno));
-        count = (ssize_t)tfs_align_down((uint64_t)count, SEGMENT_ALIGNMENT);
+        if (atomic_load_explicit(&segments->direct, memory_order_relaxed))
+            count = (ssize_t)tfs_align_down((uint64_t)count, SEGMENT_ALIGNMENT);
         if (count == 0)
             return tfs_fail(-EIO, "segment %016" PRIx64 ": write at %" PRIu64 " makes no progress",
                             file->number, offset + done);
@@ -80,20 +86,22 @@ int segment_read(struct tfs_segments *segments, const struct segment_file *file,
                  size_t size, size_t needed, uint64_t offset)
 {
     size_t done = 0;
+    bool given_up = false;
 
     while (done < needed) {
-        size_t from = (size_t)tfs_align_down(done, SEGMENT_ALIGNMENT);
+        bool direct = atomic_load_explicit(&segments->direct, memory_order_relaxed);
+        size_t from = direct ? (size_t)tfs_align_down(done, SEGMENT_ALIGNMENT) : done;
         ssize_t count = pread(file->fd, (char *)buffer + from, size - from, (off_t)(offset + from));
 
         if (count < 0 && errno == EINTR)
             continue;
-        if (count < 0 && errno == EINVAL && direct_give_up(segments, file))
+        if (count < 0 && errno == EINVAL && direct_give_up(segments, file, &given_up))
             continue;
         if (count < 0)
             return tfs_fail(segment_io_error(errno),
                             "segment %016" PRIx64 ": read of %zu bytes at %" PRIu64 ": %s",
                             file->number, size, offset, tfs_error_text(-errno));
-        if (from + (size_t)count <= done)
+        if (from + (size_t)count <= done) /* with O_DIRECT, the same part again */
             return tfs_fail(-EUCLEAN,
                             "segment %016" PRIx64 ": ends at %" PRIu64 ", read up to %" PRIu64,
                             file->number, offset + done, offset + needed);

@@ -1,0 +1,362 @@
+/*
+ * Segments on a system that misbehaves: short and interrupted transfers, O_DIRECT refused, no
+ * preallocation, a sync that fails.
+ *
+ * Method: this program defines the system calls that the segment store uses; each passes through to
+ * the kernel unless a test has armed a fault for it.
+ */
+#include "test_segment_fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct fault {
+    atomic_int count; /* calls that are still to fail; -1: all */
+    int error;        /* 0: do a part only, of `part` bytes */
+    size_t part;
+    atomic_uint calls; /* all, failed ones included */
+};
+
+static struct fault on_pwrite, on_pread, on_fallocate, on_fdatasync, on_fsync;
+static atomic_bool refuse_direct_open;
+
+/* Returns: whether this call is to fail. */
+static bool fault_fires(struct fault *fault)
+{
+    atomic_fetch_add(&fault->calls, 1);
+    if (atomic_load(&fault->count) == 0)
+        return false;
+    if (atomic_load(&fault->count) > 0)
+        atomic_fetch_sub(&fault->count, 1);
+    errno = fault->error;
+    return true;
+}
+
+static void fault_arm(struct fault *fault, int count, int error, size_t part)
+{
+    fault->error = error;
+    fault->part = part;
+    atomic_store(&fault->calls, 0);
+    atomic_store(&fault->count, count);
+}
+
+static int faults_clear(void **state)
+{
+    struct fault *all[] = {&on_pwrite, &on_pread, &on_fallocate, &on_fdatasync, &on_fsync};
+
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(all); i++)
+        fault_arm(all[i], 0, 0, 0);
+    atomic_store(&refuse_direct_open, false);
+    return fixture_set_up(state);
+}
+
+ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
+{
+    if (fault_fires(&on_pwrite)) {
+        if (on_pwrite.error)
+            return -1;
+        size = on_pwrite.part;
+    }
+    return syscall(SYS_pwrite64, fd, data, size, offset);
+}
+
+ssize_t pread(int fd, void *buffer, size_t size, off_t offset)
+{
+    if (fault_fires(&on_pread)) {
+        if (on_pread.error)
+            return -1;
+        size = size < on_pread.part ? size : on_pread.part;
+    }
+    return syscall(SYS_pread64, fd, buffer, size, offset);
+}
+
+int fallocate(int fd, int mode, off_t offset, off_t size)
+{
+    return fault_fires(&on_fallocate) ? -1 : (int)syscall(SYS_fallocate, fd, mode, offset, size);
+}
+
+int fdatasync(int fd)
+{
+    return fault_fires(&on_fdatasync) ? -1 : (int)syscall(SYS_fdatasync, fd);
+}
+
+int fsync(int fd)
+{
+    return fault_fires(&on_fsync) ? -1 : (int)syscall(SYS_fsync, fd);
+}
+
+int openat(int directory, const char *path, int flags, ...)
+{
+    va_list arguments;
+    mode_t mode = 0;
+
+    if (flags & O_CREAT) {
+        va_start(arguments, flags);
+        mode = va_arg(arguments, mode_t);
+        va_end(arguments);
+    }
+    if ((flags & O_DIRECT) && atomic_load(&refuse_direct_open)) {
+        /* As kernels before 6.6 did on tmpfs: the file is there, and the open fails. */
+        int fd = (int)syscall(SYS_openat, directory, path, flags & ~O_DIRECT, mode);
+
+        if (fd >= 0)
+            (void)close(fd);
+        errno = EINVAL;
+        return -1;
+    }
+    return (int)syscall(SYS_openat, directory, path, flags, mode);
+}
+
+static int append_one(struct fixture *fixture, uint64_t seed, struct segment_position *ret)
+{
+    fill(fixture->buffer, 4 * UNIT, seed);
+    return segments_append(fixture->segments, fixture->buffer, 4 * UNIT, ret);
+}
+
+static void a_write_cut_short_or_interrupted_is_finished(void **state)
+{
+    struct fixture *fixture = *state;
+    struct segment_position at;
+
+    fault_arm(&on_pwrite, 2, 0, UNIT);
+    at = append(fixture, 4 * UNIT, 1);
+    assert_stored(fixture, at, 0, 4 * UNIT, 1);
+    fault_arm(&on_pwrite, 3, EINTR, 0);
+    at = append(fixture, 4 * UNIT, 2);
+    assert_stored(fixture, at, 0, 4 * UNIT, 2);
+
+    /* Buffered writes may stop anywhere. */
+    fixture->options.direct = false;
+    fixture_reopen(fixture);
+    fault_arm(&on_pwrite, 1, 0, UNIT + 100);
+    at = append(fixture, 4 * UNIT, 3);
+    assert_stored(fixture, at, 0, 4 * UNIT, 3);
+}
+
+static void a_write_that_makes_no_progress_is_an_error_and_no_endless_loop(void **state)
+{
+    struct fixture *fixture = *state;
+    struct segment_position at;
+
+    fault_arm(&on_pwrite, -1, 0, 0);
+    assert_int_equal(append_one(fixture, 1, &at), -EIO);
+}
+
+static void a_read_cut_short_or_interrupted_is_finished(void **state)
+{
+    struct fixture *fixture = *state;
+    struct segment_position at = append(fixture, 4 * UNIT, 1);
+
+    fault_arm(&on_pread, 2, 0, UNIT);
+    assert_stored(fixture, at, 100, 3 * UNIT, 1);
+    fault_arm(&on_pread, 2, EINTR, 0);
+    assert_stored(fixture, at, 100, 3 * UNIT, 1);
+    fixture->options.direct = false;
+    fixture_reopen(fixture);
+    fault_arm(&on_pread, 3, 0, 1000);
+    assert_stored(fixture, at, 100, 3 * UNIT, 1);
+}
+
+static void a_failed_write_uses_up_its_place_and_the_next_one_goes_behind_it(void **state)
+{
+    struct fixture *fixture = *state;
+    struct segment_position at = {.number = 99};
+
+    fault_arm(&on_pwrite, 1, EIO, 0);
+    assert_int_equal(append_one(fixture, 1, &at), -EIO);
+    assert_int_equal(at.number, 99);
+    at = append(fixture, UNIT, 2);
+    assert_int_equal(at.offset, 4 * UNIT);
+    fault_arm(&on_pwrite, 1, ENOSPC, 0);
+    assert_int_equal(append_one(fixture, 1, &at), -ENOSPC);
+    fault_arm(&on_pwrite, 1, EDQUOT, 0);
+    assert_int_equal(append_one(fixture, 1, &at), -ENOSPC);
+    assert_int_equal(segments_sync(fixture->segments), 0); /* nothing that returned is lost */
+    fault_arm(&on_pread, 1, EIO, 0);
+    at = (struct segment_position){1, 4 * UNIT};
+    assert_int_equal(
+        segments_read(fixture->segments, at, UNIT, fixture->buffer, UNIT, &(const uint8_t *){NULL}),
+        -EIO);
+    assert_stored(fixture, at, 0, UNIT, 2);
+}
+
+static void a_filesystem_that_refuses_direct_io_at_open_is_used_without(void **state)
+{
+    struct fixture *fixture = *state;
+    struct segment_position at;
+
+    atomic_store(&refuse_direct_open, true);
+    at = append(fixture, 2 * UNIT, 1);
+    assert_int_equal(segments_sync(fixture->segments), 0);
+    assert_stored(fixture, at, 10, UNIT, 1);
+    fixture_reopen(fixture);
+    assert_stored(fixture, at, 10, UNIT, 1); /* and when the first open is a reader's */
+}
+
+static void a_filesystem_that_refuses_direct_io_at_the_first_transfer_is_used_without(void **state)
+{
+    struct fixture *fixture = *state;
+    struct segment_position at;
+
+    fault_arm(&on_pwrite, 1, EINVAL, 0);
+    at = append(fixture, 2 * UNIT, 1);
+    assert_stored(fixture, at, 10, UNIT, 1);
+    fixture_reopen(fixture);
+    fault_arm(&on_pread, 1, EINVAL, 0);
+    assert_stored(fixture, at, 10, UNIT, 1);
+
+    /* Refused without O_DIRECT too: an error, not a loop. */
+    fault_arm(&on_pread, -1, EINVAL, 0);
+    assert_int_equal(
+        segments_read(fixture->segments, at, UNIT, fixture->buffer, UNIT, &(const uint8_t *){NULL}),
+        -EIO);
+}
+
+static void a_filesystem_without_preallocation_is_used_without(void **state)
+{
+    struct fixture *fixture = *state;
+    struct segment_position at;
+
+    fault_arm(&on_fallocate, -1, EOPNOTSUPP, 0);
+    at = append(fixture, 4 * UNIT, 1);
+    assert_int_equal(atomic_load(&on_fallocate.calls), 1);
+    (void)append(fixture, 4 * UNIT, 2);
+    assert_int_equal(atomic_load(&on_fallocate.calls), 1); /* not asked again */
+    assert_stored(fixture, at, 0, 4 * UNIT, 1);
+    assert_int_equal(segments_sync(fixture->segments), 0);
+    assert_int_equal(segments_punch(fixture->segments, at, UNIT), -EOPNOTSUPP);
+}
+
+static void preallocation_takes_less_when_a_whole_step_does_not_fit(void **state)
+{
+    struct fixture *fixture = *state;
+    struct segment_position at;
+
+    fault_arm(&on_fallocate, 1, ENOSPC, 0);
+    at = append(fixture, 4 * UNIT, 1);
+    assert_int_equal(atomic_load(&on_fallocate.calls), 2);
+    assert_stored(fixture, at, 0, 4 * UNIT, 1);
+    fault_arm(&on_fallocate, 1, EINTR, 0);
+    (void)append(fixture, 4 * UNIT, 2);
+    fault_arm(&on_fallocate, -1, ENOSPC, 0);
+    assert_int_equal(segments_seal(fixture->segments), 0);
+    assert_int_equal(append_one(fixture, 3, &at), -ENOSPC);
+}
+
+static void a_failed_sync_is_reported_until_it_is_reset(void **state)
+{
+    struct fixture *fixture = *state;
+    struct segment_position at = append(fixture, UNIT, 1);
+
+    fault_arm(&on_fdatasync, 1, EIO, 0);
+    assert_int_equal(segments_sync(fixture->segments), -EIO);
+    assert_int_equal(segments_sync(fixture->segments), -EIO); /* the kernel would say 0 now */
+    assert_int_equal(atomic_load(&on_fdatasync.calls), 1);
+    at = append(fixture, UNIT, 1); /* written again */
+    assert_int_equal(segments_sync(fixture->segments), -EIO);
+    segments_sync_reset(fixture->segments);
+    assert_int_equal(segments_sync(fixture->segments), 0);
+    assert_int_equal(atomic_load(&on_fdatasync.calls), 2);
+    assert_stored(fixture, at, 0, UNIT, 1);
+}
+
+static void a_failed_sync_of_the_directory_is_tried_again_after_the_reset(void **state)
+{
+    struct fixture *fixture = *state;
+
+    (void)append(fixture, UNIT, 1);
+    fault_arm(&on_fsync, 1, EIO, 0);
+    assert_int_equal(segments_sync(fixture->segments), -EIO);
+    segments_sync_reset(fixture->segments);
+    (void)append(fixture, UNIT, 2);
+    assert_int_equal(segments_sync(fixture->segments), 0);
+    assert_int_equal(atomic_load(&on_fsync.calls), 2);
+}
+
+static void closing_reports_the_sync_that_failed(void **state)
+{
+    struct fixture *fixture = *state;
+
+    (void)append(fixture, UNIT, 1);
+    fault_arm(&on_fdatasync, -1, EIO, 0);
+    assert_int_equal(segments_close(TAKE_PTR(fixture->segments)), -EIO);
+    fault_arm(&on_fdatasync, 0, 0, 0);
+}
+
+static void a_sync_costs_one_call_per_dirty_file_and_nothing_when_all_is_durable(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_int_equal(segments_sync(fixture->segments), 0);
+    assert_int_equal(atomic_load(&on_fdatasync.calls), 0);
+    for (uint64_t i = 0; i < 10; i++)
+        (void)append(fixture, UNIT, i);
+    assert_int_equal(segments_sync(fixture->segments), 0);
+    assert_int_equal(atomic_load(&on_fdatasync.calls), 1);
+    assert_int_equal(atomic_load(&on_fsync.calls), 1); /* the new file's name */
+    assert_int_equal(segments_sync(fixture->segments), 0);
+    assert_int_equal(atomic_load(&on_fdatasync.calls), 1);
+    (void)append(fixture, UNIT, 11);
+    assert_int_equal(segments_seal(fixture->segments), 0);
+    (void)append(fixture, UNIT, 12);
+    assert_int_equal(segments_sync(fixture->segments), 0);
+    assert_int_equal(atomic_load(&on_fdatasync.calls), 3);
+    assert_int_equal(atomic_load(&on_fsync.calls), 2);
+}
+
+static pthread_barrier_t together;
+
+static void *sync_thread(void *argument)
+{
+    struct fixture *fixture = argument;
+
+    (void)pthread_barrier_wait(&together);
+    return segments_sync(fixture->segments) == 0 ? NULL : fixture;
+}
+
+static void syncs_that_come_together_share_one_flush(void **state)
+{
+    enum { THREADS = 8 };
+    struct fixture *fixture = *state;
+    pthread_t threads[THREADS];
+    void *failed;
+
+    (void)append(fixture, TFS_MIB / 2, 1);
+    assert_int_equal(pthread_barrier_init(&together, NULL, THREADS), 0);
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, sync_thread, fixture), 0);
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], &failed), 0);
+        assert_null(failed);
+    }
+    (void)pthread_barrier_destroy(&together);
+    assert_int_equal(atomic_load(&on_fdatasync.calls), 1);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, faults_clear, fixture_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_write_cut_short_or_interrupted_is_finished),
+        TEST(a_write_that_makes_no_progress_is_an_error_and_no_endless_loop),
+        TEST(a_read_cut_short_or_interrupted_is_finished),
+        TEST(a_failed_write_uses_up_its_place_and_the_next_one_goes_behind_it),
+        TEST(a_filesystem_that_refuses_direct_io_at_open_is_used_without),
+        TEST(a_filesystem_that_refuses_direct_io_at_the_first_transfer_is_used_without),
+        TEST(a_filesystem_without_preallocation_is_used_without),
+        TEST(preallocation_takes_less_when_a_whole_step_does_not_fit),
+        TEST(a_failed_sync_is_reported_until_it_is_reset),
+        TEST(a_failed_sync_of_the_directory_is_tried_again_after_the_reset),
+        TEST(closing_reports_the_sync_that_failed),
+        TEST(a_sync_costs_one_call_per_dirty_file_and_nothing_when_all_is_durable),
+        TEST(syncs_that_come_together_share_one_flush),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
