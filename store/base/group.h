@@ -19,8 +19,7 @@ struct tfs_group {
     bool running;     /* a thread is flushing, without the mutex */
 };
 
-/* Makes everything written so far durable; called without the mutex. Returns 0 or a negative errno.
- */
+/* Makes everything written so far durable, without the mutex. Returns: 0 or a negative errno. */
 typedef int tfs_group_flush(void *context);
 
 void tfs_group_init(struct tfs_group *group);
@@ -38,8 +37,10 @@ uint64_t tfs_group_note(struct tfs_group *group);
 TFS_MUST_CHECK int tfs_group_sync(struct tfs_group *group, struct tfs_mutex *mutex, uint64_t number,
                                   tfs_group_flush *flush, void *context) TFS_REQUIRES(mutex);
 
-/* Forget the error: the owner has made good what the failed flush may have lost. Threads: the mutex
- * is held. */
+/*
+ * Forget the error: the owner has made good what the failed flush may have lost. Threads: the mutex
+ * is held.
+ */
 void tfs_group_reset(struct tfs_group *group);
 
 #endif

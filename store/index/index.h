@@ -38,21 +38,23 @@ struct index_batch;
 struct index_scan;
 
 struct index_options {
-    const char *path; /* directory; its parent exists */
-    bool create;      /* make it when it is not there; else -ENOENT */
-    bool read_only;   /* no write reaches the directory */
-    uint64_t
-        memory_size_max; /* bytes for memtables and block cache together; at least 8 MiB is used */
+    const char *path;         /* directory; its parent exists */
+    bool create;              /* make it when it is not there; else -ENOENT */
+    bool read_only;           /* no write reaches the directory */
+    uint64_t memory_size_max; /* bytes, for memtables and block cache together; at least 8 MiB */
 };
 
 /*
- * Errors: -ENOENT (not there, not created), -EBUSY (another process has it open), -EUCLEAN (RocksDB
- * calls it corrupt), -EIO, -ENOSPC, -EACCES, -EROFS.
+ * Errors: -ENOENT (not there, not created), -EBUSY (open already, here or in another process;
+ *         readers share), -EUCLEAN (RocksDB calls it corrupt), -EIO, -ENOSPC (less than 1 MiB
+ *         left to write to), -EACCES, -EROFS, -EINVAL (create and read_only).
  */
 TFS_MUST_CHECK int index_open(const struct index_options *options, struct tfs_index **ret);
 
-/* Makes everything durable first. Accepts NULL. Returns the error of that, the index is closed all
- * the same. */
+/*
+ * Makes everything durable first. Accepts NULL. Returns the error of that, the index is closed all
+ * the same.
+ */
 int index_close(struct tfs_index *index);
 
 /* A value that stays valid, borrowed from the index, until index_value_release(). */
@@ -119,8 +121,10 @@ void index_batch_put(struct index_batch *batch, enum index_table table, const vo
 void index_batch_delete(struct index_batch *batch, enum index_table table, const void *key,
                         size_t key_size);
 
-/* Guards: the commit fails with -EEXIST when the key is there, or with -ESTALE when its value does
- * not start with these bytes. */
+/*
+ * Guards: the commit fails with -EEXIST when the key is there, or with -ESTALE when its value does
+ * not start with these bytes.
+ */
 void index_batch_guard_absent(struct index_batch *batch, enum index_table table, const void *key,
                               size_t key_size);
 void index_batch_guard_prefix(struct index_batch *batch, enum index_table table, const void *key,
@@ -130,16 +134,22 @@ void index_batch_guard_prefix(struct index_batch *batch, enum index_table table,
  * Apply the batch. Guards of concurrent commits are checked atomically with their changes.
  *
  * durable: return only after this and every earlier batch survives a power cut. Concurrent durable
- * commits and syncs share one write to the disk. Errors:  -EEXIST, -ESTALE (guards), -ENOSPC, -EIO,
- * -EROFS, -ENOMEM, -EOVERFLOW. Nothing was applied then.
+ *          commits and syncs share one write to the disk.
+ * Errors:  -EEXIST, -ESTALE (guards), -ENOSPC, -EIO, -EROFS, -ENOMEM, -EOVERFLOW. Nothing was
+ *          applied then, with one exception: when the sync of a durable batch fails, the batch is
+ *          visible, and whether it survives a power cut is open until index_recover(), which
+ *          makes it durable. -ENOSPC and -EIO of a write or a sync stay for all later commits
+ *          until then; reads go on.
  */
 TFS_MUST_CHECK int index_commit(struct tfs_index *index, struct index_batch *batch, bool durable);
 
 /* Everything committed before this call becomes durable; free of I/O when it already is. */
 TFS_MUST_CHECK int index_sync(struct tfs_index *index);
 
-/* A number that grows with every commit; what has a number <= index_durable_number() survives a
- * power cut. */
+/*
+ * A number that grows with every commit; what has a number <= index_durable_number() survives a
+ * power cut.
+ */
 uint64_t index_commit_number(struct tfs_index *index);
 uint64_t index_durable_number(struct tfs_index *index);
 
@@ -148,8 +158,10 @@ uint64_t index_memory_used(struct tfs_index *index);
 
 /*
  * After a commit failed with -ENOSPC or -EIO RocksDB refuses further writes; this closes and opens
- * it again in place, once the cause is gone. No scan, value or commit may be in progress. Errors:
- * as index_open().
+ * it again in place, once the cause is gone. No scan, value or commit may be in progress.
+ *
+ * Errors: as index_open(); call it again later. When the disk is still full nothing is closed and
+ *         reads go on; after other errors they fail with -EIO until it succeeds.
  */
 TFS_MUST_CHECK int index_recover(struct tfs_index *index);
 

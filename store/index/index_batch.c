@@ -20,8 +20,10 @@ struct index_batch {
     rocksdb_writebatch_t *scratch;
 };
 
-/* Precedes the key and the value in the buffer; read and written with memcpy, nothing is aligned
- * there. */
+/*
+ * Precedes the key and the value in the buffer; read and written with memcpy, nothing is aligned
+ * there.
+ */
 struct entry_header {
     uint8_t operation;
     uint8_t table;

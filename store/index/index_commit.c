@@ -7,8 +7,11 @@
  * serves commits and index_sync().
  *
  * 1. A commit is noted in the group after RocksDB applied it: a sync that starts later covers it.
- * 2. The first failed write or sync is sticky: RocksDB's state on disk is unknown then, until
- * index_recover().
+ * 2. The first failed write or sync is sticky: what RocksDB has on disk is unknown until
+ *    index_recover().
+ * 3. After a failed write the log is not synced either: RocksDB asserts that nobody uses a file
+ *    again after an error on it. A write that fails in the microsecond between the check here and
+ *    RocksDB's own still ends the process, as a crash would.
  */
 #include "store/base/error.h"
 #include "store/base/log.h"

@@ -24,8 +24,10 @@ struct tfs_index {
     uint64_t memory_size_max;
     int directory_fd; /* holds the lock that keeps other processes out */
 
-    /* Immutable between open and recover, when no other call may run; db is NULL after a failed
-     * recover. */
+    /*
+     * Immutable between open and recover, when no other call may run; db is NULL after a failed
+     * recover.
+     */
     rocksdb_t *db;
     rocksdb_column_family_handle_t *families[INDEX_FAMILY_COUNT];
     rocksdb_cache_t *cache;

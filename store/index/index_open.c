@@ -19,7 +19,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 static const uint64_t open_space_min = 1 * TFS_MIB;
@@ -66,13 +65,27 @@ static int directory_lock(struct tfs_index *index)
     return 0; /* no locks on this filesystem; RocksDB's LOCK file remains */
 }
 
-/* One line with RocksDB's own words: the caller sees only the code, and a person may have to act on
- * the rest. */
+/*
+ * One line with RocksDB's own words: the caller sees only the code, and a person may have to act on
+ * the rest.
+ */
 static int open_status_take(const struct tfs_index *index, char *message)
 {
     if (message && index_status_parse(message) != -ENOENT)
         tfs_error("index '%s': %s", index->path, message);
     return index_status_take(message, "open");
+}
+
+/* Free blocks that statvfs counts may be kept from us, or for us; only asking for some tells. */
+static bool space_is_short(const struct tfs_index *index)
+{
+    int fd = openat(index->directory_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int result = fd >= 0 ? fallocate(fd, 0, 0, (off_t)open_space_min) : -1;
+    int err = result < 0 ? errno : 0;
+
+    if (fd >= 0)
+        (void)close(fd); /* and with it the file is gone */
+    return err == ENOSPC || err == EDQUOT;
 }
 
 /*
@@ -81,17 +94,10 @@ static int open_status_take(const struct tfs_index *index, char *message)
  */
 static int space_check(const struct tfs_index *index)
 {
-    struct statvfs status;
-    uint64_t free_blocks;
-    uint64_t size;
-
-    if (index->read_only || fstatvfs(index->directory_fd, &status) < 0 || status.f_blocks == 0)
-        return 0; /* nothing known */
-    free_blocks = geteuid() == 0 ? status.f_bfree : status.f_bavail;
-    if (tfs_mul_overflows(free_blocks, status.f_frsize, &size) || size >= open_space_min)
+    if (index->read_only || !space_is_short(index))
         return 0;
-    tfs_error("index '%s': %" PRIu64 " bytes left on the disk, %" PRIu64 " are needed to open it",
-              index->path, size, open_space_min);
+    tfs_error("index '%s': less than %" PRIu64 " bytes left on the disk, too little to open it",
+              index->path, open_space_min);
     return -ENOSPC;
 }
 

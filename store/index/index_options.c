@@ -7,9 +7,10 @@
  * open such a log. Recycled log files would make synced appends cheaper, but RocksDB 7.8 turns them
  * off for every recovery mode that leaves no gaps.
  *
- * Memory: a quarter of the budget for all memtables together, half for the block cache, which holds
- * index and filter blocks too. A memtable lives on while it is being flushed, that is what the last
- * quarter is for.
+ * Memory: half of the budget for the block cache, which holds index and filter blocks too, a
+ * quarter for all memtables together. RocksDB only begins to flush at that quarter and lets writers
+ * go on, so the true bound is that of each table: two memtables, one of them being flushed, each an
+ * eighth of the quarter. All of them full come to the other half of the budget.
  *
  * RocksDB's own log: the options that it dumps when it opens, and nothing after that. On a full
  * disk the second line that cannot be written trips an assertion that Debian's build keeps, and the
@@ -34,11 +35,9 @@ enum {
 
 static const uint64_t memory_size_min = 8 * TFS_MIB;
 static const uint64_t memtables_size_max = 64 * TFS_MIB; /* more only makes recovery slower */
-static const uint64_t manifest_size_max =
-    4 * TFS_MIB; /* it is rewritten when it has grown to this */
+static const uint64_t manifest_size_max = 4 * TFS_MIB;   /* it is rewritten then */
 static const double memtable_bloom_share = 0.05;
-static const uint64_t background_sync_size =
-    1 * TFS_MIB; /* keeps flushes from piling up dirty pages */
+static const uint64_t background_sync_size = TFS_MIB; /* no flush piles up dirty pages */
 
 static const struct {
     const char *name;
@@ -91,6 +90,7 @@ static rocksdb_options_t *database_options(const struct tfs_index *index)
     rocksdb_options_set_bytes_per_sync(options, background_sync_size);
     rocksdb_options_set_max_background_jobs(options, BACKGROUND_JOBS_MAX);
     rocksdb_options_set_max_open_files(options, OPEN_FILES_MAX);
+    rocksdb_options_set_max_file_opening_threads(options, 1); /* few files: threads cost more */
     rocksdb_options_set_max_manifest_file_size(options, manifest_size_max);
     rocksdb_options_set_manifest_preallocation_size(options, 64 * TFS_KIB);
     rocksdb_options_set_keep_log_file_num(options, LOG_FILES_MAX);
@@ -132,8 +132,8 @@ static rocksdb_options_t *family_options(const struct tfs_index *index, bool has
     rocksdb_options_set_max_write_buffer_number(options, MEMTABLES_PER_FAMILY_MAX);
     rocksdb_options_set_arena_block_size(options, arena);
     rocksdb_options_set_memtable_prefix_bloom_size_ratio(options, memtable_bloom_share);
-    rocksdb_options_set_memtable_whole_key_filtering(
-        options, 1); /* guards ask for keys that are not there */
+    /* Guards ask for keys that are not there. */
+    rocksdb_options_set_memtable_whole_key_filtering(options, 1);
     rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1);
     if (has_prefix)
         rocksdb_options_set_prefix_extractor(

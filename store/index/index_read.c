@@ -42,8 +42,10 @@ int index_get(struct tfs_index *index, enum index_table table, const void *key, 
     return 0;
 }
 
-/* Take over all results of one call; the first error wins, and the values beside it are set all the
- * same. */
+/*
+ * Take over all results of one call; the first error wins, and the values beside it are set all the
+ * same.
+ */
 static int group_take(size_t count, rocksdb_pinnableslice_t **slices, char **messages,
                       struct index_value *values)
 {

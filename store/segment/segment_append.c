@@ -31,8 +31,10 @@ static int file_allocate(const struct segment_file *file, uint64_t offset, uint6
     return result < 0 ? -errno : 0;
 }
 
-/* Where preallocation for an append up to `end` should stop: a step further, inside the segment and
- * what the reserve leaves. */
+/*
+ * Where preallocation for an append up to `end` should stop: a step further, inside the segment and
+ * what the reserve leaves.
+ */
 static uint64_t allocate_target_locked(struct tfs_segments *segments, uint64_t end)
     TFS_REQUIRES(&segments->lock)
 {

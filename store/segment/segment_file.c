@@ -71,8 +71,10 @@ static void idle_remove_locked(struct tfs_segments *segments, struct segment_fil
     segments->idle_count--;
 }
 
-/* Opens with O_DIRECT as long as the filesystem takes it. Returns: the descriptor or a negative
- * errno. */
+/*
+ * Opens with O_DIRECT as long as the filesystem takes it. Returns: the descriptor or a negative
+ * errno.
+ */
 static int file_open(struct tfs_segments *segments, const char *name, int flags)
 {
     int fd;

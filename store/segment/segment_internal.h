@@ -29,8 +29,10 @@ struct segment_file {
     struct list dirty_node;  /* while dirty */
 };
 
-/* What the disk has left for appends, as of the last look plus what happened since. Signed: others
- * write too. */
+/*
+ * What the disk has left for appends, as of the last look plus what happened since. Signed: others
+ * write too.
+ */
 struct segment_budget {
     struct tfs_mutex lock; /* rank TFS_RANK_LEAF; guards the rest */
     int64_t left;          /* bytes that may still be appended, reserve_size already taken off */
@@ -75,8 +77,10 @@ int segment_name_parse(const char *name, uint64_t *ret);
 TFS_MUST_CHECK int segment_file_get_locked(struct tfs_segments *segments, uint64_t number,
                                            struct segment_file **ret) TFS_REQUIRES(&segments->lock);
 
-/* A new, empty file; the directory becomes dirty. Errors: -EUCLEAN (there is one already), -ENOSPC,
- * -EIO. */
+/*
+ * A new, empty file; the directory becomes dirty. Errors: -EUCLEAN (there is one already), -ENOSPC,
+ * -EIO.
+ */
 TFS_MUST_CHECK int segment_file_create_locked(struct tfs_segments *segments, uint64_t number,
                                               struct segment_file **ret)
     TFS_REQUIRES(&segments->lock);
@@ -107,8 +111,10 @@ int segment_io_error(int system_error);
 TFS_MUST_CHECK int segment_write(struct tfs_segments *segments, const struct segment_file *file,
                                  const void *data, size_t size, uint64_t offset);
 
-/* Returns: 0 when at least `needed` of `size` bytes were read. Errors: -EUCLEAN (the file ends
- * before), -EIO. */
+/*
+ * Returns: 0 when at least `needed` of `size` bytes were read. Errors: -EUCLEAN (the file ends
+ * before), -EIO.
+ */
 TFS_MUST_CHECK int segment_read(struct tfs_segments *segments, const struct segment_file *file,
                                 void *buffer, size_t size, size_t needed, uint64_t offset);
 
@@ -128,12 +134,10 @@ TFS_MUST_CHECK int segment_budget_take(struct tfs_segments *segments, uint64_t s
 /* Give back what was taken for an append that did not happen. */
 void segment_budget_return(struct tfs_segments *segments, uint64_t size);
 
-/* How many bytes may be preallocated without touching the reserve, those of taken appends included.
- */
+/* How many bytes may be preallocated without touching the reserve, taken appends included. */
 uint64_t segment_budget_spare(struct tfs_segments *segments);
 
-/* The disk gave space to a file (preallocated, or by a finished write), or got it back (negative).
- */
+/* The disk gave space to a file (preallocated, or by a finished write); negative: got it back. */
 void segment_budget_allocated(struct tfs_segments *segments, int64_t size);
 
 #endif

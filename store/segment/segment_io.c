@@ -45,8 +45,10 @@ static bool direct_give_up(struct tfs_segments *segments, const struct segment_f
     return fcntl(file->fd, F_SETFL, flags & ~O_DIRECT) == 0;
 }
 
-/* Without O_DIRECT: start the write-back now, so that the sync finds little left to do. A hint, its
- * failure is the sync's. */
+/*
+ * Without O_DIRECT: start the write-back now, so that the sync finds little left to do. A hint, its
+ * failure is the sync's.
+ */
 static void write_back_start(const struct segment_file *file, size_t size, uint64_t offset)
 {
     (void)sync_file_range(file->fd, (off_t)offset, (off_t)size, SYNC_FILE_RANGE_WRITE);

@@ -118,8 +118,10 @@ static int remove_locked(struct tfs_segments *segments, uint64_t number, struct 
 
     if (segments->active && segments->active->number == number)
         return tfs_fail(-EBUSY, "segment %016" PRIx64 " is active", number);
-    /* Opened first, so that the unlink is quick and the blocks are freed at the last close, without
-     * the lock. */
+    /*
+     * Opened first, so that the unlink is quick and the blocks are freed at the last close, without
+     * the lock.
+     */
     err = segment_file_get_locked(segments, number, ret);
     if (err < 0)
         return err;

@@ -75,13 +75,13 @@ int segment_budget_take(struct tfs_segments *segments, uint64_t size)
     struct segment_budget *budget = &segments->budget;
     int err;
 
-    tfs_mutex_lock(&budget->lock);
+    tfs_mutex_lock(&segments->budget.lock);
     err = budget_check_locked(segments, to_signed(size));
     if (err == 0) {
         budget->left -= to_signed(size);
         budget->unused -= to_signed(size);
     }
-    tfs_mutex_unlock(&budget->lock);
+    tfs_mutex_unlock(&segments->budget.lock);
     return err;
 }
 
@@ -116,14 +116,14 @@ int segments_reserve(struct tfs_segments *segments, uint64_t size)
     uint64_t reserved;
     int err = 0;
 
-    tfs_mutex_lock(&budget->lock);
+    tfs_mutex_lock(&segments->budget.lock);
     if (tfs_add_overflows(budget->reserved, size, &reserved) || reserved > INT64_MAX / 4)
         err = tfs_fail(-ENOSPC, "segments: reserve %" PRIu64 " bytes", size);
     else
         err = budget_check_locked(segments, to_signed(reserved));
     if (err == 0)
         budget->reserved = reserved;
-    tfs_mutex_unlock(&budget->lock);
+    tfs_mutex_unlock(&segments->budget.lock);
     return err;
 }
 
@@ -131,10 +131,10 @@ void segments_unreserve(struct tfs_segments *segments, uint64_t size)
 {
     struct segment_budget *budget = &segments->budget;
 
-    tfs_mutex_lock(&budget->lock);
+    tfs_mutex_lock(&segments->budget.lock);
     assert(size <= budget->reserved);
     budget->reserved -= size;
-    tfs_mutex_unlock(&budget->lock);
+    tfs_mutex_unlock(&segments->budget.lock);
 }
 
 int segments_space(struct tfs_segments *segments, struct segment_space *ret)
@@ -143,13 +143,13 @@ int segments_space(struct tfs_segments *segments, struct segment_space *ret)
     int64_t available;
     int err;
 
-    tfs_mutex_lock(&budget->lock);
+    tfs_mutex_lock(&segments->budget.lock);
     err = budget_look_locked(segments);
     if (err == 0) {
         available = budget->left - to_signed(budget->reserved);
         ret->total = budget->total;
         ret->available = available > 0 ? (uint64_t)available : 0;
     }
-    tfs_mutex_unlock(&budget->lock);
+    tfs_mutex_unlock(&segments->budget.lock);
     return err;
 }

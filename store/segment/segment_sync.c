@@ -14,8 +14,10 @@
 #include <inttypes.h>
 #include <unistd.h>
 
-/* Moves what is dirty now to the list of files to be synced. Returns: whether the directory is to
- * be synced too. */
+/*
+ * Moves what is dirty now to the list of files to be synced. Returns: whether the directory is to
+ * be synced too.
+ */
 static bool sync_begin(struct tfs_segments *segments)
 {
     bool directory;

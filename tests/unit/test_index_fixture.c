@@ -126,16 +126,54 @@ void newest_file(const struct fixture *fixture, const char *suffix, char *ret_pa
     assert_true((size_t)snprintf(ret_path, size, "%s/%s", fixture->path, newest) < size);
 }
 
-void run_and_kill(void (*child)(struct fixture *fixture), struct fixture *fixture)
+pid_t run_again(const char *action, const char *path, int *ret_output)
 {
-    int status;
-    pid_t pid = fork();
+    int output[2] = {-1, -1};
+    pid_t pid;
 
+    if (ret_output)
+        assert_int_equal(pipe(output), 0);
+    pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        child(fixture);
-        (void)kill(getpid(), SIGKILL);
+        if (ret_output)
+            (void)dup2(output[1], STDOUT_FILENO);
+        (void)execl("/proc/self/exe", "test", action, path, (char *)NULL);
+        _exit(127);
     }
+    if (ret_output) {
+        assert_int_equal(close(output[1]), 0);
+        *ret_output = output[0];
+    }
+    return pid;
+}
+
+void die_as_killed(void)
+{
+    (void)kill(getpid(), SIGKILL);
+    _exit(127);
+}
+
+void assert_killed(pid_t pid)
+{
+    int status;
+
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
+
+/*
+ * ThreadSanitizer does not see inside RocksDB, which is not instrumented, and takes its locking for
+ * races.
+ */
+#ifdef __SANITIZE_THREAD__
+__attribute__((visibility("default"))) const char *__tsan_default_suppressions(void);
+
+const char *__tsan_default_suppressions(void)
+{
+    return "called_from_lib:librocksdb.so\n"
+           "called_from_lib:libstdc++.so\n"
+           "race:librocksdb.so\n"
+           "deadlock:librocksdb.so\n";
+}
+#endif

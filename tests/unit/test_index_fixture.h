@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/types.h>
 
 #include <cmocka.h>
 
@@ -43,7 +44,15 @@ void assert_absent(struct fixture *fixture, uint64_t inode, uint32_t number);
 /* The newest file of the index whose name ends so, for example ".log". */
 void newest_file(const struct fixture *fixture, const char *suffix, char *ret_path, size_t size);
 
-/* Runs `child` in another process and kills it when it returns, as kill -9 would. */
-void run_and_kill(void (*child)(struct fixture *fixture), struct fixture *fixture);
+/*
+ * Run this program again with the arguments `action` and `path`, before it has any thread of
+ * RocksDB, which a fork alone would lose. Its main() gives them to a function that does the action
+ * and then ends with die_as_killed(), or waits to be killed.
+ *
+ * ret_output: when not NULL, the reading end of its standard output; the caller closes it.
+ */
+pid_t run_again(const char *action, const char *path, int *ret_output);
+_Noreturn void die_as_killed(void);
+void assert_killed(pid_t pid);
 
 #endif

@@ -70,16 +70,6 @@ static void creating_over_an_index_opens_it(void **state)
     assert_text(fixture, 1, 1, "one");
 }
 
-static void open_as_other_process(struct fixture *fixture)
-{
-    struct tfs_index *index;
-
-    if (fixture_try_open(fixture, false, false, &index) != -EBUSY)
-        _exit(1);
-    if (fixture_try_open(fixture, false, true, &index) != -EBUSY)
-        _exit(2);
-}
-
 static void an_index_that_is_open_is_busy_in_this_process_and_in_another(void **state)
 {
     struct fixture *fixture = *state;
@@ -87,9 +77,7 @@ static void an_index_that_is_open_is_busy_in_this_process_and_in_another(void **
     assert_int_equal(commit_text(fixture, 1, 1, "one", false), 0);
     assert_refused(fixture, false, -EBUSY, 1);
     assert_refused(fixture, true, -EBUSY, 1);
-    tfs_log_set_sink(error_lines_count);
-    run_and_kill(open_as_other_process, fixture);
-    tfs_log_set_sink(NULL);
+    assert_killed(run_again("find it busy", fixture->path, NULL));
     assert_text(fixture, 1, 1, "one"); /* the one who has it does not notice */
 }
 
@@ -139,11 +127,9 @@ static void commit_some(struct fixture *fixture)
             _exit(1);
 }
 
-static void create_and_commit_some(struct fixture *fixture)
+static void commit_some_and_crash(const struct fixture *fixture)
 {
-    if (fixture_try_open(fixture, false, false, &fixture->index) < 0)
-        _exit(1);
-    commit_some(fixture);
+    assert_killed(run_again("commit some", fixture->path, NULL));
 }
 
 static void commits_that_returned_survive_kill_9(void **state)
@@ -151,7 +137,7 @@ static void commits_that_returned_survive_kill_9(void **state)
     struct fixture *fixture = *state;
 
     fixture_close(fixture);
-    run_and_kill(create_and_commit_some, fixture);
+    commit_some_and_crash(fixture);
     fixture_open(fixture, false);
     for (uint32_t i = 0; i < 100; i++)
         assert_text(fixture, 5, i, "kept");
@@ -164,7 +150,7 @@ static void a_reader_after_a_crash_sees_all_and_writes_nothing(void **state)
     uint64_t before;
 
     fixture_close(fixture);
-    run_and_kill(create_and_commit_some, fixture);
+    commit_some_and_crash(fixture);
     before = directory_fingerprint(fixture);
     fixture_open(fixture, true);
     for (uint32_t i = 0; i < 100; i++)
@@ -207,7 +193,7 @@ static void a_torn_log_leaves_a_prefix_of_the_batches_wherever_it_is_torn(void *
 
     fixture_close(fixture);
     for (int part = 0; part < 4; part++) {
-        run_and_kill(create_and_commit_some, fixture);
+        commit_some_and_crash(fixture);
         newest_file(fixture, ".log", log, sizeof(log));
         size = file_size(log);
         assert_true(size > 100);
@@ -243,7 +229,7 @@ static void pages_of_the_log_lost_in_the_middle_end_the_replay_there(void **stat
     uint32_t kept;
 
     fixture_close(fixture);
-    run_and_kill(create_and_commit_some, fixture);
+    commit_some_and_crash(fixture);
     newest_file(fixture, ".log", log, sizeof(log));
     overwrite(log, 2000, 100); /* as if one page had not reached the disk and the next one had */
     fixture_open(fixture, false);
@@ -347,7 +333,28 @@ static void closing_and_freeing_accept_null(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_set_up, fixture_tear_down)
 
-int main(void)
+/* What run_again() asks for. */
+static int run_action(const char *action, const char *path)
+{
+    struct fixture fixture = {.path = ""};
+    struct tfs_index *index;
+
+    (void)snprintf(fixture.path, sizeof(fixture.path), "%s", path);
+    if (strcmp(action, "commit some") == 0) {
+        if (index_batch_new(&fixture.batch) < 0 ||
+            fixture_try_open(&fixture, false, false, &fixture.index) < 0)
+            return 1;
+        commit_some(&fixture);
+        die_as_killed();
+    }
+    tfs_log_set_sink(error_lines_count);
+    if (fixture_try_open(&fixture, false, false, &index) == -EBUSY &&
+        fixture_try_open(&fixture, false, true, &index) == -EBUSY)
+        die_as_killed();
+    return 1;
+}
+
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_index_that_is_not_there_is_not_made_unless_asked),
@@ -365,5 +372,7 @@ int main(void)
         cmocka_unit_test(closing_and_freeing_accept_null),
     };
 
+    if (argc == 3)
+        return run_action(argv[1], argv[2]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

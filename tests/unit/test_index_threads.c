@@ -141,8 +141,10 @@ static void a_guarded_write_never_covers_one_without_guard(void **state)
     run_workers(fixture, intruder_worker, workers);
     (void)pthread_barrier_destroy(&round_start);
 
-    /* Where a guarded write came first the intruder wrote after it; where the intruder came first
-     * no guard held. */
+    /*
+     * Where a guarded write came first the intruder wrote after it; where the intruder came first
+     * no guard held.
+     */
     for (uint32_t i = 0; i < INTRUDER_ROUNDS; i++)
         assert_text(fixture, 77, i, "intruder");
 }

@@ -96,8 +96,10 @@ static void keep_the_reserve(struct fixture *fixture)
     assert_in_range(count, 25, 48);
     assert_int_equal(segments_reserve(fixture->segments, TFS_MIB), -ENOSPC);
 
-    /* What stays free can be written by somebody else: the index. Preallocation has not taken it
-     * either. */
+    /*
+     * What stays free can be written by somebody else: the index. Preallocation has not taken it
+     * either.
+     */
     (void)snprintf(path, sizeof(path), "%s/index", fixture->directory);
     fd = open(path, O_WRONLY | O_CREAT, 0600);
     assert_true(fd >= 0);

@@ -107,8 +107,10 @@ static void appends_of_many_threads_do_not_overlap_and_all_are_kept(void **state
                     all[i].offset >= all[i - 1].offset + PART_SIZE);
 }
 
-/* Worker 0 appends, seals and removes; the others read what it removes and may only see all of it
- * or nothing. */
+/*
+ * Worker 0 appends, seals and removes; the others read what it removes and may only see all of it
+ * or nothing.
+ */
 static _Atomic uint64_t newest;
 
 static void *remove_worker(void *argument)
