@@ -1,14 +1,13 @@
 /*
- * model: random operations on a mount and on a plain directory, which must answer and end up the
- * same.
+ * model: random operations on a mount and on a plain directory, which must answer the same.
  *
- *     model --test DIR --reference DIR [--seed N] [--threads N] [--rounds N] [--steps N] [--after
- * WORD]
+ *     model --test DIR --reference DIR [--seed N] [--threads N] [--rounds N] [--steps N]
+ *           [--after WORD]
  *
  * Each of the threads has a subtree of its own. After each round of steps all handles are closed,
  * the trees are compared, and `after` happens: "nothing", "remount" (asked of the runner), or
- * "crash": a syncfs, then SIGKILL of the daemon in the middle of other writes, then a mount. Then
- * they are compared again: what was synced must be there exactly.
+ * "crash": fsync of everything, then SIGKILL of the daemon in the middle of other writes, then a
+ * mount. Then they are compared again: what was synced must be there exactly.
  *
  * The seed is printed, and with --seed the same operations happen again (with several threads the
  * same within each thread).
@@ -152,10 +151,6 @@ static void crash(const struct run *run, uint64_t dice)
     int roots[model_sides];
     pid_t writer;
 
-    open_roots(&run->settings, roots);
-    if (syncfs(roots[0]) == -1)
-        die("syncfs");
-    close_roots(roots);
     writer = fork();
     if (writer == -1)
         die("fork");
@@ -215,8 +210,11 @@ static void run_all(struct run *run)
     for (unsigned round = 0; round < settings->rounds; round++) {
         run_round(run);
         compare_all(run);
-        for (unsigned i = 0; i < settings->threads; i++)
+        for (unsigned i = 0; i < settings->threads; i++) {
+            if (settings->after == after_crash)
+                model_sync_tree(&run->worlds[i]);
             model_world_detach(&run->worlds[i]);
+        }
         if (settings->after == after_crash)
             crash(run, model_dice(&run->worlds[0]));
         else if (settings->after == after_remount)

@@ -72,6 +72,28 @@ def fingerprint(root):
     return tree
 
 
+def sync_tree(root):
+    """fsync of every file and directory: the kernel hands no syncfs on to a FUSE filesystem."""
+    pending = [os.fsencode(root)]
+    while pending:
+        directory = pending.pop()
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(entry.path)
+                elif entry.is_file(follow_symlinks=False):
+                    sync(entry.path)
+        sync(directory)
+
+
+def sync(path):
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
 def differences(before, after, limit=10):
     """Up to `limit` lines that say what changed."""
     lines = []

@@ -20,8 +20,8 @@ class SessionError(Exception):
     """The filesystem did not do what a mount or an unmount must do."""
 
 
-def mounts_below(directory):
-    """Mountpoints at or below `directory`, the innermost first."""
+def mounts_below(directory, kind=""):
+    """Mountpoints at or below `directory` whose type begins with `kind`, the innermost first."""
     directory = os.path.realpath(directory)
     found = []
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:
@@ -29,6 +29,8 @@ def mounts_below(directory):
             point = line.split()[4]
             for escape, char in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
                 point = point.replace(escape, char)
+            if not line.partition(" - ")[2].startswith(kind):
+                continue
             if point == directory or point.startswith(directory + "/"):
                 found.append(point)
     return sorted(found, key=len, reverse=True)
@@ -134,20 +136,21 @@ class Session:
         self.kill()
         self.start(options)
 
-    def log_tail(self, lines=60):
+    def log_lines(self):
         try:
             with open(self.log_path, encoding="utf-8", errors="replace") as log:
-                return "".join(log.readlines()[-lines:])
+                return log.readlines()
         except FileNotFoundError:
-            return ""
+            return []
 
     def sanitizer_report(self):
-        """The first line in the log that a sanitizer or a failed assert left, else None."""
-        try:
-            with open(self.log_path, encoding="utf-8", errors="replace") as log:
-                for line in log:
-                    if any(mark in line for mark in SANITIZER_MARKS):
-                        return line.strip()
-        except FileNotFoundError:
-            pass
-        return None
+        """What a sanitizer or a failed assert left in the log from its first line on, else nothing."""
+        lines = self.log_lines()
+        for number, line in enumerate(lines):
+            if any(mark in line for mark in SANITIZER_MARKS):
+                return "".join(lines[number:number + 80])
+        return ""
+
+    def log_tail(self):
+        """What tells most about a failure."""
+        return self.sanitizer_report() or "".join(self.log_lines()[-40:])

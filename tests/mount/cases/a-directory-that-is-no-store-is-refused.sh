@@ -8,7 +8,6 @@ refused "not a .*store|not empty" "$WORK/photos" "$MNT" -- "$WORK/photos" "$MNT"
 
 echo file >"$WORK/file"
 refused "file" "$WORK/file" "$MNT" -- "$WORK/file" "$MNT"
-refused "parent" "$WORK/no" "$MNT" -- "$WORK/no/parent/here" "$MNT"
 
 "$TENSORFS" "$STORE" "$MNT"
 echo content >"$MNT/file"

@@ -4,7 +4,7 @@
 # TIMEOUT: 240
 . "$TFS_LIB"
 
-small_disk 192M
+small_disk 384M
 store=$WORK/disk/store
 options=compression=none,commit_interval=1
 "$TENSORFS" -o $options "$store" "$MNT"
@@ -41,7 +41,7 @@ try:
     os.close(file)
 except OSError as error:
     sys.exit(0 if error.errno == errno.ENOSPC else f"{error} instead of ENOSPC")
-sys.exit("400 MiB went onto a disk of 192 MiB")
+sys.exit("400 MiB went onto a disk of 384 MiB")
 PYTHON
 }
 

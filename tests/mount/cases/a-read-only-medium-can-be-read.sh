@@ -3,7 +3,7 @@
 # NEEDS: root loop
 . "$TFS_LIB"
 
-small_disk 128M
+small_disk 384M
 store=$WORK/disk/store
 "$TENSORFS" "$store" "$MNT"
 random_file "$MNT/file" 5000000

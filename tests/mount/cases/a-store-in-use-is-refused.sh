@@ -7,10 +7,10 @@ mkdir "$WORK/second"
 random_file "$MNT/before" 3000000
 sum=$(sha256sum <"$MNT/before")
 for again in "$STORE" "$STORE/" "$STORE/../store"; do
-    refused "in use|locked|already" "$WORK/second" -- "$again" "$WORK/second"
+    refused "in use|locked|already" "$WORK/second" -- -o lock_wait=1 "$again" "$WORK/second"
 done
 ln -s store "$WORK/link"
-refused "in use|locked|already" "$WORK/second" -- "$WORK/link" "$WORK/second"
+refused "in use|locked|already" "$WORK/second" -- -o lock_wait=0 "$WORK/link" "$WORK/second"
 random_file "$MNT/after" 3000000
 expect_equal "$sum" "$(sha256sum <"$MNT/before")" "the file of the first mount"
 umount "$MNT"

@@ -208,8 +208,10 @@ static void telldir_and_seekdir_return_to_the_same_entry(void **state)
     make_names("d", "new", 0, 200);
     for (int i = count - 1; i >= 0; i--) {
         seekdir(listing, places[i]);
-        entry = readdir(listing);
-        assert_non_null(entry);
+        do { /* a new name may have come to stand before the old one */
+            entry = readdir(listing);
+            assert_non_null(entry);
+        } while (strncmp(entry->d_name, "new", 3) == 0);
         assert_string_equal(entry->d_name, names[i]);
     }
     assert_true(count > lasting / stride - 2);

@@ -1,4 +1,4 @@
-# CASE: df on the mount shows the disk beneath, and goes down and up with what is stored
+# CASE: df shows the disk beneath less a reserve of 128 MiB, down and up with what is stored
 # OPTIONS: compression=none
 # PLAIN: no
 . "$TFS_LIB"
@@ -16,20 +16,24 @@ near() {
 }
 
 control unmount
-small_disk 256M
+small_disk 768M
 STORE=$WORK/disk/store
 mkdir "$STORE"
 "$TENSORFS" -o compression=none "$STORE" "$MNT"
 mib=$((1024 * 1024))
 
 near "$(total_bytes "$MNT")" "$(total_bytes "$WORK/disk")" $mib "size"
-# A reserve of 4 MiB or a 64th of the disk is kept for the index.
-near "$(free_bytes "$MNT")" "$(free_bytes "$WORK/disk")" $((5 * mib)) "free at first"
+# The reserve is what the index lives on while the disk is full for data.
+reserve=$((128 * mib))
+beneath() {
+    echo $(($(free_bytes "$WORK/disk") - reserve))
+}
+near "$(free_bytes "$MNT")" "$(beneath)" $mib "free at first"
 before=$(free_bytes "$MNT")
 random_file "$MNT/file" $((64 * mib))
 sync -f "$MNT"
 near "$(free_bytes "$MNT")" $((before - 64 * mib)) $((8 * mib)) "free after 64 MiB"
-near "$(free_bytes "$MNT")" "$(free_bytes "$WORK/disk")" $((6 * mib)) "free, as the disk says"
+near "$(free_bytes "$MNT")" "$(beneath)" $((16 * mib)) "free, as the disk says"
 rm "$MNT/file"
 is_free_again() {
     sync -f "$MNT"

@@ -1,5 +1,5 @@
 /*
- * CASE: fsync, fdatasync, directory fsync, syncfs and O_SYNC make durable what they cover
+ * CASE: fsync, fdatasync, directory fsync, O_SYNC and O_DSYNC make durable what they cover
  *
  * "crash" is SIGKILL of the daemon, then a mount: whatever the daemon still held in memory is gone.
  */
@@ -161,30 +161,6 @@ static void fsync_of_a_directory_makes_its_names_durable(void **state)
     assert_int_equal(case_stat("directory/new").st_nlink, 2);
 }
 
-static void syncfs_makes_everything_durable(void **state)
-{
-    char *content = some_content(6);
-    char name[32];
-    int fd;
-
-    (void)state;
-    case_write_file("large", content, size);
-    for (int i = 0; i < 100; i++) {
-        assert_true(snprintf(name, sizeof(name), "small-%d", i) > 0);
-        case_write_text(name, name);
-    }
-    fd = (int)assert_ok(open("small-50", O_RDONLY));
-    assert_ok(syncfs(fd));
-    assert_ok(close(fd));
-    case_control("crash");
-    case_expect_file("large", content, size);
-    for (int i = 0; i < 100; i++) {
-        assert_true(snprintf(name, sizeof(name), "small-%d", i) > 0);
-        case_expect_text(name, name);
-    }
-    free(content);
-}
-
 static void writes_with_o_sync_and_o_dsync_are_durable_one_by_one(void **state)
 {
     static const int flags[] = {O_SYNC, O_DSYNC};
@@ -279,7 +255,6 @@ int main(void)
         CASE_TEST(fsync_makes_truncation_and_holes_durable),
         CASE_TEST(fsync_makes_attributes_durable),
         CASE_TEST(fsync_of_a_directory_makes_its_names_durable),
-        CASE_TEST(syncfs_makes_everything_durable),
         CASE_TEST(writes_with_o_sync_and_o_dsync_are_durable_one_by_one),
         CASE_TEST(removal_that_was_synced_is_not_undone),
         CASE_TEST(the_whole_ritual_of_a_careful_saver_holds),
