@@ -23,7 +23,7 @@ void tfs_volume_options_init(struct tfs_volume_options *options)
     };
 }
 
-struct mem_inode *mem_inode_new(struct tfs_volume *volume, const struct tfs_make *what)
+struct mem_inode *memstore_inode_new(struct tfs_volume *volume, const struct tfs_make *what)
 {
     struct mem_inode *inode = calloc(1, sizeof(*inode));
     struct timespec now;
@@ -65,14 +65,14 @@ struct mem_inode *mem_inode_new(struct tfs_volume *volume, const struct tfs_make
     return inode;
 }
 
-void mem_inode_free(struct tfs_volume *volume, struct mem_inode *inode)
+void memstore_inode_free(struct tfs_volume *volume, struct mem_inode *inode)
 {
     struct list *node;
 
     volume->inodes[inode->attr.inode] = NULL;
     volume->inode_count--;
     tfs_mutex_lock(&inode->data_lock);
-    mem_data_truncate(volume, inode, 0);
+    memstore_data_truncate(volume, inode, 0);
     tfs_mutex_unlock(&inode->data_lock);
     while ((node = list_pop_front(&inode->xattrs))) {
         struct mem_xattr *xattr = list_entry(node, struct mem_xattr, node);
@@ -89,13 +89,13 @@ void mem_inode_free(struct tfs_volume *volume, struct mem_inode *inode)
     free(inode);
 }
 
-void mem_inode_reap(struct tfs_volume *volume, struct mem_inode *inode)
+void memstore_inode_reap(struct tfs_volume *volume, struct mem_inode *inode)
 {
     if (inode->attr.nlink == 0 && inode->lookup_count == 0 && inode->open_count == 0)
-        mem_inode_free(volume, inode);
+        memstore_inode_free(volume, inode);
 }
 
-struct mem_inode *mem_inode_get(struct tfs_volume *volume, uint64_t number)
+struct mem_inode *memstore_inode_get(struct tfs_volume *volume, uint64_t number)
 {
     return number < volume->inode_capacity ? volume->inodes[number] : NULL;
 }
@@ -112,7 +112,7 @@ int tfs_volume_open(const struct tfs_volume_options *options, struct tfs_message
         tfs_mutex_init(&volume->block_lock, TFS_RANK_POOL);
         list_init(&volume->free_blocks);
         volume->inode_next = TFS_ROOT_INODE;
-        root = mem_inode_new(volume, &(struct tfs_make){.mode = S_IFDIR | 0755});
+        root = memstore_inode_new(volume, &(struct tfs_make){.mode = S_IFDIR | 0755});
     }
     if (!root) {
         (void)snprintf(message->text, sizeof(message->text), "no memory");
@@ -141,7 +141,7 @@ int tfs_volume_close(struct tfs_volume *volume)
     }
     for (size_t i = 0; i < volume->inode_capacity; i++) {
         if (volume->inodes[i])
-            mem_inode_free(volume, volume->inodes[i]);
+            memstore_inode_free(volume, volume->inodes[i]);
     }
     while ((node = list_pop_front(&volume->free_blocks)))
         free(list_entry(node, struct mem_block, node));

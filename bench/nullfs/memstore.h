@@ -78,21 +78,21 @@ struct tfs_file {
 };
 
 /* With volume->lock held. NULL when there is none. */
-struct mem_inode *mem_inode_get(struct tfs_volume *volume, uint64_t number);
+struct mem_inode *memstore_inode_get(struct tfs_volume *volume, uint64_t number);
 
 /* With volume->lock held. No name, no lookups yet; NULL: no memory. */
-struct mem_inode *mem_inode_new(struct tfs_volume *volume, const struct tfs_make *what);
-void mem_inode_free(struct tfs_volume *volume, struct mem_inode *inode);
+struct mem_inode *memstore_inode_new(struct tfs_volume *volume, const struct tfs_make *what);
+void memstore_inode_free(struct tfs_volume *volume, struct mem_inode *inode);
 
 /* With volume->lock held: free the inode when nothing refers to it. */
-void mem_inode_reap(struct tfs_volume *volume, struct mem_inode *inode);
+void memstore_inode_reap(struct tfs_volume *volume, struct mem_inode *inode);
 
 /* Whoever holds data_lock. Drops data from `size` on. */
-void mem_data_truncate(struct tfs_volume *volume, struct mem_inode *inode, uint64_t size);
+void memstore_data_truncate(struct tfs_volume *volume, struct mem_inode *inode, uint64_t size);
 
-void mem_touch(struct mem_inode *inode, bool is_data);
+void memstore_touch(struct mem_inode *inode, bool is_data);
 
 /* setuid, and setgid where the group may execute, and capabilities. */
-void mem_drop_privileges(struct mem_inode *inode);
+void memstore_drop_privileges(struct mem_inode *inode);
 
 #endif

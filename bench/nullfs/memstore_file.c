@@ -15,7 +15,7 @@
 
 /* ---- attributes ---- */
 
-void mem_touch(struct mem_inode *inode, bool is_data)
+void memstore_touch(struct mem_inode *inode, bool is_data)
 {
     struct timespec now;
 
@@ -25,7 +25,7 @@ void mem_touch(struct mem_inode *inode, bool is_data)
         inode->attr.mtime = now;
 }
 
-void mem_drop_privileges(struct mem_inode *inode)
+void memstore_drop_privileges(struct mem_inode *inode)
 {
     inode->attr.mode &= ~(uint32_t)S_ISUID;
     if (inode->attr.mode & S_IXGRP)
@@ -37,7 +37,7 @@ int tfs_getattr(struct tfs_volume *volume, uint64_t number, struct tfs_attr *ret
     struct mem_inode *inode;
 
     tfs_mutex_lock(&volume->lock);
-    inode = mem_inode_get(volume, number);
+    inode = memstore_inode_get(volume, number);
     if (inode) {
         tfs_mutex_lock(&inode->data_lock);
         *ret = inode->attr;
@@ -54,14 +54,14 @@ static void apply(struct tfs_volume *volume, struct mem_inode *inode,
     struct timespec now;
 
     (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail */
-    mem_touch(inode, (fields & TFS_SET_SIZE) != 0);
+    memstore_touch(inode, (fields & TFS_SET_SIZE) != 0);
     if (fields & TFS_SET_SIZE) {
         if (change->size < inode->attr.size)
-            mem_data_truncate(volume, inode, change->size);
+            memstore_data_truncate(volume, inode, change->size);
         inode->attr.size = change->size;
     }
     if (fields & TFS_SET_KILL_PRIVILEGES)
-        mem_drop_privileges(inode);
+        memstore_drop_privileges(inode);
     if (fields & TFS_SET_MODE)
         inode->attr.mode = (inode->attr.mode & S_IFMT) | (change->mode & ~(uint32_t)S_IFMT);
     if (fields & TFS_SET_UID)
@@ -82,7 +82,7 @@ int tfs_setattr(struct tfs_volume *volume, uint64_t number, const struct tfs_set
     if ((change->fields & TFS_SET_SIZE) && change->size > TFS_FILE_SIZE_MAX)
         return -EFBIG;
     tfs_mutex_lock(&volume->lock);
-    inode = mem_inode_get(volume, number);
+    inode = memstore_inode_get(volume, number);
     if (inode) {
         tfs_mutex_lock(&inode->data_lock);
         apply(volume, inode, change);
@@ -116,7 +116,7 @@ int64_t tfs_getxattr(struct tfs_volume *volume, uint64_t number, const char *nam
     int64_t length = -ENODATA;
 
     tfs_mutex_lock(&volume->lock);
-    inode = mem_inode_get(volume, number);
+    inode = memstore_inode_get(volume, number);
     xattr = inode ? xattr_find(inode, name) : NULL;
     if (xattr) {
         length = size > 0 && xattr->size > size ? -ERANGE : (int64_t)xattr->size;
@@ -134,7 +134,7 @@ int64_t tfs_listxattr(struct tfs_volume *volume, uint64_t number, char *list, si
     size_t used = 0;
 
     tfs_mutex_lock(&volume->lock);
-    inode = mem_inode_get(volume, number);
+    inode = memstore_inode_get(volume, number);
     for (node = inode ? inode->xattrs.next : NULL; inode && node != &inode->xattrs;
          node = node->next) {
         const char *name = list_entry(node, struct mem_xattr, node)->name;
@@ -172,7 +172,7 @@ static int setxattr_locked(struct mem_inode *inode, const struct tfs_xattr *what
     free(xattr->value);
     xattr->value = value;
     xattr->size = what->size;
-    mem_touch(inode, false);
+    memstore_touch(inode, false);
     return 0;
 }
 
@@ -182,7 +182,7 @@ int tfs_setxattr(struct tfs_volume *volume, uint64_t number, const struct tfs_xa
     int err;
 
     tfs_mutex_lock(&volume->lock);
-    inode = mem_inode_get(volume, number);
+    inode = memstore_inode_get(volume, number);
     err = inode ? setxattr_locked(inode, xattr) : -ESTALE;
     tfs_mutex_unlock(&volume->lock);
     return err;
@@ -194,11 +194,11 @@ int tfs_removexattr(struct tfs_volume *volume, uint64_t number, const char *name
     struct mem_xattr *xattr;
 
     tfs_mutex_lock(&volume->lock);
-    inode = mem_inode_get(volume, number);
+    inode = memstore_inode_get(volume, number);
     xattr = inode ? xattr_find(inode, name) : NULL;
     if (xattr) {
         list_remove(&xattr->node);
-        mem_touch(inode, false);
+        memstore_touch(inode, false);
     }
     tfs_mutex_unlock(&volume->lock);
     if (!xattr)
@@ -237,7 +237,7 @@ static void block_unref(struct tfs_volume *volume, struct mem_block *block)
     tfs_mutex_unlock(&volume->block_lock);
 }
 
-void mem_data_truncate(struct tfs_volume *volume, struct mem_inode *inode, uint64_t size)
+void memstore_data_truncate(struct tfs_volume *volume, struct mem_inode *inode, uint64_t size)
 {
     size_t keep = (size + MEM_BLOCK_SIZE - 1) / MEM_BLOCK_SIZE;
 
@@ -284,7 +284,7 @@ static int blocks_reserve(struct mem_inode *inode, size_t count)
 
     if (count <= inode->block_capacity)
         return 0;
-    if (count > SIZE_MAX / 2 / sizeof(*blocks))
+    if (count > SIZE_MAX / 2 / sizeof(struct mem_block *))
         return -EFBIG;
     blocks = realloc(inode->blocks, capacity * sizeof(struct mem_block *));
     if (!blocks)
@@ -351,14 +351,14 @@ int tfs_file_open(struct tfs_volume *volume, uint64_t number, int flags, struct 
     if (!file)
         return -ENOMEM;
     tfs_mutex_lock(&volume->lock);
-    inode = mem_inode_get(volume, number);
+    inode = memstore_inode_get(volume, number);
     if (inode) {
         inode->open_count++;
         if (flags & O_TRUNC) {
             tfs_mutex_lock(&inode->data_lock);
-            mem_data_truncate(volume, inode, 0);
+            memstore_data_truncate(volume, inode, 0);
             inode->attr.size = 0;
-            mem_touch(inode, true);
+            memstore_touch(inode, true);
             tfs_mutex_unlock(&inode->data_lock);
         }
     }
@@ -378,7 +378,7 @@ void tfs_file_close(struct tfs_file *file)
         return;
     tfs_mutex_lock(&file->volume->lock);
     file->inode->open_count--;
-    mem_inode_reap(file->volume, file->inode);
+    memstore_inode_reap(file->volume, file->inode);
     tfs_mutex_unlock(&file->volume->lock);
     free(file);
 }
@@ -486,8 +486,8 @@ int64_t tfs_file_write(struct tfs_file *file, uint64_t offset, const void *data,
         inode->attr.size = tfs_max_u64(inode->attr.size, offset + size);
         inode->attr.blocks = (inode->attr.size + 511) / 512;
         if (flags & TFS_WRITE_KILL_PRIVILEGES)
-            mem_drop_privileges(inode);
-        mem_touch(inode, true);
+            memstore_drop_privileges(inode);
+        memstore_touch(inode, true);
     }
     tfs_mutex_unlock(&inode->data_lock);
     return err < 0 ? err : (int64_t)size;

@@ -29,7 +29,7 @@ static struct mem_entry **entry_at(struct tfs_volume *volume, uint64_t parent, c
 /* The directory, checked to be one that lives. */
 static int directory_get(struct tfs_volume *volume, uint64_t number, struct mem_inode **ret)
 {
-    struct mem_inode *inode = mem_inode_get(volume, number);
+    struct mem_inode *inode = memstore_inode_get(volume, number);
 
     if (!inode)
         return -ESTALE;
@@ -53,7 +53,8 @@ static int entry_add(struct tfs_volume *volume, struct mem_inode *directory, con
         return -ENAMETOOLONG;
     if (directory->entry_count == directory->entry_capacity) {
         size_t capacity = directory->entry_capacity ? 2 * directory->entry_capacity : 8;
-        struct mem_entry **entries = realloc(directory->entries, capacity * sizeof(*entries));
+        struct mem_entry **entries =
+            realloc(directory->entries, capacity * sizeof(struct mem_entry *));
 
         if (!entries)
             return -ENOMEM;
@@ -73,7 +74,7 @@ static int entry_add(struct tfs_volume *volume, struct mem_inode *directory, con
         inode->parent = directory->attr.inode;
         directory->attr.nlink++;
     }
-    mem_touch(directory, true);
+    memstore_touch(directory, true);
     return 0;
 }
 
@@ -90,7 +91,7 @@ static void entry_remove(struct tfs_volume *volume, struct mem_inode *directory,
         directory->entry_count = 0;
     if (S_ISDIR(entry->inode->attr.mode))
         directory->attr.nlink--;
-    mem_touch(directory, true);
+    memstore_touch(directory, true);
     free(entry);
 }
 
@@ -104,7 +105,7 @@ static void copy_attr(struct mem_inode *inode, struct tfs_attr *ret)
 static int lookup_locked(struct tfs_volume *volume, uint64_t parent, const char *name,
                          struct tfs_attr *ret)
 {
-    struct mem_inode *inode = mem_inode_get(volume, parent);
+    struct mem_inode *inode = memstore_inode_get(volume, parent);
     struct mem_entry *entry;
 
     if (!inode)
@@ -117,7 +118,7 @@ static int lookup_locked(struct tfs_volume *volume, uint64_t parent, const char 
         entry = *entry_at(volume, parent, name);
         if (!entry && strcmp(name, "..") != 0)
             return -ENOENT;
-        inode = entry ? entry->inode : mem_inode_get(volume, inode->parent);
+        inode = entry ? entry->inode : memstore_inode_get(volume, inode->parent);
     }
     inode->lookup_count++;
     copy_attr(inode, ret);
@@ -139,11 +140,11 @@ void tfs_forget(struct tfs_volume *volume, uint64_t number, uint64_t count)
     struct mem_inode *inode;
 
     tfs_mutex_lock(&volume->lock);
-    inode = mem_inode_get(volume, number);
+    inode = memstore_inode_get(volume, number);
     if (inode) {
         assert(inode->lookup_count >= count || number == TFS_ROOT_INODE);
         inode->lookup_count -= tfs_min_u64(count, inode->lookup_count);
-        mem_inode_reap(volume, inode);
+        memstore_inode_reap(volume, inode);
     }
     tfs_mutex_unlock(&volume->lock);
 }
@@ -162,7 +163,7 @@ static int make_locked(struct tfs_volume *volume, uint64_t parent, const char *n
         made.gid = directory->attr.gid;
         made.mode |= S_ISDIR(what->mode) ? S_ISGID : 0;
     }
-    inode = mem_inode_new(volume, &made);
+    inode = memstore_inode_new(volume, &made);
     if (!inode)
         return -ENOMEM;
     if (what->target) {
@@ -172,7 +173,7 @@ static int make_locked(struct tfs_volume *volume, uint64_t parent, const char *n
     inode->attr.nlink -= name ? 0 : 1;
     err = name ? entry_add(volume, directory, name, inode) : 0;
     if (err < 0) {
-        mem_inode_free(volume, inode);
+        memstore_inode_free(volume, inode);
         return err;
     }
     inode->lookup_count = 1;
@@ -205,8 +206,8 @@ int tfs_make_unnamed(struct tfs_volume *volume, uint64_t parent, const struct tf
 static void drop_link(struct tfs_volume *volume, struct mem_inode *inode)
 {
     inode->attr.nlink -= S_ISDIR(inode->attr.mode) ? 2 : 1;
-    mem_touch(inode, false);
-    mem_inode_reap(volume, inode);
+    memstore_touch(inode, false);
+    memstore_inode_reap(volume, inode);
 }
 
 static int remove_locked(struct tfs_volume *volume, uint64_t parent, const char *name,
@@ -222,7 +223,7 @@ static int remove_locked(struct tfs_volume *volume, uint64_t parent, const char 
         return want_directory ? -ENOTDIR : -EISDIR;
     if (inode->live_count > 0)
         return -ENOTEMPTY;
-    entry_remove(volume, mem_inode_get(volume, parent), at);
+    entry_remove(volume, memstore_inode_get(volume, parent), at);
     drop_link(volume, inode);
     return 0;
 }
@@ -250,7 +251,7 @@ int tfs_rmdir(struct tfs_volume *volume, uint64_t parent, const char *name)
 static bool is_inside(struct tfs_volume *volume, uint64_t directory, uint64_t ancestor)
 {
     while (directory != TFS_ROOT_INODE && directory != ancestor)
-        directory = mem_inode_get(volume, directory)->parent;
+        directory = memstore_inode_get(volume, directory)->parent;
     return directory == ancestor;
 }
 
@@ -277,15 +278,15 @@ static int exchange_locked(struct tfs_volume *volume, const struct tfs_place *fr
     if (!one || !other)
         return -ENOENT;
     links = S_ISDIR(other->inode->attr.mode) - S_ISDIR(one->inode->attr.mode);
-    mem_inode_get(volume, from->parent)->attr.nlink += (uint32_t)links;
-    mem_inode_get(volume, to->parent)->attr.nlink -= (uint32_t)links;
+    memstore_inode_get(volume, from->parent)->attr.nlink += (uint32_t)links;
+    memstore_inode_get(volume, to->parent)->attr.nlink -= (uint32_t)links;
     inode = one->inode;
     one->inode = other->inode;
     other->inode = inode;
     one->inode->parent = from->parent;
     other->inode->parent = to->parent;
-    mem_touch(one->inode, false);
-    mem_touch(other->inode, false);
+    memstore_touch(one->inode, false);
+    memstore_touch(other->inode, false);
     return 0;
 }
 
@@ -294,7 +295,7 @@ static int rename_locked(struct tfs_volume *volume, const struct tfs_place *from
 {
     struct mem_entry **at = entry_at(volume, from->parent, from->name);
     struct mem_entry *over = *entry_at(volume, to->parent, to->name);
-    struct mem_inode *target_directory = mem_inode_get(volume, to->parent);
+    struct mem_inode *target_directory = memstore_inode_get(volume, to->parent);
     struct mem_inode *moved;
     int err;
 
@@ -318,8 +319,8 @@ static int rename_locked(struct tfs_volume *volume, const struct tfs_place *from
     if (err < 0)
         return err;
     at = entry_at(volume, from->parent, from->name);
-    entry_remove(volume, mem_inode_get(volume, from->parent), at);
-    mem_touch(moved, false);
+    entry_remove(volume, memstore_inode_get(volume, from->parent), at);
+    memstore_touch(moved, false);
     return 0;
 }
 
@@ -337,7 +338,7 @@ int tfs_rename(struct tfs_volume *volume, const struct tfs_place *from, const st
 static int link_locked(struct tfs_volume *volume, uint64_t number, uint64_t parent,
                        const char *name, struct tfs_attr *ret)
 {
-    struct mem_inode *inode = mem_inode_get(volume, number);
+    struct mem_inode *inode = memstore_inode_get(volume, number);
     struct mem_inode *directory = NULL;
     int err = directory_get(volume, parent, &directory);
 
@@ -352,7 +353,7 @@ static int link_locked(struct tfs_volume *volume, uint64_t number, uint64_t pare
         return err;
     inode->attr.nlink++;
     inode->lookup_count++;
-    mem_touch(inode, false);
+    memstore_touch(inode, false);
     copy_attr(inode, ret);
     return 0;
 }
@@ -374,7 +375,7 @@ int tfs_readlink(struct tfs_volume *volume, uint64_t number, char target[TFS_SYM
     int err = -EINVAL;
 
     tfs_mutex_lock(&volume->lock);
-    inode = mem_inode_get(volume, number);
+    inode = memstore_inode_get(volume, number);
     if (inode && inode->target) {
         (void)snprintf(target, TFS_SYMLINK_SIZE_MAX + 1, "%s", inode->target);
         err = 0;
