@@ -91,7 +91,7 @@ static int server_start(struct server *server, struct tfs_message *message)
     const struct options *options = server->options;
     int err = 0;
 
-    if (options->volume.create && !options->volume.read_only)
+    if (options->store_is_default && options->volume.create && !options->volume.read_only)
         err = mountpoint_make_parents(options->store, message);
     if (err == 0)
         err = tfs_volume_open(&options->volume, message, &server->volume);

@@ -16,8 +16,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* ---- options for mount(2) ---- */
 
 static int add_flags(char **list, const struct options *options)

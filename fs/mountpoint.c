@@ -40,38 +40,44 @@ static void unescape_octal(char *text)
     *to = '\0';
 }
 
+enum { TYPE_SIZE = 64 };
+
 /* The line's mountpoint is field 5, the type comes after a lone "-": see proc(5). */
-static bool line_is_our_mount(char *line, const char *mountpoint)
+static bool line_is_mount_on(char *line, const char *mountpoint, char type[TYPE_SIZE])
 {
     char *rest = line;
     char *field = NULL;
-    char *type;
+    char *found;
 
     for (int i = 0; i < 5; i++)
         field = strsep(&rest, " ");
     if (!field || !rest)
         return false;
-    type = strstr(rest, " - ");
-    if (!type)
+    found = strstr(rest, " - ");
+    if (!found)
         return false;
     unescape_octal(field);
-    return strcmp(field, mountpoint) == 0 && strncmp(type + 3, "fuse.tensorfs ", 14) == 0;
+    if (strcmp(field, mountpoint) != 0)
+        return false;
+    found += 3;
+    (void)snprintf(type, TYPE_SIZE, "%.*s", (int)strcspn(found, " "), found);
+    return true;
 }
 
-static bool is_our_mount(const char *mountpoint)
+/* The type of the uppermost mount on the directory, or an empty text. */
+static void mount_type(const char *mountpoint, char type[TYPE_SIZE])
 {
     FILE *mounts = fopen("/proc/self/mountinfo", "re");
     char *line = NULL;
     size_t capacity = 0;
-    bool found = false;
 
+    type[0] = '\0';
     if (!mounts)
-        return false; /* no /proc: mount(2) will say what it thinks */
-    while (!found && getline(&line, &capacity, mounts) > 0)
-        found = line_is_our_mount(line, mountpoint);
+        return; /* no /proc: mount(2) will say what it thinks */
+    while (getline(&line, &capacity, mounts) > 0)
+        (void)line_is_mount_on(line, mountpoint, type); /* a later one is above */
     free(line);
     (void)fclose(mounts); /* read only */
-    return found;
 }
 
 /* A mount that the kernel answers from its cache looks alive to stat(2) when its process is long
@@ -86,6 +92,7 @@ static bool is_dead(const char *path)
 int mountpoint_check(struct options *options, struct tfs_message *message)
 {
     char absolute[PATH_MAX];
+    char type[TYPE_SIZE];
     struct stat status;
     const char *path = options->mountpoint;
 
@@ -102,8 +109,13 @@ int mountpoint_check(struct options *options, struct tfs_message *message)
     }
     if (stat(absolute, &status) < 0 || !S_ISDIR(status.st_mode))
         return refuse(message, -ENOTDIR, "mountpoint '%s' is not a directory", path);
-    if (is_our_mount(absolute))
+    mount_type(absolute, type);
+    if (strcmp(type, "fuse.tensorfs") == 0)
         return refuse(message, -EBUSY, "mountpoint '%s' is a tensorfs mount already", path);
+    /* An automount point is there to be mounted on: systemd.automount(5). */
+    if (type[0] && strcmp(type, "autofs") != 0)
+        return refuse(message, -EBUSY, "mountpoint '%s' is in use by a mount of type %s", path,
+                      type);
     if (access("/dev/fuse", F_OK) < 0)
         return refuse(message, -ENODEV, "there is no /dev/fuse; try: modprobe fuse");
     memcpy(options->mountpoint, absolute, sizeof(absolute));
@@ -180,7 +192,7 @@ static bool path_is_inside(const char *path, const char *directory)
 /* realpath(3) of the longest part that exists, and the rest as it is: the store may be new. */
 static int path_make_absolute(const char *path, char ret[PATH_MAX])
 {
-    char full[PATH_MAX];
+    char full[PATH_MAX] = "";
     char head[PATH_MAX];
     char resolved[PATH_MAX];
     size_t cut;
@@ -218,10 +230,11 @@ int mountpoint_resolve_store(struct options *options, struct tfs_message *messag
     char given[PATH_MAX];
     int err = 0;
 
-    if (options->store[0])
-        memcpy(given, options->store, sizeof(given));
-    else
+    options->store_is_default = !options->store[0];
+    if (options->store_is_default)
         err = mountpoint_default_store(options->mountpoint, given);
+    else
+        memcpy(given, options->store, sizeof(given));
     if (err == 0)
         err = path_make_absolute(given, options->store);
     if (err < 0)

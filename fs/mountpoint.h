@@ -29,7 +29,8 @@ TFS_MUST_CHECK int mountpoint_resolve_store(struct options *options, struct tfs_
  */
 TFS_MUST_CHECK int mountpoint_default_store(const char *mountpoint, char ret[PATH_MAX]);
 
-/* Make the directories above the store, 0700, when the store itself is to be made. */
+/* Make the directories above the store, 0700. For a default store; where the user names one, its
+ * parent has to be there, so that a slip of the pen makes no new tree. */
 TFS_MUST_CHECK int mountpoint_make_parents(const char *store, struct tfs_message *message);
 
 #endif

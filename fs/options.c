@@ -502,14 +502,14 @@ void options_print_help(FILE *stream)
     for (size_t i = 0; i < TFS_ARRAY_COUNT(short_options); i++)
         (void)fprintf(stream, "  -%c, --%-18s %s\n", short_options[i].letter, short_options[i].name,
                       short_options[i].help);
-    (void)fprintf(stream, "  -o NAME[=VALUE],...      any of these; each also as --NAME[=VALUE]\n");
+    (void)fprintf(stream, "  -o NAME[=VALUE],...       any of these without the dashes\n");
     for (size_t i = 0; i < TFS_ARRAY_COUNT(option_table); i++) {
         const struct option *option = &option_table[i];
         const char *value = default_text(option, &defaults, text);
 
         if (!option->help)
             continue;
-        (void)fprintf(stream, "    %-21s  %s%s%s%s\n", option->name, option->help,
+        (void)fprintf(stream, "      --%-19s %s%s%s%s\n", option->name, option->help,
                       *value ? " [" : "", value, *value ? "]" : "");
     }
 }

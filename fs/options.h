@@ -16,6 +16,7 @@
 struct options {
     struct tfs_volume_options volume; /* .path is set by mountpoint_resolve_store() */
     char store[PATH_MAX];             /* as given, later absolute; empty: not given */
+    bool store_is_default;            /* none was given; set by mountpoint_resolve_store() */
     char mountpoint[PATH_MAX];        /* as given; absolute after mountpoint_check() */
     char fsname[PATH_MAX];            /* the source in /proc/mounts; empty: the store */
     uint64_t read_ahead_size;         /* bytes; 0: what the kernel takes */
