@@ -99,7 +99,6 @@ static void on_init(void *context, struct fuse_conn_info *connection)
     want(connection, FUSE_CAP_READDIRPLUS_AUTO);
     want(connection, FUSE_CAP_EXPORT_SUPPORT);
     want(connection, FUSE_CAP_EXPLICIT_INVAL_DATA);
-    want(connection, FUSE_CAP_IOCTL_DIR);
     if ((connection->capable & FUSE_CAP_POSIX_ACL) && (connection->capable & FUSE_CAP_DONT_MASK)) {
         /* Together: the umask counts only where the parent has no default ACL, which we know. */
         want(connection, FUSE_CAP_POSIX_ACL);
@@ -190,7 +189,6 @@ bool ll_is_data(void *context, const struct fuse_in_header *header, size_t size)
 static bool is_long_enough(const struct fuse_in_header *header, size_t size)
 {
     const struct fuse_write_in *write = (const struct fuse_write_in *)(const void *)(header + 1);
-    const struct fuse_ioctl_in *ioctl = (const struct fuse_ioctl_in *)(const void *)(header + 1);
     size_t body_size = size - sizeof(*header);
 
     switch (header->opcode) {
@@ -215,10 +213,6 @@ static bool is_long_enough(const struct fuse_in_header *header, size_t size)
         return body_size >= sizeof(struct fuse_release_in);
     case FUSE_FALLOCATE:
         return body_size >= sizeof(struct fuse_fallocate_in);
-    case FUSE_COPY_FILE_RANGE:
-        return body_size >= sizeof(struct fuse_copy_file_range_in);
-    case FUSE_IOCTL:
-        return body_size >= sizeof(*ioctl) && ioctl->in_size <= body_size - sizeof(*ioctl);
     case FUSE_LSEEK:
         return body_size >= sizeof(struct fuse_lseek_in);
     default:
@@ -277,8 +271,6 @@ const struct fuse_lowlevel_ops *ll_operations(void)
         .fsync = ll_fsync,
         .fallocate = ll_fallocate,
         .lseek = ll_lseek,
-        .copy_file_range = ll_copy_file_range,
-        .ioctl = ll_ioctl,
         .getxattr = ll_getxattr,
         .listxattr = ll_listxattr,
         .removexattr = ll_removexattr,

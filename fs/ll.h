@@ -100,6 +100,10 @@ const struct fuse_in_header *ll_current_request(void);
 TFS_MUST_CHECK int ll_file_open(struct ll *ll, uint64_t inode, int flags, struct ll_file **ret);
 void ll_file_close(struct ll *ll, struct ll_file *file);
 
+/* The handle changes the file's data: the inode's blocks are in motion until it is closed, and
+ * closing it commits. */
+void ll_file_mark_written(struct ll *ll, struct ll_file *file);
+
 /* FOPEN_* for a handle that was opened with `flags`; `is_new`: the file was made by this open.
  * Notes in the handle and in the hints what the kernel will do with them. */
 uint32_t ll_file_choose_flags(struct ll *ll, struct ll_file *file, int flags, bool is_new);
@@ -149,18 +153,22 @@ void ll_fallocate(fuse_req_t req, fuse_ino_t inode, int mode, off_t offset, off_
                   struct fuse_file_info *fi);
 void ll_lseek(fuse_req_t req, fuse_ino_t inode, off_t offset, int whence,
               struct fuse_file_info *fi);
-void ll_copy_file_range(fuse_req_t req, fuse_ino_t source, off_t source_offset,
-                        struct fuse_file_info *source_fi, fuse_ino_t target, off_t target_offset,
-                        struct fuse_file_info *target_fi, size_t size, int flags);
-
-/* The signature is libfuse's, hence the number of parameters. */
-void ll_ioctl(fuse_req_t req, fuse_ino_t inode, unsigned command, void *argument,
-              struct fuse_file_info *fi, unsigned flags, const void *in, size_t in_size,
-              size_t out_size);
 
 void ll_getxattr(fuse_req_t req, fuse_ino_t inode, const char *name, size_t size);
 void ll_listxattr(fuse_req_t req, fuse_ino_t inode, size_t size);
 void ll_removexattr(fuse_req_t req, fuse_ino_t inode, const char *name);
+
+/* ---- requests from their bytes ---- */
+
+struct ll_raw_request {
+    struct ll *ll;
+    const struct fuse_in_header *header;
+    const char *body;
+    size_t body_size;
+};
+
+void ll_copy_file_range(const struct ll_raw_request *raw);
+void ll_ioctl(const struct ll_raw_request *raw);
 
 /* Serve a request that libfuse 3.14 does not know, or gets wrong. Returns false for all others. */
 bool ll_raw(struct ll *ll, const struct fuse_in_header *header, size_t size);

@@ -4,6 +4,7 @@
 #include "fs/ll_reply.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 /* Valid replies: entry (counts one lookup), no entry, error. */
 void ll_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -98,6 +99,24 @@ static void setattr_from_fuse(const struct stat *from, int to_set, struct tfs_se
     };
 }
 
+/* A new size is a write: it is committed when the handle is closed, or now when there is none. */
+static int size_was_set(struct ll *ll, uint64_t inode, const struct fuse_file_info *fi)
+{
+    struct ll_file *file;
+    int err;
+
+    if (fi) {
+        ll_file_mark_written(ll, ll_file_of(fi));
+        return 0;
+    }
+    err = ll_file_open(ll, inode, O_WRONLY, &file);
+    if (err < 0)
+        return err;
+    err = tfs_file_flush(file->file);
+    ll_file_close(ll, file);
+    return err;
+}
+
 /* Valid replies: attr, error. */
 void ll_setattr(fuse_req_t req, fuse_ino_t inode, struct stat *attr, int to_set,
                 struct fuse_file_info *fi)
@@ -109,9 +128,10 @@ void ll_setattr(fuse_req_t req, fuse_ino_t inode, struct stat *attr, int to_set,
     struct tfs_attr changed;
     int err;
 
-    (void)fi; /* ftruncate(2) is a change of the inode */
     setattr_from_fuse(attr, to_set, &change);
     err = tfs_setattr(ll->volume, inode, &change, &changed);
+    if (err == 0 && (change.fields & TFS_SET_SIZE))
+        err = size_was_set(ll, inode, fi);
     if (err < 0) {
         ll_reply_err(req, err);
         return;

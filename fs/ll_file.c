@@ -4,6 +4,7 @@
 #include "fs/ll_reply.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* A reply of copy_file_range has 32 bits for the size; a program goes on where it stopped. */
 #define COPY_SIZE_MAX (1ull << 30)
@@ -44,8 +45,7 @@ void ll_lseek(fuse_req_t req, fuse_ino_t inode, off_t offset, int whence, struct
 
 /* ---- writing ---- */
 
-/* From the first write on the inode's blocks are in motion, until the handle is closed. */
-static void mark_written(struct ll *ll, struct ll_file *file)
+void ll_file_mark_written(struct ll *ll, struct ll_file *file)
 {
     /* Relaxed: only the exchange itself matters, that one thread counts the handle. */
     if (!atomic_load_explicit(&file->is_written, memory_order_relaxed) &&
@@ -87,7 +87,7 @@ void ll_write(fuse_req_t req, fuse_ino_t inode, const char *data, size_t size, o
     bool drops_privileges = (write_flags & FUSE_WRITE_KILL_SUIDGID) != 0;
     int64_t written;
 
-    mark_written(ll, file);
+    ll_file_mark_written(ll, file);
     written = tfs_file_write(file->file, (uint64_t)offset, data, size,
                              drops_privileges ? TFS_WRITE_KILL_PRIVILEGES : 0);
     if (written < 0) {
@@ -129,35 +129,41 @@ void ll_fallocate(fuse_req_t req, fuse_ino_t inode, int mode, off_t offset, off_
     struct ll_file *file = ll_file_of(fi);
 
     (void)inode;
-    mark_written(ll_of(req), file);
+    ll_file_mark_written(ll_of(req), file);
     ll_reply_err(req, tfs_file_fallocate(file->file, mode, (uint64_t)offset, (uint64_t)size));
 }
 
-/* Valid replies: written (may be less than asked), error. The kernel drops the target's pages. */
-void ll_copy_file_range(fuse_req_t req, fuse_ino_t source, off_t source_offset,
-                        struct fuse_file_info *source_fi, fuse_ino_t target, off_t target_offset,
-                        struct fuse_file_info *target_fi, size_t size, int flags)
+static int64_t copy_range(struct ll *ll, const struct fuse_copy_file_range_in *in)
 {
-    struct ll_file *to = ll_file_of(target_fi);
+    struct ll_file *source = (struct ll_file *)(uintptr_t)in->fh_in;
+    struct ll_file *target = (struct ll_file *)(uintptr_t)in->fh_out;
     const struct tfs_copy copy = {
-        .source = ll_file_of(source_fi)->file,
-        .source_offset = (uint64_t)source_offset,
-        .target = to->file,
-        .target_offset = (uint64_t)target_offset,
-        .size = tfs_min_u64(size, COPY_SIZE_MAX),
+        .source = source->file,
+        .source_offset = in->off_in,
+        .target = target->file,
+        .target_offset = in->off_out,
+        .size = tfs_min_u64(in->len, COPY_SIZE_MAX),
     };
-    int64_t copied;
 
-    (void)source;
-    (void)target;
-    if (flags != 0) {
-        ll_reply_err(req, -EINVAL); /* none are defined */
-        return;
+    if (in->flags != 0)
+        return -EINVAL; /* none are defined */
+    ll_file_mark_written(ll, target);
+    return tfs_file_copy(&copy);
+}
+
+/* Valid replies: written (may be less than asked), error. The kernel drops the target's pages. */
+void ll_copy_file_range(const struct ll_raw_request *raw)
+{
+    struct fuse_copy_file_range_in in;
+    struct fuse_write_out out = {.size = 0};
+    int64_t copied = -EINVAL;
+
+    if (raw->body_size >= sizeof(in)) {
+        memcpy(&in, raw->body, sizeof(in));
+        copied = copy_range(raw->ll, &in);
     }
-    mark_written(ll_of(req), to);
-    copied = tfs_file_copy(&copy);
-    if (copied < 0)
-        ll_reply_err(req, (int)copied);
-    else
-        ll_reply_written(req, (size_t)copied);
+    if (copied >= 0)
+        out.size = (uint32_t)copied;
+    (void)ll_reply_raw(raw->ll, raw->header->unique, copied < 0 ? (int)copied : 0, &out,
+                       sizeof(out)); /* nothing was given */
 }

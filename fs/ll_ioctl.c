@@ -5,7 +5,6 @@
 #include "fs/ll_reply.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 static int block_crcs(const struct ll_file *file, struct tfs_block_crcs *crcs)
@@ -26,34 +25,33 @@ static int block_crcs(const struct ll_file *file, struct tfs_block_crcs *crcs)
     return 0;
 }
 
-/* Valid replies: ioctl, error. */
-void ll_ioctl(fuse_req_t req, fuse_ino_t inode, unsigned command, void *argument,
-              struct fuse_file_info *fi, unsigned flags, const void *in, size_t in_size,
-              size_t out_size)
-{
-    struct tfs_block_crcs *crcs;
-    int err;
+struct crcs_out {
+    struct fuse_ioctl_out out; /* all zero: done, result 0 */
+    struct tfs_block_crcs crcs;
+};
 
-    (void)inode;
-    (void)argument; /* an address of the caller's; the kernel has copied what it points at */
-    if (command != TFS_IOC_BLOCK_CRCS || (flags & FUSE_IOCTL_DIR)) {
-        ll_reply_err(req, -ENOTTY);
-        return;
-    }
-    if (in_size < sizeof(*crcs) || out_size < sizeof(*crcs)) {
-        ll_reply_err(req, -EINVAL);
-        return;
-    }
-    crcs = malloc(sizeof(*crcs));
-    if (!crcs) {
-        ll_reply_err(req, -ENOMEM);
-        return;
-    }
-    memcpy(crcs, in, sizeof(*crcs));
-    err = block_crcs(ll_file_of(fi), crcs);
-    if (err < 0)
-        ll_reply_err(req, err);
-    else
-        ll_reply_ioctl(req, crcs, sizeof(*crcs));
-    free(crcs);
+static int ioctl_file(const struct ll_raw_request *raw, struct crcs_out *answer)
+{
+    struct fuse_ioctl_in in;
+
+    if (raw->body_size < sizeof(in))
+        return -EINVAL;
+    memcpy(&in, raw->body, sizeof(in));
+    if (in.cmd != TFS_IOC_BLOCK_CRCS || (in.flags & FUSE_IOCTL_DIR))
+        return -ENOTTY;
+    if (in.in_size < sizeof(answer->crcs) || in.out_size < sizeof(answer->crcs) ||
+        raw->body_size - sizeof(in) < sizeof(answer->crcs))
+        return -EINVAL;
+    memcpy(&answer->crcs, raw->body + sizeof(in), sizeof(answer->crcs));
+    return block_crcs((const struct ll_file *)(uintptr_t)in.fh, &answer->crcs);
+}
+
+/* Valid replies: ioctl, error. */
+void ll_ioctl(const struct ll_raw_request *raw)
+{
+    struct crcs_out answer = {.out = {.result = 0}};
+    int err = ioctl_file(raw, &answer);
+
+    (void)ll_reply_raw(raw->ll, raw->header->unique, err, &answer,
+                       sizeof(answer)); /* nothing was given */
 }

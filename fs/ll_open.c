@@ -118,10 +118,13 @@ void ll_open(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi)
         err = drop_privileges(ll, inode);
     if (err == 0)
         err = ll_file_open(ll, inode, fi->flags, &file);
-    if (err < 0)
+    if (err != 0) {
         ll_reply_err(req, err);
-    else
-        ll_reply_open(req, file, ll_file_choose_flags(ll, file, fi->flags, false));
+        return;
+    }
+    if (fi->flags & O_TRUNC)
+        ll_file_mark_written(ll, file);
+    ll_reply_open(req, file, ll_file_choose_flags(ll, file, fi->flags, false));
 }
 
 /* Valid replies: create (gives a handle, counts one lookup), error. */

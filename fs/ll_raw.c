@@ -6,6 +6,7 @@
  *   STATX      attributes with the time of birth
  *   SETXATTR   libfuse 3.14.0 takes the newer, longer header for granted, and finds the name 8
  *              bytes too late where the older one is sent; we look at what was agreed
+ *   IOCTL, COPY_FILE_RANGE   libfuse passes them on with nine arguments
  *   INTERRUPT  no request is given up half way, and one that waits at the gate is unknown to
  *              libfuse, which would send the interrupt back again and again; the kernel is told
  *              once that it need not ask
@@ -71,20 +72,13 @@ struct statx_out {
 };
 _Static_assert(sizeof(struct statx_out) == 288, "the size on the wire");
 
-struct raw {
-    struct ll *ll;
-    const struct fuse_in_header *header;
-    const char *body;
-    size_t body_size;
-};
-
-static void reply(const struct raw *raw, int err, const void *data, size_t size)
+static void reply(const struct ll_raw_request *raw, int err, const void *data, size_t size)
 {
     (void)ll_reply_raw(raw->ll, raw->header->unique, err, data, size); /* nothing was given */
 }
 
 /* The terminated text at `offset` of the body, or NULL. */
-static const char *text_at(const struct raw *raw, size_t offset)
+static const char *text_at(const struct ll_raw_request *raw, size_t offset)
 {
     const char *text = raw->body + offset;
 
@@ -93,12 +87,12 @@ static const char *text_at(const struct raw *raw, size_t offset)
     return text;
 }
 
-static void raw_syncfs(const struct raw *raw)
+static void raw_syncfs(const struct ll_raw_request *raw)
 {
     reply(raw, tfs_volume_sync(raw->ll->volume), NULL, 0);
 }
 
-static void raw_tmpfile(const struct raw *raw)
+static void raw_tmpfile(const struct ll_raw_request *raw)
 {
     struct ll *ll = raw->ll;
     struct fuse_create_in in;
@@ -148,7 +142,7 @@ static struct statx_time statx_time_of(const struct timespec *time)
     return (struct statx_time){.tv_sec = time->tv_sec, .tv_nsec = (uint32_t)time->tv_nsec};
 }
 
-static void raw_statx(const struct raw *raw)
+static void raw_statx(const struct ll_raw_request *raw)
 {
     struct ll *ll = raw->ll;
     uint64_t stamp = ll_attr_stamp(ll);
@@ -195,7 +189,7 @@ static int drop_setgid(struct ll *ll, uint64_t inode)
     return tfs_setattr(ll->volume, inode, &change, &attr);
 }
 
-static int setxattr(const struct raw *raw)
+static int setxattr(const struct ll_raw_request *raw)
 {
     struct fuse_setxattr_in in = {0};
     bool is_extended = protocol_has(&raw->ll->protocol, FUSE_SETXATTR_EXT);
@@ -224,7 +218,7 @@ static int setxattr(const struct raw *raw)
 
 bool ll_raw(struct ll *ll, const struct fuse_in_header *header, size_t size)
 {
-    const struct raw raw = {
+    const struct ll_raw_request raw = {
         .ll = ll,
         .header = header,
         .body = (const char *)(header + 1),
@@ -243,6 +237,12 @@ bool ll_raw(struct ll *ll, const struct fuse_in_header *header, size_t size)
         return true;
     case PROTOCOL_OPCODE_STATX:
         raw_statx(&raw);
+        return true;
+    case FUSE_IOCTL:
+        ll_ioctl(&raw);
+        return true;
+    case FUSE_COPY_FILE_RANGE:
+        ll_copy_file_range(&raw);
         return true;
     case FUSE_SETXATTR:
         reply(&raw, setxattr(&raw), NULL, 0);

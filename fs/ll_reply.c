@@ -187,11 +187,6 @@ void ll_reply_xattr_size(fuse_req_t req, size_t size)
     (void)fuse_reply_xattr(req, size); /* nothing was given */
 }
 
-void ll_reply_ioctl(fuse_req_t req, const void *data, size_t size)
-{
-    (void)fuse_reply_ioctl(req, 0, data, size); /* nothing was given */
-}
-
 void ll_reply_offset(fuse_req_t req, uint64_t offset)
 {
     (void)fuse_reply_lseek(req, (off_t)offset); /* nothing was given */

@@ -40,7 +40,6 @@ void ll_reply_written(fuse_req_t req, size_t size);
 void ll_reply_readlink(fuse_req_t req, const char *target);
 void ll_reply_statfs(fuse_req_t req, const struct statvfs *status);
 void ll_reply_xattr_size(fuse_req_t req, size_t size);
-void ll_reply_ioctl(fuse_req_t req, const void *data, size_t size);
 void ll_reply_offset(fuse_req_t req, uint64_t offset);
 
 /* The answer to a request that libfuse never saw: err, or `size` bytes of data. Returns 0 or the

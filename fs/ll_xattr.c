@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* `length` is the store's answer: the size of the value, or an error. */
 static void reply_value(fuse_req_t req, int64_t length, const void *value, size_t asked)
@@ -35,11 +36,50 @@ void ll_getxattr(fuse_req_t req, fuse_ino_t inode, const char *name, size_t size
     free(value);
 }
 
+/* Removes the names that only root may know, as the kernel does for its own filesystems. Returns
+ * the length of what is left. */
+static int64_t hide_trusted(char *list, int64_t length)
+{
+    static const char prefix[] = "trusted.";
+    int64_t kept = 0;
+
+    for (int64_t at = 0; at < length;) {
+        int64_t size = (int64_t)strlen(list + at) + 1;
+
+        if (strncmp(list + at, prefix, sizeof(prefix) - 1) != 0) {
+            memmove(list + kept, list + at, (size_t)size);
+            kept += size;
+        }
+        at += size;
+    }
+    return kept;
+}
+
+/* All names, and for a question about the size too: the answer depends on who asks. */
+static void list_for_user(fuse_req_t req, fuse_ino_t inode, size_t size)
+{
+    char *list = malloc(TFS_XATTR_LIST_SIZE_MAX);
+    int64_t length = -ENOMEM;
+
+    if (list)
+        length = tfs_listxattr(ll_of(req)->volume, inode, list, TFS_XATTR_LIST_SIZE_MAX);
+    if (length > 0)
+        length = hide_trusted(list, length);
+    if (size > 0 && length > (int64_t)size)
+        length = -ERANGE;
+    reply_value(req, length, list, size);
+    free(list);
+}
+
 /* Valid replies: xattr size (when size is 0), buffer of terminated names, error. */
 void ll_listxattr(fuse_req_t req, fuse_ino_t inode, size_t size)
 {
     char *list = NULL;
 
+    if (fuse_req_ctx(req)->uid != 0) {
+        list_for_user(req, inode, size);
+        return;
+    }
     if (size > TFS_XATTR_LIST_SIZE_MAX)
         size = TFS_XATTR_LIST_SIZE_MAX;
     if (size > 0) {

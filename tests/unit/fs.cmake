@@ -8,6 +8,7 @@ tfs_add_unit_test(test_fs_mountpoint SOURCES test_fs_mountpoint.c LINK tfs_fs tf
 tfs_add_unit_test(test_fs_daemonize SOURCES test_fs_daemonize.c LINK tfs_fs tfs_test_store)
 tfs_add_unit_test(test_fs_loop SOURCES test_fs_loop.c LINK tfs_fs tfs_test_store)
 tfs_add_unit_test(test_fs_ll SOURCES test_fs_ll.c fs_fake_kernel.c LINK tfs_fs tfs_test_store)
+tfs_add_unit_test(test_fs_raw SOURCES test_fs_raw.c fs_fake_kernel.c LINK tfs_fs tfs_test_store)
 tfs_add_unit_test(test_fs_counters SOURCES test_fs_counters.c LINK tfs_fs tfs_test_store)
 tfs_add_unit_test(test_fs_mount SOURCES test_fs_mount.c)
 target_compile_definitions(test_fs_mount PRIVATE TFS_TEST_MEMFS="$<TARGET_FILE:memfs>")
