@@ -8,3 +8,13 @@ tfs_add_unit_test(test_gpu_leaf
 tfs_add_unit_test(test_gpu_device
     SOURCES test_gpu_device.c gpu_reference.c
     LINK tfs_gpu m)
+tfs_add_unit_test(test_validate_formats
+    SOURCES test_validate_formats.c validate_fixture.c
+    LINK tfs_validate)
+tfs_add_unit_test(test_validate_blocks
+    SOURCES test_validate_blocks.c
+    LINK tfs_validate)
+target_link_options(test_validate_blocks PRIVATE -Wl,--wrap=ioctl -Wl,--wrap=fsync)
+tfs_add_unit_test(test_validate_command
+    SOURCES test_validate_command.c validate_fixture.c
+    LINK tfs_validate)

@@ -1,0 +1,360 @@
+/*
+ * Goal: the command finds every difference, names it, and says so in its exit status; and its
+ * numbers do not depend on how many jobs there were. Method: files in a temporary directory, the
+ * command run in this process with its output caught, always with --device cpu.
+ */
+#include "store/base/crc32c.h"
+#include "tools/validate/manifest.h"
+#include "tools/validate/validate.h"
+#include "validate_fixture.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { ARGUMENT_COUNT_MAX = 16, FLOAT_COUNT = 300000, BF16_COUNT = 200001 };
+
+static char directory[] = "/tmp/test_validate_XXXXXX";
+static char output[1 << 20];
+
+/* A path in the temporary directory; valid until the second next call. */
+static const char *in_directory(const char *name)
+{
+    static char paths[4][PATH_MAX];
+    static unsigned next;
+    char *path = paths[next++ % 4];
+
+    (void)snprintf(path, PATH_MAX, "%s/%s", directory, name);
+    return path;
+}
+
+static void file_write(const char *name, const void *data, size_t size)
+{
+    FILE *stream = fopen(in_directory(name), "we");
+
+    assert_non_null(stream);
+    assert_int_equal(fwrite(data, 1, size, stream), size);
+    assert_int_equal(fclose(stream), 0);
+}
+
+static void byte_flip(const char *name, uint64_t offset, uint8_t bits)
+{
+    int fd = open(in_directory(name), O_RDWR | O_CLOEXEC);
+    uint8_t byte;
+
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, &byte, 1, (off_t)offset), 1);
+    byte ^= bits;
+    assert_int_equal(pwrite(fd, &byte, 1, (off_t)offset), 1);
+    assert_int_equal(close(fd), 0);
+}
+
+/* Run the command with these arguments, NULL behind the last; its output is in `output`. */
+static int command(const char *first, ...)
+{
+    static char name[] = "validate";
+    static char device[] = "--device=cpu";
+    char *argv[ARGUMENT_COUNT_MAX] = {name, device};
+    int argc = 2;
+    int saved = dup(STDOUT_FILENO);
+    int fd = open(in_directory("output"), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    va_list arguments;
+    ssize_t size;
+    int status;
+
+    va_start(arguments, first);
+    for (const char *at = first; at; at = va_arg(arguments, const char *))
+        argv[argc++] = strdup(at);
+    va_end(arguments);
+    assert_int_equal(fflush(stdout), 0);
+    assert_true(dup2(fd, STDOUT_FILENO) >= 0);
+    status = validate_main(argc, argv);
+    assert_true(dup2(saved, STDOUT_FILENO) >= 0);
+    (void)close(saved);
+    size = pread(fd, output, sizeof(output) - 1, 0);
+    assert_true(size >= 0);
+    output[size] = '\0';
+    (void)close(fd);
+    (void)unlink(in_directory("output"));
+    for (int i = 2; i < argc; i++)
+        free(argv[i]);
+    return status;
+}
+
+static void assert_output_has(const char *wanted)
+{
+    if (!strstr(output, wanted)) {
+        print_error("'%s' is not in:\n%s", wanted, output);
+        fail();
+    }
+}
+
+/* Two tensors that are aligned to nothing, 600 KB apart from the borders of blocks. */
+static void model_write(const char *name)
+{
+    char header[512];
+    struct bytes bytes = {0};
+
+    (void)snprintf(header, sizeof(header),
+                   "{\"first\":{\"dtype\":\"F32\",\"shape\":[%d],\"data_offsets\":[0,%d]},"
+                   "\"second\":{\"dtype\":\"BF16\",\"shape\":[%d],\"data_offsets\":[%d,%d]}}",
+                   FLOAT_COUNT, 4 * FLOAT_COUNT, BF16_COUNT, 4 * FLOAT_COUNT,
+                   4 * FLOAT_COUNT + 2 * BF16_COUNT);
+    safetensors_build(header, 4 * FLOAT_COUNT + 2 * BF16_COUNT, &bytes);
+    file_write(name, bytes.data, bytes.size);
+    bytes_free(&bytes);
+}
+
+static uint64_t size_of(const char *name)
+{
+    struct stat status;
+
+    assert_int_equal(stat(in_directory(name), &status), 0);
+    return (uint64_t)status.st_size;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    (void)snprintf(directory, sizeof(directory), "/tmp/test_validate_XXXXXX");
+    if (!mkdtemp(directory))
+        return -1;
+    assert_int_equal(mkdir(in_directory("data"), 0700), 0);
+    model_write("data/model.safetensors");
+    file_write("data/raw.bin", "abc", 3);
+    file_write("data/empty", "", 0);
+    assert_int_equal(
+        command(in_directory("data"), "--write-manifest", in_directory("manifest"), NULL), 0);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    static const char *const names[] = {"data/model.safetensors",
+                                        "data/raw.bin",
+                                        "data/empty",
+                                        "data/more",
+                                        "copy/model.safetensors",
+                                        "copy/raw.bin",
+                                        "copy/empty",
+                                        "manifest",
+                                        "manifest2",
+                                        "small"};
+
+    (void)state;
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(names); i++)
+        (void)unlink(in_directory(names[i])); /* not every test makes them all */
+    (void)rmdir(in_directory("data"));
+    (void)rmdir(in_directory("copy"));
+    return rmdir(directory);
+}
+
+static void copy_make(void)
+{
+    assert_int_equal(mkdir(in_directory("copy"), 0700), 0);
+    model_write("copy/model.safetensors");
+    file_write("copy/raw.bin", "abc", 3);
+    file_write("copy/empty", "", 0);
+}
+
+static void unharmed_files_pass_against_manifest_and_copy(void **state)
+{
+    (void)state;
+    copy_make();
+    assert_int_equal(command(in_directory("data"), "--against", in_directory("manifest"), NULL), 0);
+    assert_output_has("checked against manifest: ok");
+    assert_int_equal(command(in_directory("data"), "--against", in_directory("copy"), NULL), 0);
+    assert_output_has("checked against copy: ok");
+    assert_output_has("0 problems");
+}
+
+static void a_flipped_bit_is_named_by_block_offset_and_tensor(void **state)
+{
+    const uint64_t size = size_of("data/model.safetensors");
+    const uint64_t places[] = {size - 1, 700000, size - 2 * BF16_COUNT - 1};
+    char wanted[64];
+
+    (void)state;
+    copy_make();
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(places); i++) {
+        const uint64_t block = places[i] / 262144;
+
+        byte_flip("data/model.safetensors", places[i], 0x01);
+        assert_int_equal(command(in_directory("data"), "--against", in_directory("manifest"), NULL),
+                         1);
+        (void)snprintf(wanted, sizeof(wanted), "block %" PRIu64 " at offset %" PRIu64 ": checksum",
+                       block, 262144 * block);
+        assert_output_has(wanted);
+        assert_output_has(i == 0 ? "'second'" : "'first'");
+        assert_int_equal(command(in_directory("data"), "--against", in_directory("copy"), NULL), 1);
+        (void)snprintf(wanted, sizeof(wanted), "first at offset %llu; tensor '%s'",
+                       (unsigned long long)places[i], i == 0 ? "second" : "first");
+        assert_output_has(wanted);
+        byte_flip("data/model.safetensors", places[i], 0x01);
+    }
+}
+
+static void a_damaged_header_is_reported_and_its_blocks_still_compared(void **state)
+{
+    (void)state;
+    byte_flip("data/model.safetensors", 20, 0x80);
+    byte_flip("data/model.safetensors", 9, 0x20); /* the first quote */
+    assert_int_equal(command(in_directory("data"), "--against", in_directory("manifest"), NULL), 1);
+    assert_output_has("malformed safetensors");
+    assert_output_has("block 0 at offset 0: checksum");
+}
+
+static void a_nan_is_bad_only_when_it_was_said_to_be(void **state)
+{
+    const uint64_t size = size_of("data/model.safetensors");
+
+    (void)state;
+    byte_flip("data/model.safetensors", size - 1,
+              0x7F ^ (uint8_t)((4 * FLOAT_COUNT + 2 * BF16_COUNT - 1) & 0x3F));
+    byte_flip("data/model.safetensors", size - 2, 0x81);
+    assert_int_equal(command(in_directory("data"), "--json", NULL), 0);
+    assert_output_has("\"nan\":1");
+    assert_int_equal(command(in_directory("data"), "--no-nan", NULL), 1);
+    assert_output_has("1 NaN and 0 infinite of 200001 elements; tensor 'second'");
+}
+
+static void files_that_are_shorter_missing_or_unknown_are_bad(void **state)
+{
+    (void)state;
+    assert_int_equal(truncate(in_directory("data/raw.bin"), 2), 0);
+    assert_int_equal(unlink(in_directory("data/empty")), 0);
+    file_write("data/more", "x", 1);
+    assert_int_equal(command(in_directory("data"), "--against", in_directory("manifest"), NULL), 1);
+    assert_output_has("has 2 bytes, in the manifest 3");
+    assert_output_has("empty: in the manifest, but not found: BAD");
+    assert_output_has("is not in the manifest");
+    assert_output_has("3 problems");
+}
+
+static void a_counterpart_that_is_missing_or_of_another_size_is_bad(void **state)
+{
+    (void)state;
+    copy_make();
+    assert_int_equal(truncate(in_directory("copy/raw.bin"), 2), 0);
+    assert_int_equal(unlink(in_directory("copy/empty")), 0);
+    assert_int_equal(command(in_directory("data"), "--against", in_directory("copy"), NULL), 1);
+    assert_output_has("has 3 bytes, its copy 2");
+    assert_output_has("has no copy in");
+    assert_output_has("2 problems");
+}
+
+/* From "files" on: what comes before it are times. */
+static const char *results(void)
+{
+    const char *found = strstr(output, "\"files\":");
+
+    assert_non_null(found);
+    return found;
+}
+
+static void any_number_of_jobs_gives_the_same_numbers(void **state)
+{
+    static const char *const jobs[] = {"1", "2", "7", "32"};
+    char *expected;
+
+    (void)state;
+    assert_int_equal(command(in_directory("data"), "--json", "--jobs", "1", NULL), 0);
+    expected = strdup(results());
+    assert_non_null(expected);
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(jobs); i++) {
+        assert_int_equal(command(in_directory("data"), "--json", "--jobs", jobs[i], NULL), 0);
+        assert_string_equal(results(), expected);
+    }
+    free(expected);
+}
+
+/* Blocks of 256 bytes, so that leaves are cut into hundreds of parts. */
+static void a_manifest_of_the_smallest_blocks_is_compared(void **state)
+{
+    const uint64_t size = size_of("data/model.safetensors");
+    FILE *stream = fopen(in_directory("manifest2"), "we");
+    uint8_t *data = malloc(size);
+    int fd = open(in_directory("data/model.safetensors"), O_RDONLY | O_CLOEXEC);
+    struct validate_blocks blocks;
+
+    (void)state;
+    assert_non_null(data);
+    assert_int_equal(pread(fd, data, size, 0), size);
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(validate_blocks_init(&blocks, size, 256), 0);
+    for (uint64_t i = 0; i < blocks.count; i++)
+        blocks.crcs[i] = tfs_crc32c(0, data + 256 * i, validate_block_bytes(&blocks, i));
+    assert_int_equal(manifest_write_begin(stream), 0);
+    assert_int_equal(manifest_write_file(stream, "model.safetensors", &blocks), 0);
+    assert_int_equal(manifest_write_end(stream, 1), 0);
+    assert_int_equal(fclose(stream), 0);
+    validate_blocks_release(&blocks);
+    free(data);
+    assert_int_equal(command(in_directory("data/model.safetensors"), "--against",
+                             in_directory("manifest2"), NULL),
+                     0);
+    byte_flip("data/model.safetensors", 256 * 1000 + 255, 0x10);
+    assert_int_equal(command(in_directory("data/model.safetensors"), "--against",
+                             in_directory("manifest2"), NULL),
+                     1);
+    assert_output_has("block 1000 at offset 256000");
+    assert_output_has("1 problems");
+}
+
+static void a_comparison_prints_both_times(void **state)
+{
+    (void)state;
+    assert_int_equal(command(in_directory("data"), "--compare-sequential", NULL), 0);
+    assert_output_has("one by one");
+    assert_output_has("speed-up");
+    assert_int_equal(command(in_directory("data"), "--compare-sequential", "--json", NULL), 0);
+    assert_output_has("\"items\":3");
+    assert_output_has("\"check_overhead_percent\":");
+    assert_output_has("\"share_of_memory\":");
+}
+
+static void what_cannot_be_opened_is_bad_and_wrong_usage_is_trouble(void **state)
+{
+    (void)state;
+    assert_int_equal(command(in_directory("nothing"), NULL), 1);
+    assert_output_has("cannot be opened");
+    assert_int_equal(command(NULL), 2);
+    assert_int_equal(command(in_directory("data"), "--jobs", "0", NULL), 2);
+    assert_int_equal(command(in_directory("data"), "--jobs", "1x", NULL), 2);
+    assert_int_equal(command(in_directory("data"), "--device", "tpu", NULL), 2);
+    assert_int_equal(command(in_directory("data"), "--unknown", NULL), 2);
+    assert_int_equal(command(in_directory("data"), "--against", in_directory("nothing"), NULL), 2);
+    assert_int_equal(command(in_directory("data"), "--against", in_directory("data/raw.bin"), NULL),
+                     2);
+    assert_int_equal(command("--help", NULL), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(unharmed_files_pass_against_manifest_and_copy),
+        TEST(a_flipped_bit_is_named_by_block_offset_and_tensor),
+        TEST(a_damaged_header_is_reported_and_its_blocks_still_compared),
+        TEST(a_nan_is_bad_only_when_it_was_said_to_be),
+        TEST(files_that_are_shorter_missing_or_unknown_are_bad),
+        TEST(a_counterpart_that_is_missing_or_of_another_size_is_bad),
+        TEST(any_number_of_jobs_gives_the_same_numbers),
+        TEST(a_manifest_of_the_smallest_blocks_is_compared),
+        TEST(a_comparison_prints_both_times),
+        TEST(what_cannot_be_opened_is_bad_and_wrong_usage_is_trouble),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

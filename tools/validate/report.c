@@ -1,0 +1,328 @@
+/*
+ * See report.h. Names come from files and are printed with control characters replaced, so that a
+ * checkpoint cannot write to somebody's terminal.
+ */
+#include "tools/validate/report.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+enum { TENSORS_NAMED_MAX = 8 };
+
+static const char *const kind_names[] = {
+    [VALIDATE_CANNOT_OPEN] = "cannot_open",   [VALIDATE_MISSING] = "missing",
+    [VALIDATE_MALFORMED] = "malformed",       [VALIDATE_SIZE_DIFFERS] = "size_differs",
+    [VALIDATE_UNREADABLE] = "unreadable",     [VALIDATE_BLOCK_DIFFERS] = "block_differs",
+    [VALIDATE_COPY_DIFFERS] = "copy_differs", [VALIDATE_NOT_FINITE] = "not_finite",
+};
+
+_Static_assert(TFS_ARRAY_COUNT(kind_names) == VALIDATE_PROBLEM_KIND_COUNT, "a name for each kind");
+
+static uint64_t missing_count(const struct validate_report *report)
+{
+    uint64_t count = 0;
+
+    if (!report->manifest || !report->wants_all_of_manifest)
+        return 0;
+    for (size_t i = 0; i < report->manifest->count; i++)
+        count += !report->manifest->files[i].is_seen;
+    return count;
+}
+
+uint64_t validate_report_problems(const struct validate_report *report)
+{
+    uint64_t count = missing_count(report);
+
+    for (size_t i = 0; i < report->file_count; i++)
+        count += report->files[i]->problem_count;
+    return count;
+}
+
+static uint64_t problems_kept(const struct validate_file *file)
+{
+    return tfs_min_u64(file->problem_count, VALIDATE_PROBLEMS_KEPT);
+}
+
+/* What the file was compared with. */
+static const char *sources_of(const struct validate_file *file, char text[64])
+{
+    const char *store = file->expected[VALIDATE_EXPECT_STORE].source;
+    const char *manifest = file->expected[VALIDATE_EXPECT_MANIFEST].source;
+    const char *other = manifest ? manifest : file->has_copy ? "copy" : NULL; /* never both */
+
+    (void)snprintf(text, 64, "%s%s%s", store ? store : "", store && other ? "," : "",
+                   other ? other : "");
+    return text;
+}
+
+static void name_print(FILE *out, const char *name)
+{
+    for (; *name; name++)
+        (void)fputc((unsigned char)*name < 0x20 || *name == 0x7F ? '?' : *name, out);
+}
+
+static void tensors_print(FILE *out, const struct validate_file *file,
+                          const struct validate_problem *problem)
+{
+    for (size_t i = 0; i < problem->tensor_count && i < TENSORS_NAMED_MAX; i++) {
+        (void)fputs(i == 0 ? "; tensor '" : ", '", out);
+        name_print(out, file->tensors.tensors[problem->tensor_first + i].name);
+        (void)fputc('\'', out);
+    }
+    if (problem->tensor_count > TENSORS_NAMED_MAX)
+        (void)fprintf(out, " and %zu more", problem->tensor_count - TENSORS_NAMED_MAX);
+}
+
+static void statistics_print(FILE *out, const struct validate_file *file)
+{
+    (void)fprintf(out, "  %-8s %14s %10s %10s %12s %12s %12s %12s %12s  %s\n", "dtype", "elements",
+                  "nan", "inf", "zero", "min", "max", "mean", "l2", "name");
+    for (size_t i = 0; i < file->tensors.count; i++) {
+        const struct gpu_stats *stats = &file->stats[i];
+        struct gpu_summary summary;
+
+        gpu_stats_summarise(stats, &summary);
+        (void)fprintf(out,
+                      "  %-8s %14" PRIu64 " %10" PRIu64 " %10" PRIu64 " %12" PRIu64
+                      " %12.5g %12.5g %12.5g %12.5g  ",
+                      gpu_dtype_name(file->tensors.tensors[i].dtype), stats->element_count,
+                      stats->nan_count, stats->inf_count, stats->zero_count, summary.min,
+                      summary.max, summary.mean, summary.norm);
+        name_print(out, file->tensors.tensors[i].name);
+        (void)fputc('\n', out);
+    }
+}
+
+static void file_print(FILE *out, const struct validate_file *file, bool verbose)
+{
+    char sources[64];
+
+    name_print(out, file->path);
+    (void)fprintf(out, ": %s, %zu tensors, %" PRIu64 " bytes, ", file->tensors.format,
+                  file->tensors.count, file->size);
+    if (sources_of(file, sources)[0])
+        (void)fprintf(out, "checked against %s: ", sources);
+    else if (file->recorded.crcs && file->problem_count == 0)
+        (void)fputs("no checksums to compare with: ", out);
+    (void)fputs(file->problem_count ? "BAD\n" : "ok\n", out);
+    for (uint64_t i = 0; i < problems_kept(file); i++) {
+        (void)fputs("  ", out);
+        name_print(out, file->problems[i].text);
+        tensors_print(out, file, &file->problems[i]);
+        (void)fputc('\n', out);
+    }
+    if (file->problem_count > VALIDATE_PROBLEMS_KEPT)
+        (void)fprintf(out, "  and %" PRIu64 " more\n",
+                      file->problem_count - VALIDATE_PROBLEMS_KEPT);
+    if (verbose && file->stats && file->tensors.count > 0)
+        statistics_print(out, file);
+}
+
+static double gigabytes_per_second(const struct validate_cost *cost)
+{
+    return (double)cost->byte_count / cost->wall_s * 1e-9;
+}
+
+void validate_report_text(FILE *out, const struct validate_report *report, bool verbose)
+{
+    uint64_t problem_count = validate_report_problems(report);
+
+    (void)fprintf(out, "device: %s\n", report->device);
+    for (size_t i = 0; i < report->file_count; i++)
+        file_print(out, report->files[i], verbose);
+    for (size_t i = 0; missing_count(report) > 0 && i < report->manifest->count; i++) {
+        if (report->manifest->files[i].is_seen)
+            continue;
+        name_print(out, report->manifest->files[i].name);
+        (void)fputs(": in the manifest, but not found: BAD\n", out);
+    }
+    (void)fprintf(
+        out,
+        "%zu files, %.3f GB in %.3f s: %.2f GB/s, %.2f s of CPU time, device busy %.0f %% "
+        "copying, %.0f %% checking; %" PRIu64 " problems\n",
+        report->file_count, (double)report->cost.byte_count * 1e-9, report->cost.wall_s,
+        gigabytes_per_second(&report->cost), report->cost.cpu_s, 100 * report->cost.copy_share,
+        100 * report->cost.check_share, problem_count);
+}
+
+/* ---- JSON ---- */
+
+static void json_string(FILE *out, const char *text)
+{
+    (void)fputc('"', out);
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        if (c == '"' || c == '\\')
+            (void)fprintf(out, "\\%c", c);
+        else if (c < 0x20)
+            (void)fprintf(out, "\\u%04x", c);
+        else
+            (void)fputc(c, out);
+    }
+    (void)fputc('"', out);
+}
+
+/* JSON has no NaN and no infinities. */
+static void json_number(FILE *out, const char *key, double value)
+{
+    if (isfinite(value))
+        (void)fprintf(out, ",\"%s\":%.17g", key, value);
+    else
+        (void)fprintf(out, ",\"%s\":null", key);
+}
+
+static void json_tensor(FILE *out, const struct tensor *tensor, const struct gpu_stats *stats)
+{
+    struct gpu_summary summary;
+
+    gpu_stats_summarise(stats, &summary);
+    (void)fputs("{\"name\":", out);
+    json_string(out, tensor->name);
+    (void)fprintf(out,
+                  ",\"dtype\":\"%s\",\"offset\":%" PRIu64 ",\"bytes\":%" PRIu64
+                  ",\"elements\":%" PRIu64 ",\"nan\":%" PRIu64 ",\"inf\":%" PRIu64
+                  ",\"zero\":%" PRIu64,
+                  gpu_dtype_name(tensor->dtype), tensor->offset, tensor->size, stats->element_count,
+                  stats->nan_count, stats->inf_count, stats->zero_count);
+    if (tensor->dtype != GPU_BYTES) {
+        json_number(out, "min", summary.min);
+        json_number(out, "max", summary.max);
+        json_number(out, "mean", summary.mean);
+        json_number(out, "l2", summary.norm);
+    }
+    (void)fputc('}', out);
+}
+
+static void json_problem(FILE *out, const struct validate_file *file,
+                         const struct validate_problem *problem)
+{
+    (void)fprintf(out, "{\"kind\":\"%s\"", kind_names[problem->kind]);
+    if (problem->size > 0)
+        (void)fprintf(out, ",\"block\":%" PRIu64 ",\"offset\":%" PRIu64 ",\"bytes\":%" PRIu64,
+                      problem->block, problem->offset, problem->size);
+    (void)fputs(",\"text\":", out);
+    json_string(out, problem->text);
+    (void)fputs(",\"tensors\":[", out);
+    for (size_t i = 0; i < problem->tensor_count && i < TENSORS_NAMED_MAX; i++) {
+        (void)fputs(i ? "," : "", out);
+        json_string(out, file->tensors.tensors[problem->tensor_first + i].name);
+    }
+    (void)fprintf(out, "],\"tensor_count\":%zu}", problem->tensor_count);
+}
+
+static void json_file(FILE *out, const struct validate_file *file)
+{
+    char sources[64];
+
+    (void)fputs("{\"path\":", out);
+    json_string(out, file->path);
+    (void)fprintf(out,
+                  ",\"format\":\"%s\",\"bytes\":%" PRIu64 ",\"checked_against\":\"%s\",\"ok\":%s",
+                  file->tensors.format, file->size, sources_of(file, sources),
+                  file->problem_count ? "false" : "true");
+    (void)fputs(",\"tensors\":[", out);
+    for (size_t i = 0; file->stats && i < file->tensors.count; i++) {
+        (void)fputs(i ? "," : "", out);
+        json_tensor(out, &file->tensors.tensors[i], &file->stats[i]);
+    }
+    (void)fputs("],\"problems\":[", out);
+    for (uint64_t i = 0; i < problems_kept(file); i++) {
+        (void)fputs(i ? "," : "", out);
+        json_problem(out, file, &file->problems[i]);
+    }
+    (void)fprintf(out, "],\"problem_count\":%" PRIu64 "}", file->problem_count);
+}
+
+static void json_cost(FILE *out, const struct validate_cost *cost)
+{
+    (void)fprintf(out, "{\"bytes\":%" PRIu64, cost->byte_count);
+    json_number(out, "wall_s", cost->wall_s);
+    json_number(out, "cpu_s", cost->cpu_s);
+    json_number(out, "bytes_per_s", (double)cost->byte_count / cost->wall_s);
+    json_number(out, "copy_share", cost->copy_share);
+    json_number(out, "check_share", cost->check_share);
+    (void)fputc('}', out);
+}
+
+void validate_report_json(FILE *out, const struct validate_report *report)
+{
+    bool is_first = true;
+
+    (void)fputs("{\"device\":", out);
+    json_string(out, report->device);
+    (void)fputs(",\"cost\":", out);
+    json_cost(out, &report->cost);
+    (void)fputs(",\"files\":[", out);
+    for (size_t i = 0; i < report->file_count; i++) {
+        (void)fputs(i ? "," : "", out);
+        json_file(out, report->files[i]);
+    }
+    (void)fputs("],\"missing\":[", out);
+    for (size_t i = 0; missing_count(report) > 0 && i < report->manifest->count; i++) {
+        if (report->manifest->files[i].is_seen)
+            continue;
+        (void)fputs(is_first ? "" : ",", out);
+        is_first = false;
+        json_string(out, report->manifest->files[i].name);
+    }
+    (void)fprintf(out, "],\"problem_count\":%" PRIu64 ",\"ok\":%s}\n",
+                  validate_report_problems(report),
+                  validate_report_problems(report) ? "false" : "true");
+}
+
+/* ---- one by one against together ---- */
+
+static void cost_print(FILE *out, const char *name, const struct validate_cost *cost)
+{
+    (void)fprintf(out,
+                  "%-22s %9.3f s wall %9.3f s CPU %8.2f GB/s  device busy %3.0f %% copying, "
+                  "%3.0f %% checking\n",
+                  name, cost->wall_s, cost->cpu_s, gigabytes_per_second(cost),
+                  100 * cost->copy_share, 100 * cost->check_share);
+}
+
+static double overhead_percent(const struct validate_comparison *comparison)
+{
+    return 100 * (comparison->parallel.wall_s / comparison->copy_only.wall_s - 1);
+}
+
+void validate_comparison_text(FILE *out, const struct validate_comparison *comparison)
+{
+    (void)fprintf(out, "device: %s\n%zu items, %.3f GB\n", comparison->device,
+                  comparison->item_count, (double)comparison->parallel.byte_count * 1e-9);
+    cost_print(out, "one by one", &comparison->sequential);
+    cost_print(out, "together", &comparison->parallel);
+    cost_print(out, "together, no checking", &comparison->copy_only);
+    (void)fprintf(out, "speed-up %.2f; checking costs %.1f %% over reading and copying alone\n",
+                  comparison->sequential.wall_s / comparison->parallel.wall_s,
+                  overhead_percent(comparison));
+    (void)fprintf(out,
+                  "%s, %.0f MiB of bf16: check %.1f GB/s, memory copy %.1f GB/s (read and write), "
+                  "share %.2f; from the host's memory %.1f GB/s\n",
+                  comparison->is_device ? "kernel" : "one core",
+                  (double)comparison->speed_byte_count / (double)TFS_MIB,
+                  comparison->speed.check * 1e-9, comparison->speed.copy * 1e-9,
+                  comparison->speed.check / comparison->speed.copy,
+                  comparison->speed.transfer * 1e-9);
+}
+
+void validate_comparison_json(FILE *out, const struct validate_comparison *comparison)
+{
+    (void)fputs("{\"device\":", out);
+    json_string(out, comparison->device);
+    (void)fprintf(out, ",\"items\":%zu,\"sequential\":", comparison->item_count);
+    json_cost(out, &comparison->sequential);
+    (void)fputs(",\"parallel\":", out);
+    json_cost(out, &comparison->parallel);
+    (void)fputs(",\"copy_only\":", out);
+    json_cost(out, &comparison->copy_only);
+    json_number(out, "speed_up", comparison->sequential.wall_s / comparison->parallel.wall_s);
+    json_number(out, "check_overhead_percent", overhead_percent(comparison));
+    (void)fprintf(out, ",\"measured_bytes\":%" PRIu64, comparison->speed_byte_count);
+    json_number(out, "check_bytes_per_s", comparison->speed.check);
+    json_number(out, "memory_bytes_per_s", comparison->speed.copy);
+    json_number(out, "transfer_bytes_per_s", comparison->speed.transfer);
+    json_number(out, "share_of_memory", comparison->speed.check / comparison->speed.copy);
+    (void)fputs("}\n", out);
+}

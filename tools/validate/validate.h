@@ -1,0 +1,16 @@
+/*
+ * The command `tensorfs-bench validate`: tensors in files, carried to a device and checked there.
+ */
+#ifndef TFS_VALIDATE_VALIDATE_H
+#define TFS_VALIDATE_VALIDATE_H
+
+/*
+ * Run the command; argv[0] is its name, as main() gets it.
+ *
+ * Returns: the exit status: 0 nothing differs, 1 something differs, cannot be read or (with
+ * --no-nan) is not finite, 2 the command line or the set-up is wrong. Threads: one at a time; uses
+ * getopt's globals.
+ */
+int validate_main(int argc, char **argv);
+
+#endif
