@@ -1,4 +1,4 @@
-# CASE: df shows the disk beneath less a reserve of 128 MiB, down and up with what is stored
+# CASE: df shows the disk beneath less a reserve of a 64th, down and up with what is stored
 # OPTIONS: compression=none
 # PLAIN: no
 . "$TFS_LIB"
@@ -24,7 +24,7 @@ mib=$((1024 * 1024))
 
 near "$(total_bytes "$MNT")" "$(total_bytes "$WORK/disk")" $mib "size"
 # The reserve is what the index lives on while the disk is full for data.
-reserve=$((128 * mib))
+reserve=$(($(total_bytes "$WORK/disk") / 64))
 beneath() {
     echo $(($(free_bytes "$WORK/disk") - reserve))
 }
