@@ -21,7 +21,7 @@
 
 /* How long a writer sleeps before it asks for relief again; a missed condition costs no more than
  * this. */
-enum { RELIEF_INTERVAL_MS = 50 };
+enum { RELIEF_INTERVAL_MS = 50, HUGE_PAGE_SIZE = 2 << 20 };
 
 struct tfs_memory {
     struct tfs_mutex lock; /* rank TFS_RANK_POOL */
@@ -46,9 +46,9 @@ int memory_new(const struct memory_options *options, struct tfs_memory **ret)
         return -ENOMEM;
     memory->options = *options;
     memory->free_buffers = calloc(options->buffer_count, sizeof(memory->free_buffers[0]));
-    memory->region = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (!memory->free_buffers || memory->region == MAP_FAILED) {
+    memory->region = aligned_alloc(HUGE_PAGE_SIZE, tfs_align_up(size, HUGE_PAGE_SIZE));
+    if (!memory->free_buffers || !memory->region) {
+        free(memory->region);
         free(memory->free_buffers);
         free(memory);
         return tfs_fail(-ENOMEM, "no room for %zu buffers", options->buffer_count);
@@ -67,7 +67,7 @@ void memory_free(struct tfs_memory *memory)
     if (!memory)
         return;
     assert(memory->free_count == memory->options.buffer_count);
-    (void)munmap(memory->region, memory->options.buffer_count * FRAME_BUFFER_SIZE);
+    free(memory->region);
     tfs_cond_release(&memory->given);
     tfs_mutex_release(&memory->lock);
     free(memory->free_buffers);

@@ -11,6 +11,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+
+enum { HUGE_PAGE_SIZE = 2 << 20 };
 
 struct tfs_scratch_pool {
     struct tfs_mutex lock; /* rank TFS_RANK_POOL */
@@ -41,7 +44,9 @@ int scratch_new(size_t capacity, struct tfs_scratch **ret)
     if (!scratch)
         return -ENOMEM;
     scratch->capacity = capacity;
-    scratch->bytes = aligned_alloc(SEGMENT_ALIGNMENT, capacity);
+    scratch->bytes = aligned_alloc(HUGE_PAGE_SIZE, tfs_align_up(capacity, HUGE_PAGE_SIZE));
+    if (scratch->bytes) /* only faster: direct I/O pins few pages instead of many */
+        (void)madvise(scratch->bytes, capacity, MADV_HUGEPAGE);
     err = scratch->bytes ? codec_ctx_new(&scratch->codec) : -ENOMEM;
     if (err) {
         scratch_free(scratch);
