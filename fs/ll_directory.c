@@ -139,5 +139,5 @@ void ll_fsyncdir(fuse_req_t req, fuse_ino_t inode, int data_only, struct fuse_fi
     (void)inode;
     (void)data_only;
     (void)fi;
-    ll_reply_err(req, tfs_volume_sync(ll_of(req)->volume));
+    ll_reply_err(req, tfs_volume_sync_names(ll_of(req)->volume));
 }

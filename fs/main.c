@@ -214,7 +214,8 @@ static int serve(const struct options *options, struct daemonize *daemonize)
 
 static void print_version(void)
 {
-    (void)printf("tensorfs %s\nlibfuse %s\n", TFS_VERSION, fuse_pkgversion());
+    (void)printf("tensorfs %s\nstore format %d\nlibfuse %s\n", TFS_VERSION, TFS_FORMAT_VERSION,
+                 fuse_pkgversion());
 }
 
 /* What can be known before anything is touched. Returns 0 or a negative errno with a message. */

@@ -70,7 +70,7 @@ int format_parse(const char *line, struct format_line *ret)
 
     if (sscanf(line, "tensorfs %u", &parsed.version) != 1)
         return -EMEDIUMTYPE;
-    if (parsed.version != FORMAT_VERSION) {
+    if (parsed.version != TFS_FORMAT_VERSION) {
         ret->version = parsed.version;
         return -EPROTONOSUPPORT;
     }
@@ -195,7 +195,7 @@ static int begin_creation(struct tfs_format_lock *lock, const struct tfs_volume_
                               "'%s' is not a tensorfs store: it has no FORMAT file", options->path);
     err = make_uuid(lock->uuid);
     format_uuid_text(lock->uuid, uuid, sizeof(uuid));
-    (void)snprintf(line, sizeof(line), "tensorfs %d %s 0 0\n", FORMAT_VERSION, uuid);
+    (void)snprintf(line, sizeof(line), "tensorfs %d %s 0 0\n", TFS_FORMAT_VERSION, uuid);
     if (!err)
         err = write_line(lock->directory, name_new, line);
     if (!err && mkdirat(lock->directory, "segments", 0700) < 0 && errno != EEXIST)
@@ -216,8 +216,8 @@ static int check_line(struct tfs_format_lock *lock, const struct tfs_volume_opti
         return format_message(
             message, err, "the store '%s' has format version %u%s; this tensorfs reads version %d",
             options->path, parsed.version,
-            parsed.version == FORMAT_VERSION ? " with features that are unknown here" : "",
-            FORMAT_VERSION);
+            parsed.version == TFS_FORMAT_VERSION ? " with features that are unknown here" : "",
+            TFS_FORMAT_VERSION);
     if (err)
         return format_message(message, err,
                               "'%s' is not a tensorfs store: its FORMAT file is something else",

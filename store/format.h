@@ -10,8 +10,6 @@
 
 #include "store/store.h"
 
-enum { FORMAT_VERSION = 1 };
-
 struct tfs_format_lock;
 
 struct format_paths {

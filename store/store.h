@@ -34,6 +34,9 @@
 
 #define TFS_ROOT_INODE 1ull
 
+/* Of the store directory: docs/FORMAT.md. A store of another version is refused. */
+enum { TFS_FORMAT_VERSION = 1 };
+
 enum {
     TFS_NAME_SIZE_MAX = 255,          /* bytes, without the terminating zero */
     TFS_SYMLINK_SIZE_MAX = 4095,      /* likewise */
@@ -95,6 +98,12 @@ int tfs_volume_close(struct tfs_volume *volume);
 
 /* Everything written before this call becomes durable (syncfs). May block. */
 TFS_MUST_CHECK int tfs_volume_sync(struct tfs_volume *volume);
+
+/*
+ * Every change of names and attributes before this call becomes durable, and all data that is
+ * committed; what is still being written is not waited for (fsync of a directory). May block.
+ */
+TFS_MUST_CHECK int tfs_volume_sync_names(struct tfs_volume *volume);
 
 TFS_MUST_CHECK int tfs_volume_statfs(struct tfs_volume *volume, struct statvfs *ret);
 

@@ -401,6 +401,18 @@ int tfs_volume_sync(struct tfs_volume *volume)
     return volume->options.read_only ? 0 : commit_all(volume, true);
 }
 
+int tfs_volume_sync_names(struct tfs_volume *volume)
+{
+    int err;
+
+    tfs_counter_add(&volume->stats.syncs, 1);
+    if (volume->options.read_only)
+        return 0;
+    err = index_sync(volume->index);
+    reclaim_kick(volume->reclaim);
+    return err;
+}
+
 int tfs_volume_statfs(struct tfs_volume *volume, struct statvfs *ret)
 {
     struct segment_space space;

@@ -152,6 +152,11 @@ int tfs_volume_close(struct tfs_volume *volume)
     return 0;
 }
 
+int tfs_volume_sync_names(struct tfs_volume *volume)
+{
+    return tfs_volume_sync(volume);
+}
+
 int tfs_volume_sync(struct tfs_volume *volume)
 {
     (void)volume;
