@@ -300,6 +300,31 @@ bool chunk_is_complete(const struct tfs_chunk *chunk)
     return true;
 }
 
+static void take_any(struct tfs_chunk *chunk, void *context)
+{
+    struct tfs_chunk **taken = context;
+
+    *taken = chunk;
+}
+
+uint64_t chunk_abandon_all_locked(struct tfs_volume *volume, struct tfs_inode *inode)
+{
+    uint64_t count = 0;
+
+    while (inode->data->chunk_count > 0) {
+        struct tfs_chunk *chunk = NULL;
+
+        chunk_visit_locked(inode, take_any, &chunk);
+        chunk->users++;
+        chunk_discard_locked(volume, chunk, 0);
+        chunk->row_changed = false;
+        assert(chunk->users == 1);
+        chunk_put_locked(chunk);
+        count++;
+    }
+    return count;
+}
+
 static bool is_uncommitted(const struct tfs_chunk *chunk, const struct frame_ref *frame)
 {
     return !row_has_frame(chunk->committed, frame) &&

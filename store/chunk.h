@@ -129,6 +129,13 @@ void chunk_discard_locked(struct tfs_volume *volume, struct tfs_chunk *chunk, ui
 TFS_MUST_CHECK int chunk_next(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t index,
                               uint64_t *ret);
 
+/*
+ * Forget everything of the file that is not committed, at the end of a mount that could not write
+ * it back. Nobody uses the file any more. Returns how many chunks had something. With the inode's
+ * lock.
+ */
+uint64_t chunk_abandon_all_locked(struct tfs_volume *volume, struct tfs_inode *inode);
+
 /* Visit every chunk object of the inode. Called with the inode's lock; `visit` must not get or put
  * chunks. */
 void chunk_visit_locked(struct tfs_inode *inode,

@@ -406,6 +406,31 @@ int commit_all(struct tfs_volume *volume, bool full)
     return first_error ? first_error : err;
 }
 
+void commit_abandon(struct tfs_volume *volume)
+{
+    size_t count;
+    struct commit_request *requests = request_pending(volume, false, &count);
+
+    for (size_t i = 0; requests && i < count; i++) {
+        struct tfs_inode *inode = requests[i].inode;
+        uint64_t chunks = 0;
+
+        tfs_mutex_lock(&inode->lock);
+        if (inode->data) {
+            chunks = chunk_abandon_all_locked(volume, inode);
+            inode->data->size = inode->record.size;
+            inode->data->times_changed = false;
+        }
+        tfs_mutex_unlock(&inode->lock);
+        if (chunks)
+            tfs_error("inode %llu: what was not committed is lost, in %llu chunks",
+                      (unsigned long long)inode->number, (unsigned long long)chunks);
+        note_clean(volume, inode);
+        inode_put(volume, inode);
+    }
+    free(requests);
+}
+
 static void *commit_main(void *argument)
 {
     struct tfs_commit *commit = argument;

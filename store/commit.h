@@ -44,6 +44,10 @@ TFS_MUST_CHECK int commit_inode(struct tfs_volume *volume, struct tfs_inode *ino
  * Returns the first error. Blocks. */
 TFS_MUST_CHECK int commit_all(struct tfs_volume *volume, bool full);
 
+/* At the end of a mount: give up what could not be committed, with a line in the log for each file.
+ */
+void commit_abandon(struct tfs_volume *volume);
+
 uint64_t commit_pending_count(struct tfs_commit *commit);
 
 #endif

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { SHARED_CHUNKS_MAX = 256, COPIED_SIZE_MAX = 16 << 20 };
 
@@ -266,43 +267,47 @@ static int64_t try_sharing(const struct tfs_copy *copy)
     return err ? err : (int64_t)size;
 }
 
-/* One request's worth of bytes through memory. */
-static int64_t copy_bytes(const struct tfs_copy *copy, uint64_t done, uint64_t size)
+/* The source's bytes in memory of our own: who waits for room to write must not hold what others
+ * need to read. */
+static int64_t read_copy(const struct tfs_copy *copy, uint64_t done, size_t size, uint8_t *buffer)
 {
     struct tfs_read read;
-    int64_t written = 0;
-    int err = tfs_file_read(copy->source, copy->source_offset + done,
-                            (size_t)tfs_min_u64(size, TFS_READ_SIZE_MAX), &read);
+    size_t at = 0;
+    int err = tfs_file_read(copy->source, copy->source_offset + done, size, &read);
 
     if (err)
         return err;
     for (int i = 0; i < read.piece_count; i++) {
-        int64_t part = tfs_file_write(copy->target, copy->target_offset + done + (uint64_t)written,
-                                      read.pieces[i].iov_base, read.pieces[i].iov_len, 0);
-
-        if (part < 0) {
-            written = written ? written : part;
-            break;
-        }
-        written += part;
+        memcpy(buffer + at, read.pieces[i].iov_base, read.pieces[i].iov_len);
+        at += read.pieces[i].iov_len;
     }
     tfs_read_release(&read);
-    return written;
+    return (int64_t)at;
+}
+
+static int64_t copy_part(const struct tfs_copy *copy, uint64_t done, size_t size, uint8_t *buffer)
+{
+    int64_t got = read_copy(copy, done, size, buffer);
+
+    if (got <= 0)
+        return got;
+    return tfs_file_write(copy->target, copy->target_offset + done, buffer, (size_t)got, 0);
 }
 
 static int64_t copy_range(const struct tfs_copy *copy)
 {
     uint64_t size = tfs_min_u64(copy->size, COPIED_SIZE_MAX);
+    uint8_t *buffer = malloc(TFS_READ_SIZE_MAX);
     uint64_t done = 0;
+    int64_t part = buffer ? 1 : -ENOMEM;
 
-    while (done < size) {
-        int64_t part = copy_bytes(copy, done, size - done);
-
-        if (part <= 0)
-            return done ? (int64_t)done : part;
-        done += (uint64_t)part;
+    while (done < size && part > 0) {
+        part = copy_part(copy, done, (size_t)tfs_min_u64(size - done, TFS_READ_SIZE_MAX), buffer);
+        if (part > 0)
+            done += (uint64_t)part;
     }
-    return (int64_t)done;
+    free(buffer);
+    return done ? (int64_t)done : part;
 }
 
 int64_t tfs_file_copy(const struct tfs_copy *copy)

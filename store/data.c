@@ -105,6 +105,17 @@ void data_enter(struct tfs_inode *inode)
     tfs_mutex_unlock(&inode->lock);
 }
 
+void data_enter_flush(struct tfs_inode *inode)
+{
+    struct tfs_data *data = inode->data;
+
+    tfs_mutex_lock(&inode->lock);
+    while (data->exclusive)
+        tfs_cond_wait(&data->changed, &inode->lock);
+    data->active++;
+    tfs_mutex_unlock(&inode->lock);
+}
+
 void data_leave(struct tfs_inode *inode)
 {
     struct tfs_data *data = inode->data;

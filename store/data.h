@@ -58,6 +58,12 @@ void data_attr_locked(struct tfs_inode *inode, struct tfs_attr *ret);
  * into) waits until they have left and keeps them out. Waits; takes the inode's lock.
  */
 void data_enter(struct tfs_inode *inode);
+
+/*
+ * For write-back: enters also while a change of shape waits. Writers inside the gate may be waiting
+ * for the memory that only write-back gives back.
+ */
+void data_enter_flush(struct tfs_inode *inode);
 void data_leave(struct tfs_inode *inode);
 void data_enter_exclusive(struct tfs_inode *inode);
 void data_leave_exclusive(struct tfs_inode *inode);

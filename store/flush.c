@@ -167,7 +167,7 @@ static bool flight_begin(struct tfs_flush *flush, struct tfs_chunk *chunk)
     struct tfs_inode *inode = chunk->inode;
     bool begin;
 
-    data_enter(inode);
+    data_enter_flush(inode);
     tfs_mutex_lock(&inode->lock);
     while (chunk->exclusive || chunk->in_flight)
         tfs_cond_wait(&inode->data->changed, &inode->lock);

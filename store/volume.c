@@ -384,6 +384,7 @@ int tfs_volume_close(struct tfs_volume *volume)
     commit_stop(volume->commit);
     if (!volume->options.read_only) {
         first_error = commit_all(volume, true);
+        commit_abandon(volume); /* nothing, unless that failed */
         inode_table_drop_all(volume);
         reclaim_hurry(volume->reclaim);
         reclaim_stop(volume->reclaim);
