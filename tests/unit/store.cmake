@@ -1,1 +1,32 @@
-# Tests of store.
+# Tests of store. Volumes are made below the build folder, which must be a real disk's.
+
+# What the programs share, as sources: cmocka's asserts have to be the program's own.
+function(tfs_add_store_test name)
+    cmake_parse_arguments(arg "FORKS;VOLUME" "" "WRAP;SOURCES" ${ARGN})
+    set(sources ${name}.c ${arg_SOURCES})
+    set(forks "")
+    if(arg_VOLUME)
+        list(APPEND sources store_fixture.c)
+    endif()
+    if(arg_FORKS)
+        set(forks FORKS)
+    endif()
+    tfs_add_unit_test(${name} SOURCES ${sources} LINK tfs_store ${forks})
+    if(NOT TARGET ${name})
+        return()
+    endif()
+    target_compile_definitions(${name} PRIVATE "TFS_TEST_DIRECTORY=\"${CMAKE_CURRENT_BINARY_DIR}\"")
+    foreach(function ${arg_WRAP})
+        # Calls of it go to the test's __wrap_, which may call __real_.
+        target_link_options(${name} PRIVATE "-Wl,--wrap=${function}")
+    endforeach()
+    set_tests_properties(${name} PROPERTIES
+        ENVIRONMENT "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp")
+endfunction()
+
+# Parts by themselves.
+tfs_add_store_test(test_row)
+tfs_add_store_test(test_meta)
+tfs_add_store_test(test_memory)
+tfs_add_store_test(test_cache)
+tfs_add_store_test(test_headers)
