@@ -39,9 +39,28 @@ static uint16_t permissions_of(const uint8_t *entry)
     return tfs_get_le16(entry + 2);
 }
 
+static uint32_t id_of(const uint8_t *entry)
+{
+    return tfs_get_le32(entry + 4);
+}
+
 static void set_permissions(uint8_t *entry, uint32_t permissions)
 {
     tfs_put_le16(entry + 2, (uint16_t)permissions);
+}
+
+/* Whether an entry before this one names the same user or group. */
+static bool is_named_before(const void *bytes, size_t index)
+{
+    const uint8_t *entry = const_entry_at(bytes, index);
+
+    for (size_t i = 0; i < index; i++) {
+        const uint8_t *other = const_entry_at(bytes, i);
+
+        if (tag_of(other) == tag_of(entry) && id_of(other) == id_of(entry))
+            return true;
+    }
+    return false;
 }
 
 int acl_check(const void *bytes, size_t size)
@@ -72,6 +91,8 @@ int acl_check(const void *bytes, size_t size)
             break;
         case ACL_USER:
         case ACL_GROUP:
+            if (is_named_before(bytes, i))
+                return -EINVAL;
             named++;
             break;
         default:

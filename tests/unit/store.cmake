@@ -27,6 +27,7 @@ endfunction()
 # Parts by themselves.
 tfs_add_store_test(test_row)
 tfs_add_store_test(test_meta)
+tfs_add_store_test(test_acl)
 tfs_add_store_test(test_memory)
 tfs_add_store_test(test_cache)
 tfs_add_store_test(test_headers)
