@@ -46,37 +46,68 @@ int format_message(struct tfs_message *message, int error, const char *text, ...
     return error;
 }
 
-/* Parses 32 hexadecimal digits with dashes anywhere between bytes. */
-static bool parse_uuid(const char *text, uint8_t *ret)
+static int digit_of(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Parses digits and nothing else, and moves behind them. */
+static bool parse_number(const char **at, int base, uint32_t *ret)
+{
+    const char *begin = *at;
+    uint64_t value = 0;
+    int digit;
+
+    while ((digit = digit_of(**at)) >= 0 && digit < base && value <= UINT32_MAX) {
+        value = value * (uint64_t)base + (uint64_t)digit;
+        (*at)++;
+    }
+    *ret = (uint32_t)value;
+    return *at > begin && value <= UINT32_MAX;
+}
+
+/* Parses 32 hexadecimal digits with dashes anywhere between bytes, and moves behind them. */
+static bool parse_uuid(const char **at, uint8_t *ret)
 {
     for (int i = 0; i < 16; i++) {
-        unsigned byte;
+        int high;
+        int low;
 
-        while (*text == '-')
-            text++;
-        if (sscanf(text, "%2x", &byte) != 1 || !text[0] || !text[1])
+        while (i > 0 && **at == '-')
+            (*at)++;
+        high = digit_of(**at);
+        low = high < 0 ? -1 : digit_of((*at)[1]);
+        if (low < 0)
             return false;
-        ret[i] = (uint8_t)byte;
-        text += 2;
+        ret[i] = (uint8_t)(high << 4 | low);
+        *at += 2;
     }
-    return *text == '\0';
+    return true;
+}
+
+static bool parse_space(const char **at)
+{
+    return *(*at)++ == ' ';
 }
 
 int format_parse(const char *line, struct format_line *ret)
 {
+    static const char magic[] = "tensorfs ";
     struct format_line parsed = {0};
-    char uuid[64];
-    char rest;
+    const char *at = line + strlen(magic);
 
-    if (sscanf(line, "tensorfs %u", &parsed.version) != 1)
+    if (strncmp(line, magic, strlen(magic)) != 0 || !parse_number(&at, 10, &parsed.version) ||
+        (*at != ' ' && *at != '\n'))
         return -EMEDIUMTYPE;
     if (parsed.version != TFS_FORMAT_VERSION) {
         ret->version = parsed.version;
         return -EPROTONOSUPPORT;
     }
-    if (sscanf(line, "tensorfs %u %63s %x %x %c", &parsed.version, uuid, &parsed.incompatible,
-               &parsed.compatible, &rest) != 4 ||
-        !parse_uuid(uuid, parsed.uuid))
+    if (!parse_space(&at) || !parse_uuid(&at, parsed.uuid) || !parse_space(&at) ||
+        !parse_number(&at, 16, &parsed.incompatible) || !parse_space(&at) ||
+        !parse_number(&at, 16, &parsed.compatible) || strcmp(at, "\n") != 0)
         return -EMEDIUMTYPE;
     *ret = parsed;
     return parsed.incompatible ? -EPROTONOSUPPORT : 0;

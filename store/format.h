@@ -39,7 +39,7 @@ void format_close(struct tfs_format_lock *lock);
 
 /* For tests and fuzzing: one FORMAT line. Errors: -EMEDIUMTYPE, -EPROTONOSUPPORT. */
 struct format_line {
-    unsigned version;
+    uint32_t version;
     uint8_t uuid[16];
     uint32_t incompatible;
     uint32_t compatible;
