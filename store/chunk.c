@@ -315,6 +315,8 @@ uint64_t chunk_abandon_all_locked(struct tfs_volume *volume, struct tfs_inode *i
         struct tfs_chunk *chunk = NULL;
 
         chunk_visit_locked(inode, take_any, &chunk);
+        if (!chunk)
+            break;
         chunk->users++;
         chunk_discard_locked(volume, chunk, 0);
         chunk->row_changed = false;
