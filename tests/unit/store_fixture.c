@@ -135,6 +135,23 @@ struct tfs_attr fixture_attr(struct fixture *fixture, uint64_t inode)
     return attr;
 }
 
+void fixture_assert_same_attr(const struct tfs_attr *a, const struct tfs_attr *b)
+{
+    assert_int_equal(a->inode, b->inode);
+    assert_int_equal(a->generation, b->generation);
+    assert_int_equal(a->size, b->size);
+    assert_int_equal(a->blocks, b->blocks);
+    assert_int_equal(a->rdev, b->rdev);
+    assert_int_equal(a->mode, b->mode);
+    assert_int_equal(a->uid, b->uid);
+    assert_int_equal(a->gid, b->gid);
+    assert_int_equal(a->nlink, b->nlink);
+    assert_memory_equal(&a->atime, &b->atime, sizeof(a->atime));
+    assert_memory_equal(&a->mtime, &b->mtime, sizeof(a->mtime));
+    assert_memory_equal(&a->ctime, &b->ctime, sizeof(a->ctime));
+    assert_memory_equal(&a->btime, &b->btime, sizeof(a->btime));
+}
+
 void fixture_truncate(struct fixture *fixture, uint64_t inode, uint64_t size)
 {
     struct tfs_setattr change = {.fields = TFS_SET_SIZE, .size = size};

@@ -47,6 +47,7 @@ void fixture_wait(bool (*done)(void *context), void *context);
 uint64_t fixture_make(struct fixture *fixture, uint64_t parent, const char *name, uint32_t mode);
 uint64_t fixture_lookup(struct fixture *fixture, uint64_t parent, const char *name);
 struct tfs_attr fixture_attr(struct fixture *fixture, uint64_t inode);
+void fixture_assert_same_attr(const struct tfs_attr *a, const struct tfs_attr *b);
 void fixture_truncate(struct fixture *fixture, uint64_t inode, uint64_t size);
 
 /* A new file in the root, opened for reading and writing; one that is there. */
