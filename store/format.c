@@ -160,7 +160,7 @@ static int open_directory(const struct tfs_volume_options *options, struct tfs_m
 {
     int fd;
 
-    if (options->create && mkdir(options->path, 0700) < 0 && errno != EEXIST)
+    if (options->create && !options->read_only && mkdir(options->path, 0700) < 0 && errno != EEXIST)
         return format_message(message, -errno, "cannot make the store '%s': %s", options->path,
                               strerror(errno));
     fd = open(options->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -34,3 +34,6 @@ tfs_add_store_test(test_cache)
 tfs_add_store_test(test_headers)
 tfs_add_store_test(test_numbers VOLUME)
 tfs_add_store_test(test_usage VOLUME)
+
+# The volume through its public calls.
+tfs_add_store_test(test_volume VOLUME)
