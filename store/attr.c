@@ -2,6 +2,7 @@
  * Changing attributes. The size is the data's matter (file_shape.c); everything else is one record.
  */
 #include "store/acl.h"
+#include "store/base/clock.h"
 #include "store/base/error.h"
 #include "store/commit.h"
 #include "store/data.h"
@@ -11,6 +12,24 @@
 
 #include <errno.h>
 #include <stdlib.h>
+
+/* A record with another time could not be read again. */
+static bool times_are_sane(const struct tfs_setattr *change)
+{
+    const struct {
+        uint32_t field;
+        long nanoseconds;
+    } times[] = {{TFS_SET_ATIME, change->atime.tv_nsec},
+                 {TFS_SET_MTIME, change->mtime.tv_nsec},
+                 {TFS_SET_CTIME, change->ctime.tv_nsec}};
+
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(times); i++) {
+        if (change->fields & times[i].field &&
+            (times[i].nanoseconds < 0 || times[i].nanoseconds >= (long)TFS_NS_PER_S))
+            return false;
+    }
+    return true;
+}
 
 static void set_times(struct meta_inode *record, const struct tfs_setattr *change,
                       const struct timespec *now)
@@ -121,6 +140,8 @@ int tfs_setattr(struct tfs_volume *volume, uint64_t number, const struct tfs_set
     struct tfs_inode *inode;
     int err = volume_check_writable(volume);
 
+    if (!err && !times_are_sane(change))
+        err = -EINVAL;
     if (!err)
         err = inode_get(volume, number, &inode);
     if (err)
