@@ -38,3 +38,4 @@ tfs_add_store_test(test_usage VOLUME)
 # The volume through its public calls.
 tfs_add_store_test(test_volume VOLUME)
 tfs_add_store_test(test_namespace VOLUME)
+tfs_add_store_test(test_readdir VOLUME)
