@@ -216,6 +216,8 @@ static int parse_chunk_size(const char *text, uint8_t *ret_log2)
         value *= TFS_KIB;
     else if (*end == 'M' || *end == 'm')
         value *= TFS_MIB;
+    else if (*end)
+        return -EINVAL;
     if (*end && end[1])
         return -EINVAL;
     if (!tfs_is_power_of_two(value) || value < TFS_CHUNK_SIZE_MIN || value > TFS_CHUNK_SIZE_MAX)

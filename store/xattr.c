@@ -124,7 +124,7 @@ int64_t tfs_getxattr(struct tfs_volume *volume, uint64_t number, const char *nam
     return result;
 }
 
-int64_t tfs_listxattr(struct tfs_volume *volume, uint64_t number, char *list, size_t size)
+static int64_t list_names(struct tfs_volume *volume, uint64_t number, char *list, size_t size)
 {
     uint8_t prefix[META_INODE_KEY_SIZE];
     struct index_range range = {
@@ -153,6 +153,18 @@ int64_t tfs_listxattr(struct tfs_volume *volume, uint64_t number, char *list, si
     index_scan_close(scan);
     err = err ? err : more;
     return err ? err : (int64_t)total;
+}
+
+int64_t tfs_listxattr(struct tfs_volume *volume, uint64_t number, char *list, size_t size)
+{
+    struct tfs_inode *inode;
+    int64_t result = inode_get(volume, number, &inode);
+
+    if (result < 0)
+        return result;
+    result = list_names(volume, number, list, size);
+    inode_put(volume, inode);
+    return result;
 }
 
 /* An access ACL sets the mode; one that is nothing but a mode is not stored. A default ACL is for
