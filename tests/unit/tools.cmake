@@ -1,1 +1,6 @@
 # Tests of tools.
+
+# tensorfs-bench
+foreach(module stats text sweep_config model formats results workers)
+    tfs_add_unit_test(test_bench_${module} SOURCES test_bench_${module}.c LINK tfs_bench PkgConfig::ZLIB m)
+endforeach()

@@ -1,0 +1,195 @@
+/*
+ * The bar is drawn by a thread of its own, so that what is measured only pays an atomic addition.
+ * It is erased before any other line is printed and comes back with the next tick.
+ */
+#include "tools/bench/console.h"
+
+#include "store/base/clock.h"
+#include "store/base/error.h"
+#include "store/base/lock.h"
+#include "tools/bench/units.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { STAGE_BYTES_MAX = 48, BAR_CELLS = 20, TICK_MS = 200 };
+
+static struct {
+    bool quiet;                  /* immutable after console_init */
+    bool terminal;               /* immutable after console_init */
+    atomic_uint_least64_t done;  /* relaxed: only shown */
+    struct tfs_mutex lock;       /* rank TFS_RANK_LEAF */
+    struct tfs_cond stop;        /* with lock: drawing is over */
+    bool drawing;                /* guarded by lock */
+    bool visible;                /* guarded by lock: the bar is on the screen */
+    char stage[STAGE_BYTES_MAX]; /* guarded by lock */
+    enum console_unit unit;      /* guarded by lock */
+    uint64_t total;              /* guarded by lock */
+    uint64_t start_ns;           /* guarded by lock */
+    pthread_t drawer;
+} console;
+
+void console_init(bool quiet)
+{
+    static bool once;
+
+    if (!once) {
+        tfs_mutex_init(&console.lock, TFS_RANK_LEAF);
+        tfs_cond_init(&console.stop);
+        once = true;
+    }
+    console.quiet = quiet;
+    console.terminal = isatty(STDERR_FILENO) == 1;
+}
+
+static void console_erase_locked(void)
+{
+    if (console.visible)
+        (void)fputs("\r\033[K", stderr);
+    console.visible = false;
+}
+
+/* The rate and the time left, from the mean rate since the bar began. */
+static void console_draw_locked(void)
+{
+    uint64_t done = atomic_load_explicit(&console.done, memory_order_relaxed);
+    double seconds = (double)(tfs_clock_ns() - console.start_ns) / 1e9;
+    double rate = seconds > 0 ? (double)done / seconds : 0;
+    double share = console.total ? (double)done / (double)console.total : 0;
+    char bar[BAR_CELLS + 1];
+    char speed[48];
+    unsigned cells;
+
+    if (share > 1)
+        share = 1;
+    cells = (unsigned)(share * BAR_CELLS);
+    for (unsigned i = 0; i < BAR_CELLS; i++)
+        bar[i] = i < cells ? '#' : '.';
+    bar[BAR_CELLS] = '\0';
+    if (console.unit == CONSOLE_BYTES)
+        (void)snprintf(speed, sizeof(speed), "%s", units_rate(rate).text);
+    else
+        (void)snprintf(speed, sizeof(speed), "%.0f op/s", rate);
+    (void)fprintf(stderr, "\r\033[K%-36.36s [%s] %3.0f %%  %s", console.stage, bar, share * 100,
+                  speed);
+    if (rate > 0 && share < 1)
+        (void)fprintf(stderr, "  %s left",
+                      units_seconds((double)(console.total - done) / rate).text);
+    (void)fflush(stderr);
+    console.visible = true;
+}
+
+static void *console_drawer(void *unused)
+{
+    tfs_mutex_lock(&console.lock);
+    while (console.drawing) {
+        console_draw_locked();
+        (void)tfs_cond_wait_until(&console.stop, &console.lock,
+                                  tfs_clock_ns() + TICK_MS * TFS_NS_PER_MS);
+    }
+    tfs_mutex_unlock(&console.lock);
+    return unused;
+}
+
+void console_begin(enum console_unit unit, uint64_t total)
+{
+    if (console.quiet || !console.terminal)
+        return;
+    tfs_mutex_lock(&console.lock);
+    atomic_store_explicit(&console.done, 0, memory_order_relaxed);
+    console.unit = unit;
+    console.total = total;
+    console.start_ns = tfs_clock_ns();
+    console.stage[0] = '\0';
+    console.drawing = true;
+    tfs_mutex_unlock(&console.lock);
+    if (pthread_create(&console.drawer, NULL, console_drawer, NULL) == 0)
+        return;
+    tfs_mutex_lock(&console.lock);
+    console.drawing = false; /* no thread, no bar: nothing measured is lost */
+    tfs_mutex_unlock(&console.lock);
+}
+
+void console_end(void)
+{
+    bool drawing;
+
+    if (console.quiet || !console.terminal)
+        return;
+    tfs_mutex_lock(&console.lock);
+    drawing = console.drawing;
+    console.drawing = false;
+    tfs_cond_signal(&console.stop);
+    tfs_mutex_unlock(&console.lock);
+    if (!drawing)
+        return;
+    (void)pthread_join(console.drawer, NULL);
+    tfs_mutex_lock(&console.lock);
+    console_erase_locked();
+    tfs_mutex_unlock(&console.lock);
+}
+
+void console_stage(const char *format, ...)
+{
+    va_list arguments;
+    char stage[STAGE_BYTES_MAX];
+
+    if (console.quiet)
+        return;
+    va_start(arguments, format);
+    (void)vsnprintf(stage, sizeof(stage), format, arguments); /* a longer one is cut */
+    va_end(arguments);
+    tfs_mutex_lock(&console.lock);
+    (void)memcpy(console.stage, stage, sizeof(stage));
+    if (!console.terminal)
+        (void)fprintf(stderr, "%s\n", stage);
+    tfs_mutex_unlock(&console.lock);
+}
+
+void console_advance(uint64_t count)
+{
+    (void)atomic_fetch_add_explicit(&console.done, count, memory_order_relaxed);
+}
+
+static void console_line(const char *prefix, const char *suffix, const char *format,
+                         va_list arguments) TFS_PRINTF(3, 0);
+
+static void console_line(const char *prefix, const char *suffix, const char *format,
+                         va_list arguments)
+{
+    tfs_mutex_lock(&console.lock);
+    console_erase_locked();
+    (void)fputs(prefix, stderr);
+    (void)vfprintf(stderr, format, arguments);
+    (void)fputs(suffix, stderr);
+    (void)fputc('\n', stderr);
+    tfs_mutex_unlock(&console.lock);
+}
+
+void console_complain(int error, const char *format, ...)
+{
+    va_list arguments;
+    char suffix[160] = "";
+
+    if (error == -EINTR)
+        return;
+    if (error != 0)
+        (void)snprintf(suffix, sizeof(suffix), ": %s", tfs_error_text(error));
+    va_start(arguments, format);
+    console_line("tensorfs-bench: ", suffix, format, arguments);
+    va_end(arguments);
+}
+
+void console_note(const char *format, ...)
+{
+    va_list arguments;
+
+    if (console.quiet)
+        return;
+    va_start(arguments, format);
+    console_line("", "", format, arguments);
+    va_end(arguments);
+}

@@ -1,0 +1,33 @@
+/*
+ * Where in a JSON file something stands. cJSON forgets positions; here a value is found again by
+ * its number in document order, which is the same in the text and in the tree.
+ */
+#ifndef TENSORFS_BENCH_JSON_PLACE_H
+#define TENSORFS_BENCH_JSON_PLACE_H
+
+#include "store/base/defs.h"
+
+struct cJSON;
+
+struct json_place {
+    unsigned line;  /* from 1 */
+    char path[160]; /* "test_configurations[2].compression"; "" for the document itself */
+};
+
+/*
+ * Parse `text`, the content of `file`, and say with its line what is wrong with it.
+ *
+ * Ownership: *ret is freed with cJSON_Delete. Errors: -EINVAL, said.
+ */
+TFS_MUST_CHECK int json_place_parse(const char *file, const char *text, struct cJSON **ret);
+
+/* Find the value `node` of the tree `root` that was parsed from `text`. A node of another tree
+ * gives line 1. */
+void json_place_find(const char *text, const struct cJSON *root, const struct cJSON *node,
+                     struct json_place *ret);
+
+/* The value that a path names: members by dots; elements in brackets, by index or by their member
+ * "name". NULL: none. */
+const struct cJSON *json_place_resolve(const struct cJSON *root, const char *path);
+
+#endif
