@@ -108,7 +108,7 @@ static void mutated_lines_are_refused_or_read_as_they_stand(void **state)
             assert_true(err == -EMEDIUMTYPE || err == -EPROTONOSUPPORT);
             continue;
         }
-        assert_int_equal(line.version, FORMAT_VERSION);
+        assert_int_equal(line.version, TFS_FORMAT_VERSION);
         assert_int_equal(line.incompatible, 0);
         accepted++;
     }
