@@ -1,11 +1,15 @@
 /*
- * The cache of decoded units: a hash table and a list in order of use.
+ * The cache of decoded units: a hash table and two lists in order of use (segmented LRU). A unit
+ * enters on the cold list; when it is asked for again later, it moves to the hot one, which may
+ * hold most of the cache. The oldest cold unit goes first, so that a scan passes through without
+ * driving out what is used again and again. "Later" means after some other loads: the several
+ * requests that read one unit in sequence are one use.
  *
  *   (absent) --cache_claim--> LOADING --cache_publish(0)--> READY --evicted, unpinned--> (absent)
  *                                     --cache_publish(error)--> FAILED --last unpin--> (absent)
  *
  * Invariants:
- * 1. A unit on the age list is READY and has no pin: it may go at any time.
+ * 1. A unit on one of the age lists is READY and has no pin: it may go at any time.
  * 2. FAILED units are not in the table; only those who waited still see them.
  * 3. Buffers go back to the pool without the lock of the cache.
  */
@@ -21,14 +25,21 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { CACHE_BUCKETS_MIN = 1024, EVICT_BATCH_MAX = 64 };
+enum {
+    CACHE_BUCKETS_MIN = 1024,
+    EVICT_BATCH_MAX = 64,
+    HOT_PERCENT_MAX = 80, /* of the units */
+    LATER_PART = 16,      /* loads of this part of the cache's units make "later" */
+};
 
 enum unit_state { UNIT_LOADING, UNIT_READY, UNIT_FAILED };
 
 struct cache_unit {
     struct cache_key key;
     struct cache_unit *next; /* in its bucket */
-    struct list age;         /* on cache->aged while READY and unpinned, else alone */
+    struct list age;         /* on cache->cold or hot while READY and unpinned, else alone */
+    bool hot;                /* counted in hot_count */
+    uint64_t load_number;    /* cache->misses when it was loaded */
     enum unit_state state;
     int error;
     unsigned pins;
@@ -40,7 +51,9 @@ struct tfs_cache {
     struct tfs_cond published;
     struct cache_unit **buckets; /* guarded by lock, as all below */
     size_t bucket_count;         /* immutable; a power of two */
-    struct list aged;            /* oldest first */
+    struct list cold;            /* oldest first */
+    struct list hot;             /* oldest first */
+    size_t hot_count;            /* units that are hot, on the list or pinned */
     size_t unit_count;           /* with a buffer */
     size_t unit_count_max;       /* immutable */
     uint64_t hits;
@@ -79,7 +92,8 @@ int cache_new(struct tfs_memory *memory, uint64_t bytes_max, struct tfs_cache **
         free(cache);
         return -ENOMEM;
     }
-    list_init(&cache->aged);
+    list_init(&cache->cold);
+    list_init(&cache->hot);
     tfs_mutex_init(&cache->lock, TFS_RANK_CACHE);
     tfs_cond_init(&cache->published);
     *ret = cache;
@@ -133,13 +147,51 @@ static void remove_locked(struct tfs_cache *cache, struct cache_unit *unit)
         at = &(*at)->next;
     *at = unit->next;
     list_remove(&unit->age);
+    cache->hot_count -= unit->hot;
     cache->unit_count--;
 }
 
-static void pin_locked(struct cache_unit *unit)
+/* A hit: pins the unit and looks whether it is used again. */
+static void hit_locked(struct tfs_cache *cache, struct cache_unit *unit) TFS_REQUIRES(&cache->lock)
 {
     unit->pins++;
     list_remove(&unit->age);
+    cache->hits++;
+    if (!unit->hot && cache->misses - unit->load_number > cache->unit_count_max / LATER_PART) {
+        unit->hot = true;
+        cache->hot_count++;
+    }
+}
+
+/* The last pin is gone: the unit ages. A hot list that is too long gives its oldest to the cold
+ * one. */
+static void age_locked(struct tfs_cache *cache, struct cache_unit *unit) TFS_REQUIRES(&cache->lock)
+{
+    list_push_back(unit->hot ? &cache->hot : &cache->cold, &unit->age);
+    while (cache->hot_count > cache->unit_count_max * HOT_PERCENT_MAX / 100 &&
+           !list_is_empty(&cache->hot)) {
+        struct cache_unit *oldest = list_entry(cache->hot.next, struct cache_unit, age);
+
+        list_remove(&oldest->age);
+        list_push_back(&cache->cold, &oldest->age);
+        oldest->hot = false;
+        cache->hot_count--;
+        oldest->load_number = cache->misses;
+    }
+}
+
+/* Takes out the unit that goes first; NULL when all are pinned. */
+static struct cache_unit *take_victim_locked(struct tfs_cache *cache) TFS_REQUIRES(&cache->lock)
+{
+    struct list *list = list_is_empty(&cache->cold) ? &cache->hot : &cache->cold;
+    struct cache_unit *unit;
+
+    if (list_is_empty(list))
+        return NULL;
+    unit = list_entry(list->next, struct cache_unit, age);
+    remove_locked(cache, unit);
+    cache->evictions++;
+    return unit;
 }
 
 static struct cache_unit *unit_new(const struct cache_key *key, void *buffer, enum unit_state state)
@@ -160,8 +212,7 @@ struct cache_unit *cache_find(struct tfs_cache *cache, const struct cache_key *k
     tfs_mutex_lock(&cache->lock);
     unit = find_locked(cache, key);
     if (unit && unit->state == UNIT_READY) {
-        pin_locked(unit);
-        cache->hits++;
+        hit_locked(cache, unit);
     } else {
         unit = NULL;
     }
@@ -190,14 +241,14 @@ enum cache_claim cache_claim(struct tfs_cache *cache, const struct cache_key *ke
     unit = find_locked(cache, key);
     if (unit) {
         claim = unit->state == UNIT_READY ? CACHE_READY : CACHE_LOADING;
-        pin_locked(unit);
-        cache->hits++;
+        hit_locked(cache, unit);
     } else {
         claim = CACHE_MINE;
         unit = fresh;
         cache->misses++;
         if (unit) {
             unit->pins = 1;
+            unit->load_number = cache->misses;
             insert_locked(cache, unit);
         }
     }
@@ -258,12 +309,9 @@ void cache_unpin(struct tfs_cache *cache, struct cache_unit *unit)
         if (unit->state == UNIT_FAILED)
             gone = unit;
         else
-            list_push_back(&cache->aged, &unit->age);
-        if (cache->unit_count > cache->unit_count_max && !list_is_empty(&cache->aged) && !gone) {
-            gone = list_entry(cache->aged.next, struct cache_unit, age);
-            remove_locked(cache, gone);
-            cache->evictions++;
-        }
+            age_locked(cache, unit);
+        if (cache->unit_count > cache->unit_count_max && !gone)
+            gone = take_victim_locked(cache);
     }
     tfs_mutex_unlock(&cache->lock);
     if (gone)
@@ -279,8 +327,9 @@ bool cache_offer(struct tfs_cache *cache, const struct cache_key *key, void *buf
         return false;
     tfs_mutex_lock(&cache->lock);
     if (cache->unit_count < cache->unit_count_max && !find_locked(cache, key)) {
+        unit->load_number = cache->misses;
         insert_locked(cache, unit);
-        list_push_back(&cache->aged, &unit->age);
+        age_locked(cache, unit);
         taken = true;
     }
     tfs_mutex_unlock(&cache->lock);
@@ -291,20 +340,17 @@ bool cache_offer(struct tfs_cache *cache, const struct cache_key *key, void *buf
 
 size_t cache_evict(struct tfs_cache *cache, size_t count)
 {
+    struct cache_unit *unit;
     struct list victims;
     struct list *node;
     size_t evicted = 0;
 
     list_init(&victims);
     tfs_mutex_lock(&cache->lock);
-    while (evicted < count && !list_is_empty(&cache->aged)) {
-        struct cache_unit *unit = list_entry(cache->aged.next, struct cache_unit, age);
-
-        remove_locked(cache, unit);
+    while (evicted < count && (unit = take_victim_locked(cache))) {
         list_push_back(&victims, &unit->age);
         evicted++;
     }
-    cache->evictions += evicted;
     tfs_mutex_unlock(&cache->lock);
 
     while ((node = list_pop_front(&victims)))

@@ -17,10 +17,11 @@
 #include <stdlib.h>
 
 enum {
-    READS_TO_BELIEVE = 3,  /* reads in sequence before anything is decoded ahead */
-    NEAR_SIZE = 4 << 20,   /* how far from a stream's end a large read still belongs to it */
+    BELIEVE_SIZE = 1 << 20, /* read in sequence before anything is decoded ahead */
+    NEAR_REQUESTS = 4, /* how many requests from a stream's end a large one still belongs to it */
     LARGE_SIZE = 64 << 10, /* what the kernel asks for when it reads ahead itself */
     WINDOW_CHUNKS_PER_WORKER = 2,
+    WINDOW_CHUNK_MIN = 4 << 20,
 };
 
 struct prefetch_job {
@@ -86,12 +87,12 @@ static void submit(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t 
 
 static bool continues(const struct readahead_stream *stream, uint64_t offset, size_t size)
 {
-    if (stream->reads == 0)
+    if (stream->next == 0)
         return false;
     if (offset == stream->next)
         return true;
-    return size >= LARGE_SIZE && offset + NEAR_SIZE >= stream->next &&
-           offset <= stream->next + NEAR_SIZE;
+    return size >= LARGE_SIZE && offset + NEAR_REQUESTS * size >= stream->next &&
+           offset <= stream->next + NEAR_REQUESTS * size;
 }
 
 /* The stream that the read continues, or the one that was unused for longest, started anew. */
@@ -109,14 +110,14 @@ static struct readahead_stream *find_stream(struct readahead *readahead, uint64_
         if (readahead->uses - stream->last_use > readahead->uses - oldest->last_use)
             oldest = stream;
     }
-    *oldest = (struct readahead_stream){.next = offset, .ahead = offset};
+    *oldest = (struct readahead_stream){.start = offset, .next = offset, .ahead = offset};
     return oldest;
 }
 
 static uint64_t window_size(struct tfs_volume *volume, const struct tfs_inode *inode)
 {
     uint64_t wanted = (uint64_t)WINDOW_CHUNKS_PER_WORKER * volume->options.threads *
-                      tfs_max_u64(inode->data->shape.chunk_size, NEAR_SIZE);
+                      tfs_max_u64(inode->data->shape.chunk_size, WINDOW_CHUNK_MIN);
 
     return tfs_min_u64(wanted, volume->options.cache_size / 4);
 }
@@ -134,9 +135,7 @@ void readahead_note(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t
     stream = find_stream(&data->readahead, offset, size);
     stream->last_use = data->readahead.uses;
     stream->next = tfs_max_u64(stream->next, offset + size);
-    if (stream->reads < UINT32_MAX)
-        stream->reads++;
-    if (stream->reads >= READS_TO_BELIEVE) {
+    if (stream->next - stream->start >= BELIEVE_SIZE) {
         /* Chunks that begin behind what is being read; the current one is loaded by the reads
          * themselves. */
         from = tfs_max_u64(tfs_align_up(stream->next, chunk_size), stream->ahead);
