@@ -55,8 +55,8 @@ static const char *reason(int error)
     }
 }
 
-void complain_unreadable(struct tfs_volume *volume, uint64_t inode, uint64_t offset,
-                         const struct frame_ref *frame, int error)
+void complaint_unreadable(struct tfs_volume *volume, uint64_t inode, uint64_t offset,
+                          const struct frame_ref *frame, int error)
 {
     char path[PATH_TEXT_SIZE];
 

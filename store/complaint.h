@@ -27,7 +27,7 @@ void complaints_release(struct complaints *complaints);
 
 /* Log that byte `offset` of the file cannot be read, and why, unless that was said of this frame
  * lately. */
-void complain_unreadable(struct tfs_volume *volume, uint64_t inode, uint64_t offset,
-                         const struct frame_ref *frame, int error);
+void complaint_unreadable(struct tfs_volume *volume, uint64_t inode, uint64_t offset,
+                          const struct frame_ref *frame, int error);
 
 #endif

@@ -116,7 +116,7 @@ static int pin_row(struct reading *reading, const struct tfs_row *row, struct ch
         uint32_t start = extent ? extent->first_block * block_size : UINT32_MAX;
         uint32_t size;
 
-        if (part.offset < start) {
+        if (!extent || part.offset < start) {
             size = (uint32_t)tfs_min_u64(part.size, start - part.offset);
             err = add_zeros(reading, size);
         } else {
@@ -191,9 +191,9 @@ static int believe_error(struct reading *reading, const struct chunk_part *part,
 
     if (err == -EBADMSG)
         tfs_counter_add(&reading->volume->stats.checksum_errors, 1);
-    complain_unreadable(reading->volume, reading->inode->number,
-                        part->index * shape->chunk_size + part->offset,
-                        extent ? &extent->frame : &nowhere, err);
+    complaint_unreadable(reading->volume, reading->inode->number,
+                         part->index * shape->chunk_size + part->offset,
+                         extent ? &extent->frame : &nowhere, err);
     return -EIO;
 }
 

@@ -280,6 +280,7 @@ static int load_claimed(struct load *load)
 
     if (borrowed)
         load->scratch = borrowed;
+    assert(load->scratch);
     err = wants_whole(load) ? load_whole(load) : load_runs(load);
     if (borrowed)
         scratch_pool_give(pool, borrowed);
@@ -451,7 +452,7 @@ void frames_prefetch(struct tfs_frames *frames, const struct frames_source *sour
 
     if (source->frame.segment == 0)
         return;
-    if (frames_pin(frames, source, &range, false, scratch, units) < 0)
+    if (frames_pin(frames, source, &range, false, scratch, units) != 0)
         return;
     for (uint32_t i = 0; i < range.unit_count; i++)
         cache_unpin(frames->cache, units[i]);

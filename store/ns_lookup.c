@@ -91,8 +91,7 @@ int tfs_readlink(struct tfs_volume *volume, uint64_t number, char target[TFS_SYM
     if (err)
         return err;
     if (inode->target)
-        (void)strcpy(target,
-                     inode->target); /* at most TFS_SYMLINK_SIZE_MAX: checked where it came from */
+        memcpy(target, inode->target, strlen(inode->target) + 1); /* fits: checked at its birth */
     else
         err = -EINVAL;
     inode_put(volume, inode);

@@ -104,17 +104,18 @@ int64_t tfs_getxattr(struct tfs_volume *volume, uint64_t number, const char *nam
     struct tfs_inode *inode;
     uint8_t *value;
     size_t value_size;
-    int64_t result = check_name(name);
+    int64_t result;
+    int err = check_name(name);
 
-    if (result < 0)
-        return result;
-    result = inode_get(volume, number, &inode);
-    if (result < 0)
-        return result;
-    result = read_any(volume, inode, name, &value, &value_size);
+    if (err)
+        return err;
+    err = inode_get(volume, number, &inode);
+    if (err)
+        return err;
+    err = read_any(volume, inode, name, &value, &value_size);
     inode_put(volume, inode);
-    if (result < 0)
-        return result;
+    if (err)
+        return err;
     result = (int64_t)value_size;
     if (size > 0 && size < value_size)
         result = -ERANGE;

@@ -261,7 +261,7 @@ static int compare(const void *a, const void *b)
 int main(int argc, char **argv)
 {
     static double us[ROUNDS_MAX][MEASURE_COUNT];
-    int rounds = argc > 2 ? atoi(argv[2]) : 5;
+    int rounds = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 5;
     char path[4096];
     char command[5000];
 

@@ -228,9 +228,9 @@ int main(int argc, char **argv)
     struct worker workers[THREADS_MAX];
     char directory[4096];
     struct run run = {.directory = directory};
-    int rounds = argc > 3 ? atoi(argv[3]) : 5;
+    int rounds = argc > 3 ? (int)strtol(argv[3], NULL, 10) : 5;
 
-    run.total_size = (argc > 2 ? (uint64_t)atoll(argv[2]) : 512) * TFS_MIB;
+    run.total_size = (argc > 2 ? strtoull(argv[2], NULL, 10) : 512) * TFS_MIB;
     if (argc < 2 || rounds < 1 || rounds > ROUNDS_MAX || run.total_size < 16 * TFS_MIB) {
         (void)fprintf(stderr,
                       "usage: bench_segment DIRECTORY [MIB, at least 16 [ROUNDS, at most %d]]\n",

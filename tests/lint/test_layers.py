@@ -181,6 +181,11 @@ class LayersTest(unittest.TestCase):
         self.assert_accepted("fs/main.c", f"int main{body}")
         self.assert_accepted("tests/mount/case.c", f"void check{body}")
 
+    def test_a_global_function_may_bear_the_name_of_a_struct_of_its_header(self):
+        self.write("store/row.h", "struct tfs_extent {\n};\nstruct frame_ref;\n")
+        self.assert_accepted("store/row.c", "int extent_end(void)\n{\n}\n")
+        self.assert_refused("store/row.c", "int frame_ref_equal(void)\n{\n}\n", 1, "frame_ref_equal")
+
     def test_functions_after_a_macro_and_in_cuda_are_seen(self):
         source = 'extern "C" {\n\n#define A \\\n    {\n\nvoid b(void)\n{\n}\n}\n'
         self.assert_refused("gpu/gpu_a.cu", source, 6, "'b'")

@@ -209,6 +209,24 @@ static void step_read(struct model_world *world)
     compare_read(world, fd, size, offset);
 }
 
+static void close_keeping_errno(int fd)
+{
+    int error = errno;
+
+    if (fd != -1)
+        (void)close(fd);
+    errno = error;
+}
+
+static long truncate_named(int root, const char *path, off_t size)
+{
+    int fd = openat(root, path, O_WRONLY | O_NONBLOCK);
+    long result = fd == -1 ? -1 : ftruncate(fd, size);
+
+    close_keeping_errno(fd);
+    return result;
+}
+
 static void step_truncate(struct model_world *world)
 {
     const int *fd = random_handle(world)->fd;
@@ -225,16 +243,7 @@ static void step_truncate(struct model_world *world)
             if (fstatat(world->root[side], path, &seen, 0) == 0 && !S_ISREG(seen.st_mode))
                 return;
         }
-        ON_BOTH_SIDES(world, "truncate", ({
-                          int to = openat(world->root[side], path, O_WRONLY | O_NONBLOCK);
-                          long result = to == -1 ? -1 : ftruncate(to, size);
-                          int error = errno;
-
-                          if (to != -1)
-                              (void)close(to);
-                          errno = error;
-                          result;
-                      }));
+        ON_BOTH_SIDES(world, "truncate", truncate_named(world->root[side], path, size));
         compare_stat(world, path);
         return;
     }
@@ -317,6 +326,15 @@ static void step_map(struct model_world *world)
         model_fail(world, "the mappings show other bytes");
 }
 
+static long write_directly(int root, const char *path, const void *bytes, size_t size, off_t offset)
+{
+    int fd = openat(root, path, O_RDWR | O_CREAT | O_DIRECT | O_NOFOLLOW | O_NONBLOCK, 0600);
+    long result = fd == -1 ? -1 : pwrite(fd, bytes, size, offset);
+
+    close_keeping_errno(fd);
+    return result;
+}
+
 /* O_DIRECT with the alignment that every filesystem accepts. */
 static void step_direct(struct model_world *world)
 {
@@ -333,17 +351,8 @@ static void step_direct(struct model_world *world)
             model_fail(world, "no memory");
         memcpy(aligned[side], world->buffer[side], size);
     }
-    ON_BOTH_SIDES(world, "write with O_DIRECT", ({
-                      int fd = openat(world->root[side], path,
-                                      O_RDWR | O_CREAT | O_DIRECT | O_NOFOLLOW | O_NONBLOCK, 0600);
-                      long result = fd == -1 ? -1 : pwrite(fd, aligned[side], size, offset);
-                      int error = errno;
-
-                      if (fd != -1)
-                          (void)close(fd);
-                      errno = error;
-                      result;
-                  }));
+    ON_BOTH_SIDES(world, "write with O_DIRECT",
+                  write_directly(world->root[side], path, aligned[side], size, offset));
     for (int side = 0; side < model_sides; side++)
         free(aligned[side]);
     compare_stat(world, path);

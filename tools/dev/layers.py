@@ -48,7 +48,7 @@ FOREIGN = (
     (re.compile(r"(cuda|cublas|nvml|cub/|thrust/|cooperative_groups)"), ("gpu/", "tests/gpu/"), "CUDA"),
 )
 
-# Prefixes of non-static functions beside tfs_ and the name of the file's module.
+# Prefixes of non-static functions beside tfs_, the name of the file's module and the structs of its header.
 FOLDER_PREFIXES = {
     "store/base": (),
     "store/codec": ("codec_", "frame_"),
@@ -195,20 +195,30 @@ def include_problems(path, text, root):
             yield number, f"'{path}' may not include '{name}'; only {' '.join(allowed)}"
 
 
-def name_problem(path, function):
+def objects_of(path, root):
+    """The prefixes that come from the structs which the header beside a source defines."""
+    header = os.path.join(root, os.path.splitext(path)[0] + ".h")
+    if not os.path.exists(header):
+        return ()
+    with open(header, encoding="utf-8") as file:
+        names = re.findall(r"^struct (?:tfs_)?(\w+) \{$", file.read(), re.MULTILINE)
+    return tuple(name + "_" for name in names)
+
+
+def name_problem(path, function, objects):
     """What is wrong with a function's name, or None."""
     if path.startswith("tests/") or function.is_static() or function.name == "main":
         return None
     if "inline" in function.header.split() or "__global__" in function.header:
         return None
     module = re.split(r"[_.]", os.path.basename(path))[0] + "_"
-    prefixes = ("tfs_", module) + (folder_rule(FOLDER_PREFIXES, path) or ())
+    prefixes = ("tfs_", module) + tuple(folder_rule(FOLDER_PREFIXES, path) or ()) + objects
     if function.name.startswith(prefixes):
         return None
     return f"'{function.name}' is not static and starts with none of {' '.join(prefixes)}"
 
 
-def function_problems(path, function, lines):
+def function_problems(path, function, lines, objects):
     """What is wrong with one function, by line."""
     size = function.last_line - function.first_line + 1
     if size > FUNCTION_LINES_MAX:
@@ -221,7 +231,7 @@ def function_problems(path, function, lines):
         if match and len(match.group(1)) > NESTING_MAX * INDENT:
             yield number, f"'{function.name}' nests deeper than {NESTING_MAX}"
             break
-    problem = name_problem(path, function)
+    problem = name_problem(path, function, objects)
     if problem:
         yield function.first_line, problem
 
@@ -236,8 +246,9 @@ def file_problems(path, text, root):
         problems.append((FILE_LINES_MAX + 1, f"{count} lines, limit {FILE_LINES_MAX}"))
     problems += include_problems(path, text, root)
     lines = blank_directives(blanked.split("\n"))
+    objects = objects_of(path, root)
     for function in functions_of(lines):
-        problems += function_problems(path, function, lines)
+        problems += function_problems(path, function, lines, objects)
     return sorted(problems)
 
 
