@@ -132,14 +132,14 @@ void chunk_visit_locked(struct tfs_inode *inode,
     }
 }
 
-void chunk_hold_shared_locked(struct tfs_chunk *chunk)
+void chunk_hold_shared_locked(struct tfs_chunk *chunk) TFS_REQUIRES(&chunk->inode->lock)
 {
     while (chunk->exclusive)
         tfs_cond_wait(&chunk->inode->data->changed, &chunk->inode->lock);
     chunk->shared++;
 }
 
-void chunk_hold_exclusive_locked(struct tfs_chunk *chunk)
+void chunk_hold_exclusive_locked(struct tfs_chunk *chunk) TFS_REQUIRES(&chunk->inode->lock)
 {
     while (chunk->exclusive || chunk->shared || chunk->in_flight)
         tfs_cond_wait(&chunk->inode->data->changed, &chunk->inode->lock);
@@ -224,7 +224,7 @@ int chunk_copy_row(struct tfs_volume *volume, const struct tfs_row *row,
         uint32_t start = extent ? extent->first_block * shape->block_size : UINT32_MAX;
         uint32_t part;
 
-        if (offset < start) {
+        if (!extent || offset < start) {
             part = (uint32_t)tfs_min_u64(size, start - offset);
             memset(at, 0, part);
         } else {

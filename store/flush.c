@@ -221,11 +221,13 @@ static int make_row(struct tfs_chunk *chunk, const struct encoded_chunk *encoded
     return 0;
 }
 
-static void flight_succeeded_locked(struct tfs_volume *volume, struct tfs_chunk *chunk,
-                                    const struct encoded_chunk *encoded, struct tfs_row *row)
+/* inode: the chunk's */
+static void flight_succeeded_locked(struct tfs_volume *volume, struct tfs_inode *inode,
+                                    struct tfs_chunk *chunk, const struct encoded_chunk *encoded,
+                                    struct tfs_row *row) TFS_REQUIRES(&inode->lock)
 {
     while (chunk->shared) /* they read the buffers that go away now */
-        tfs_cond_wait(&chunk->inode->data->changed, &chunk->inode->lock);
+        tfs_cond_wait(&inode->data->changed, &inode->lock);
     for (uint32_t i = 0; i < encoded->run_count; i++)
         release_run(volume, chunk, &encoded->runs[i]);
     chunk_set_row_locked(volume, chunk, row);
@@ -277,7 +279,7 @@ static void flight_end(struct tfs_volume *volume, struct tfs_chunk *chunk,
     if (error)
         flight_failed_locked(volume, chunk, error, news);
     else
-        flight_succeeded_locked(volume, chunk, encoded, row);
+        flight_succeeded_locked(volume, inode, chunk, encoded, row);
     chunk->in_flight = false;
     tfs_cond_broadcast(&inode->data->changed);
     if (!error)
