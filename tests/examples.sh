@@ -82,7 +82,11 @@ run_helper()
     "$folder/sbin/mount.fuse.tensorfs" "$folder/store" "$folder/mnt" -o rw,nofail,noatime,x-systemd.automount
     grep " $folder/mnt fuse.tensorfs " /proc/mounts || fail "not mounted as fuse.tensorfs"
     echo text >"$folder/mnt/file"
-    umount "$folder/mnt"
+    "$folder/sbin/mount.fuse.tensorfs" "$folder/store" "$folder/mnt" -o remount,ro
+    ! touch "$folder/mnt/file" 2>/dev/null || fail "remount,ro changed nothing"
+    "$folder/sbin/mount.fuse.tensorfs" "$folder/store" "$folder/mnt" -o remount,rw
+    touch "$folder/mnt/file"
+    packaging/umount.fuse.tensorfs "$folder/mnt"
     "$folder/sbin/mount.fuse.tensorfs" "$folder/store" "$folder/mnt" -o ro
     [ "$(cat "$folder/mnt/file")" = text ] || fail "the file is gone"
     ! touch "$folder/mnt/other" 2>/dev/null || fail "a read-only mount was written to"

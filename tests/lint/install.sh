@@ -17,6 +17,7 @@ expected() {
     done
     echo lib/systemd/system/tensorfs@.service
     echo sbin/mount.fuse.tensorfs
+    echo sbin/umount.fuse.tensorfs
     echo share/bash-completion/completions/tensorfs
     printf 'share/doc/tensorfs/%s\n' CHANGELOG.md LICENSE README.md
     (cd docs/man && for page in *.[1-8]; do echo "share/man/man${page##*.}/$page"; done)

@@ -33,6 +33,11 @@ check 'mount.fuse.tensorfs: usage: mount.fuse.tensorfs STORE MOUNTPOINT [-sfnv] 
 check "mount.fuse.tensorfs: unexpected argument 'more' (exit 1)" /s /m -o rw more
 check 'mount.fuse.tensorfs: mounting in another namespace is not supported (exit 1)' /s /m -N 3
 
+printf '#!/bin/sh\nprintf "mount"\nprintf "[%%s]" "$@"\n' >"$folder/bin/mount"
+chmod +x "$folder/bin/mount"
+PATH=$folder/bin:$PATH check 'mount[-i][-t][fuse.tensorfs][-o][rw,remount,ro][--][/s][/m]' /s /m -o rw,remount,ro
+PATH=$folder/bin:$PATH check '' /s /m -f -o remount,ro
+
 mv "$folder/bin/tensorfs" "$folder/tensorfs"
 PATH=$folder:$PATH check '[--][/s][/m]' /s /m
 
