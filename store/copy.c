@@ -69,7 +69,8 @@ static bool is_committed(struct tfs_inode *inode, uint64_t first, uint64_t count
 
     tfs_mutex_lock(&inode->lock);
     chunk_visit_locked(inode, look_for_change, &range);
-    same_size = inode->record.size == inode->data->size;
+    same_size = inode->record.size == inode->data->size &&
+                inode->record.size == inode->data->base_size && !inode->data->in_commit;
     tfs_mutex_unlock(&inode->lock);
     return same_size && !range.changed;
 }
@@ -91,17 +92,16 @@ static int share_row(struct sharing *sharing, uint64_t i, struct index_batch *ba
     for (uint32_t e = 0; row && e < row->extent_count; e++) {
         const struct frame_ref *frame = &row->extents[e].frame;
 
-        *stored_delta += frame->stored_size;
         if (frame->segment && row_shows_first(row, e) && !row_has_frame(before, frame))
             usage_share(change, frame);
     }
     for (uint32_t e = 0; before && e < before->extent_count; e++) {
         const struct frame_ref *frame = &before->extents[e].frame;
 
-        *stored_delta -= frame->stored_size;
         if (frame->segment && row_shows_first(before, e) && !row_has_frame(row, frame))
             usage_drop(change, frame);
     }
+    *stored_delta += row_stored_size(row) - row_stored_size(before);
     meta_extent_key(sharing->target->number, sharing->target_chunk + i, key);
     if (!row) {
         index_batch_delete(batch, INDEX_EXTENT, key, sizeof(key));

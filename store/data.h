@@ -22,6 +22,7 @@ struct tfs_data {
     uint64_t base_size;   /* up to here the rows have what was committed: less after a cut */
     uint64_t lowest_cut;  /* the smallest size that truncate gave since the last snapshot */
     uint64_t written_end; /* of written bytes; what truncate appended does not count */
+    bool in_commit;       /* a snapshot was taken, and is neither applied nor dropped yet */
     bool keep_size;       /* commit the full size: closed, synced or named since it grew */
     bool times_changed;   /* record has times that are not committed */
 

@@ -131,13 +131,15 @@ static int append_frame(struct tfs_volume *volume, struct encoded_run *run,
     int err;
 
     memset(scratch->bytes + stored_size, 0, padded - stored_size);
+    usage_append_begin(volume->usage);
     err = segments_append(volume->segments, scratch->bytes, padded, &position);
-    if (err)
-        return err;
-    run->extent.frame.segment = position.number;
-    run->extent.frame.offset = position.offset;
-    usage_appended(volume->usage, &run->extent.frame);
-    return 0;
+    if (!err) {
+        run->extent.frame.segment = position.number;
+        run->extent.frame.offset = position.offset;
+        usage_appended(volume->usage, &run->extent.frame);
+    }
+    usage_append_end(volume->usage);
+    return err;
 }
 
 static int encode_run(struct tfs_volume *volume, struct tfs_chunk *chunk, struct encoded_run *run,

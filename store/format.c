@@ -274,6 +274,9 @@ static int read_format(struct tfs_format_lock *lock, const struct tfs_volume_opt
                                   "the store '%s' was never finished; mount it read-write once",
                                   options->path);
     }
+    if (size > 0 && *ret_creating && mkdirat(lock->directory, "segments", 0700) < 0 &&
+        errno != EEXIST)
+        size = -errno;
     if (size < 0)
         return format_message(message, (int)size, "cannot read '%s/FORMAT': %s", options->path,
                               tfs_error_text((int)size));

@@ -62,6 +62,7 @@ struct tfs_reclaim {
     uint64_t passes; /* complete passes so far */
     uint64_t sweep_first;
     uint64_t sweep_end; /* 0: nothing to sweep */
+    bool swept;         /* no sweep is wanted, or it is done */
 };
 
 int reclaim_new(struct tfs_volume *volume, struct tfs_reclaim **ret)
@@ -71,6 +72,7 @@ int reclaim_new(struct tfs_volume *volume, struct tfs_reclaim **ret)
     if (!reclaim)
         return -ENOMEM;
     reclaim->volume = volume;
+    reclaim->swept = true;
     list_init(&reclaim->inodes);
     tfs_mutex_init(&reclaim->lock, TFS_RANK_RECLAIM);
     tfs_cond_init(&reclaim->work);
@@ -132,6 +134,7 @@ void reclaim_sweep(struct tfs_reclaim *reclaim, uint64_t first, uint64_t end)
     tfs_mutex_lock(&reclaim->lock);
     reclaim->sweep_first = first;
     reclaim->sweep_end = end;
+    reclaim->swept = false;
     reclaim->kicked = true;
     tfs_cond_signal(&reclaim->work);
     tfs_mutex_unlock(&reclaim->lock);
@@ -219,17 +222,34 @@ static void forget_segment(struct tfs_volume *volume, uint64_t segment)
     index_batch_free(batch);
 }
 
+static int note_active(void *context, const struct segment_status *status)
+{
+    uint64_t *active = context;
+
+    if (status->active)
+        *active = status->number;
+    return 0;
+}
+
+/*
+ * A segment that was appended to when the empty ones were looked for is left for the next pass: by
+ * the time of its removal it could be sealed, with an append still on its way into it.
+ */
 static void remove_segments(struct tfs_reclaim *reclaim)
 {
     struct tfs_volume *volume = reclaim->volume;
     struct usage_segment empty[SEGMENTS_PER_PASS];
-    size_t count = usage_empty_segments(volume->usage, empty, SEGMENTS_PER_PASS);
+    uint64_t active = 0;
     uint64_t durable = index_durable_number(volume->index);
+    size_t count;
 
+    if (segments_visit(volume->segments, note_active, &active) < 0)
+        return;
+    count = usage_empty_segments(volume->usage, empty, SEGMENTS_PER_PASS);
     for (size_t i = 0; i < count; i++) {
         int err;
 
-        if (empty[i].commit_number > durable)
+        if (empty[i].commit_number > durable || (active && empty[i].segment >= active))
             continue;
         err = segments_remove(volume->segments, empty[i].segment);
         if (err == 0 || err == -ENOENT)
@@ -256,8 +276,23 @@ static void sweep(struct tfs_reclaim *reclaim)
     err = sweep_segments(reclaim->volume, first, end, &reclaim->stopping);
     if (!err)
         err = super_set_sweep_from(reclaim->volume, end);
+    if (!err) {
+        tfs_mutex_lock(&reclaim->lock);
+        reclaim->swept = true;
+        tfs_mutex_unlock(&reclaim->lock);
+    }
     if (err && err != -ECANCELED)
         tfs_warn("space that a crash left behind is not given back: %s", tfs_error_text(err));
+}
+
+bool reclaim_is_swept(struct tfs_reclaim *reclaim)
+{
+    bool swept;
+
+    tfs_mutex_lock(&reclaim->lock);
+    swept = reclaim->swept;
+    tfs_mutex_unlock(&reclaim->lock);
+    return swept;
 }
 
 static void pass(struct tfs_reclaim *reclaim)
@@ -277,7 +312,6 @@ static void *reclaim_main(void *argument)
     struct tfs_reclaim *reclaim = argument;
     bool stopping = false;
 
-    sweep(reclaim);
     while (!stopping) {
         tfs_mutex_lock(&reclaim->lock);
         while (!has_work_locked(reclaim))
@@ -287,6 +321,7 @@ static void *reclaim_main(void *argument)
         stopping = reclaim->stopping;
         tfs_mutex_unlock(&reclaim->lock);
 
+        sweep(reclaim); /* once, when a range was set */
         pass(reclaim);
 
         tfs_mutex_lock(&reclaim->lock);

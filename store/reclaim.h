@@ -27,6 +27,10 @@ TFS_MUST_CHECK int reclaim_start(struct tfs_reclaim *reclaim);
  */
 void reclaim_sweep(struct tfs_reclaim *reclaim, uint64_t first, uint64_t end);
 
+/* Nothing is left to be swept: the next crash needs to look only at what is appended from now on.
+ */
+bool reclaim_is_swept(struct tfs_reclaim *reclaim);
+
 /* Finish what can be finished and end the thread; what is left is found again at the next mount. */
 void reclaim_stop(struct tfs_reclaim *reclaim);
 void reclaim_free(struct tfs_reclaim *reclaim); /* accepts NULL */

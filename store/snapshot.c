@@ -116,6 +116,7 @@ int snapshot_take(struct tfs_inode *inode, bool full_size, struct snapshot *ret)
     if (inode->data) {
         while (inode->data->exclusive) /* half of a change of shape must not be committed */
             tfs_cond_wait(&inode->data->changed, &inode->lock);
+        inode->data->in_commit = true;
         inode->data->lowest_cut = UINT64_MAX;
         ret->size = size_to_commit_locked(inode, full_size);
         chunk_visit_locked(inode, take_chunk, ret);
@@ -224,6 +225,7 @@ bool snapshot_apply(struct tfs_volume *volume, struct snapshot *snapshot)
     if (data) {
         inode->record.size = snapshot->size;
         data->base_size = tfs_min_u64(snapshot->size, data->lowest_cut);
+        data->in_commit = false;
         for (size_t i = 0; i < snapshot->chunk_count; i++)
             finish_chunk_locked(&snapshot->chunks[i], true);
         clean = data->size == snapshot->size && data->chunk_count == 0 && !data->times_changed;
@@ -239,8 +241,10 @@ void snapshot_drop(struct tfs_volume *volume, struct snapshot *snapshot)
     tfs_mutex_lock(&snapshot->inode->lock);
     for (size_t i = 0; i < snapshot->chunk_count; i++)
         finish_chunk_locked(&snapshot->chunks[i], false);
-    if (snapshot->inode->data)
+    if (snapshot->inode->data) {
         snapshot->inode->data->times_changed = true;
+        snapshot->inode->data->in_commit = false;
+    }
     tfs_mutex_unlock(&snapshot->inode->lock);
     free(snapshot->chunks);
     snapshot->chunks = NULL;

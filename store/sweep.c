@@ -172,6 +172,8 @@ int sweep_segments(struct tfs_volume *volume, uint64_t first, uint64_t end, cons
     struct sweep sweep = {.volume = volume, .first = first, .end = end, .stop = stop};
     int err = collect(&sweep);
 
+    if (!err) /* what the scan did not see any more must be gone for good before its space is */
+        err = index_sync(volume->index);
     if (!err && sweep.used_count)
         qsort(sweep.used, sweep.used_count, sizeof(sweep.used[0]), compare_used);
     if (!err)

@@ -25,6 +25,7 @@ struct tfs_usage {
     struct tfs_index *index;
     struct tfs_mutex lock;                      /* rank TFS_RANK_LEAF */
     struct usage_entry *buckets[USAGE_BUCKETS]; /* guarded by lock */
+    unsigned appends;                           /* in progress; guarded by lock */
 };
 
 static struct usage_entry *entry_locked(struct tfs_usage *usage, uint64_t segment, bool create)
@@ -110,6 +111,20 @@ void usage_free(struct tfs_usage *usage)
     }
     tfs_mutex_release(&usage->lock);
     free(usage);
+}
+
+void usage_append_begin(struct tfs_usage *usage)
+{
+    tfs_mutex_lock(&usage->lock);
+    usage->appends++;
+    tfs_mutex_unlock(&usage->lock);
+}
+
+void usage_append_end(struct tfs_usage *usage)
+{
+    tfs_mutex_lock(&usage->lock);
+    usage->appends--;
+    tfs_mutex_unlock(&usage->lock);
 }
 
 void usage_appended(struct tfs_usage *usage, const struct frame_ref *frame)
@@ -306,10 +321,14 @@ static void put_live(struct usage_change *change, struct index_batch *batch,
     uint64_t live = 0;
 
     tfs_mutex_lock(&usage->lock);
-    entry = entry_locked(usage, delta->segment, false);
+    entry = entry_locked(usage, delta->segment, true);
     if (entry)
         live = entry->state.live;
     tfs_mutex_unlock(&usage->lock);
+    if (!entry) {
+        change->error = -ENOMEM;
+        return;
+    }
 
     if (delta->live < 0 && (uint64_t)-delta->live > live) {
         change->error = tfs_fail(-EUCLEAN, "segment %llu has less in use than is given back",
@@ -372,7 +391,7 @@ size_t usage_empty_segments(struct tfs_usage *usage, struct usage_segment *ret, 
     size_t found = 0;
 
     tfs_mutex_lock(&usage->lock);
-    for (int i = 0; i < USAGE_BUCKETS && found < count; i++) {
+    for (int i = 0; i < USAGE_BUCKETS && found < count && !usage->appends; i++) {
         for (struct usage_entry *entry = usage->buckets[i]; entry && found < count;
              entry = entry->next) {
             if (entry->state.live == 0 && entry->state.uncommitted == 0)

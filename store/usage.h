@@ -20,6 +20,11 @@ struct tfs_usage;
 TFS_MUST_CHECK int usage_new(struct tfs_index *index, struct tfs_usage **ret);
 void usage_free(struct tfs_usage *usage); /* accepts NULL */
 
+/* Around an append, so that no segment is taken for empty while one is on its way into it. Threads:
+ * any. */
+void usage_append_begin(struct tfs_usage *usage);
+void usage_append_end(struct tfs_usage *usage);
+
 /* A frame was appended, but no row in the index has it yet; and: it never will. Threads: any. */
 void usage_appended(struct tfs_usage *usage, const struct frame_ref *frame);
 void usage_abandoned(struct tfs_usage *usage, const struct frame_ref *frame);

@@ -213,15 +213,13 @@ static uint64_t next_segment_number(struct tfs_volume *volume)
 static int begin_writing(struct tfs_volume *volume, const struct super *before)
 {
     struct super now = *before;
+    uint64_t sweep_end;
     int err = 0;
 
     if (before->clean && before->resume_segment) {
-        now.sweep_from = before->resume_segment;
         err = segments_resume(volume->segments, before->resume_segment, before->resume_offset);
         if (err == -ENOENT || err == -EUCLEAN)
             err = 0; /* gone, or cut short by somebody: appending goes on in a new one */
-    } else if (before->clean) {
-        now.sweep_from = next_segment_number(volume);
     }
     if (!err)
         err = segments_visit(volume->segments, remove_unknown_segment, volume);
@@ -230,10 +228,12 @@ static int begin_writing(struct tfs_volume *volume, const struct super *before)
     now.resume_offset = 0;
     if (!err)
         err = super_write_state(volume->index, &now);
+    /* After a crash; and when the sweep after an earlier one was not finished. */
+    sweep_end = before->clean ? before->resume_segment : next_segment_number(volume);
+    if (!err && before->sweep_from < sweep_end)
+        reclaim_sweep(volume->reclaim, before->sweep_from, sweep_end);
     if (!err)
         err = reclaim_start(volume->reclaim);
-    if (!err && !before->clean)
-        reclaim_sweep(volume->reclaim, now.sweep_from, next_segment_number(volume));
     return err ? err : commit_start(volume->commit);
 }
 
@@ -340,6 +340,8 @@ static int end_writing(struct tfs_volume *volume)
     if (!err)
         err = segments_sync(volume->segments);
     super.clean = true;
+    if (reclaim_is_swept(volume->reclaim) && super.resume_segment)
+        super.sweep_from = super.resume_segment;
     return err ? err : super_write_state(volume->index, &super);
 }
 
