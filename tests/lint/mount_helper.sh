@@ -8,7 +8,9 @@ trap 'rm -rf "$folder"' EXIT
 mkdir "$folder/bin" "$folder/sbin"
 cp packaging/mount.fuse.tensorfs "$folder/sbin"
 printf '#!/bin/sh\nprintf "[%%s]" "$@"\n' >"$folder/bin/tensorfs"
-chmod +x "$folder/bin/tensorfs"
+printf '#!/bin/sh\nprintf "[%%s]" "$@" >"%s/mount"\n' "$folder" >"$folder/bin/mount"
+chmod +x "$folder/bin/tensorfs" "$folder/bin/mount"
+PATH=$folder/bin:$PATH
 
 failures=0
 
@@ -33,12 +35,21 @@ check 'mount.fuse.tensorfs: usage: mount.fuse.tensorfs STORE MOUNTPOINT [-sfnv] 
 check "mount.fuse.tensorfs: unexpected argument 'more' (exit 1)" /s /m -o rw more
 check 'mount.fuse.tensorfs: mounting in another namespace is not supported (exit 1)' /s /m -N 3
 
-printf '#!/bin/sh\nprintf "mount"\nprintf "[%%s]" "$@"\n' >"$folder/bin/mount"
-chmod +x "$folder/bin/mount"
-PATH=$folder/bin:$PATH check 'mount[-i][-t][fuse.tensorfs][-o][rw,remount,ro][--][/s][/m]' /s /m -o rw,remount,ro
-PATH=$folder/bin:$PATH check '' /s /m -f -o remount,ro
+# mounted CALL: what mount(8) was called with since the last time.
+mounted()
+{
+    [ "$(cat "$folder/mount")" = "$1" ] || { echo "mount: wanted '$1', heard '$(cat "$folder/mount")'" && exit 1; }
+    rm -f "$folder/mount"
+}
+
+mounted '[-i][-f][-t][fuse.tensorfs][-o][uhelper=fuse.tensorfs][--][/s t][/m n]'
+check '' /s /m -o rw,remount,ro
+mounted '[-i][-t][fuse.tensorfs][-o][rw,remount,ro][--][/s][/m]'
+check '' /s /m -f -o remount,ro
+[ ! -e "$folder/mount" ] || { echo "a fake remount was done" && exit 1; }
 
 mv "$folder/bin/tensorfs" "$folder/tensorfs"
-PATH=$folder:$PATH check '[--][/s][/m]' /s /m
+PATH=$folder:$PATH
+check '[--][/s][/m]' /s /m
 
 [ "$failures" -eq 0 ]
