@@ -255,6 +255,8 @@ int64_t tfs_file_write(struct tfs_file *file, uint64_t offset, const void *bytes
     uint64_t end;
     int64_t result = volume_check_writable(volume);
 
+    if (flags & TFS_WRITE_APPEND)
+        offset = 0; /* the end is found when nobody else can move it */
     if (!result && !file->writable)
         result = -EBADF;
     if (!result && (tfs_add_overflows(offset, size, &end) || end > TFS_FILE_SIZE_MAX))
