@@ -93,10 +93,13 @@ static int forget_dirty(struct removal *removal, struct tfs_chunk *chunk, uint32
         uint32_t cut_from = from > base ? from - base : 0;
         uint32_t cut_to = (uint32_t)tfs_min_u64(to - base, FRAME_BUFFER_SIZE);
 
-        if (!slot->buffer || slot->to <= cut_from || slot->from >= cut_to)
+        if (!slot->buffer)
             continue;
-        /* Zeros where it was: write-back stores them as a hole when nothing else is there. */
+        /* Zeros also where nothing is dirty: a whole buffer shows its other bytes too. Write-back
+         * stores them as a hole when nothing else is there. */
         memset(slot->buffer + cut_from, 0, cut_to - cut_from);
+        if (slot->to <= cut_from || slot->from >= cut_to)
+            continue;
         slot->from = slot->from < cut_from ? slot->from : cut_from;
         slot->to = slot->to > cut_to ? slot->to : cut_to;
     }

@@ -222,6 +222,28 @@ static void allocation_moves_the_end_unless_told_not_to(void **state)
     tfs_file_close(file);
 }
 
+static void a_hole_in_a_buffer_that_a_read_completed_is_zeros(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fixture_create(fixture, "file");
+    uint8_t byte[2];
+
+    fixture_write_random(file, 0, 256 * TFS_KIB, 1);
+    tfs_file_close(file);
+    fixture_reopen(fixture);
+    file = fixture_open_file(fixture, "file");
+    fixture_write(file, 0, "x", 1);
+    assert_int_equal(fixture_read(file, 0, byte, 2), 2); /* completes the buffer */
+    assert_int_equal(tfs_file_fallocate(file, PUNCH, 128 * TFS_KIB, 128 * TFS_KIB), 0);
+    fixture_assert_zeros(file, 128 * TFS_KIB, 128 * TFS_KIB);
+    fixture_write(file, 256 * TFS_KIB - 1, "x", 1);
+    tfs_file_close(file);
+    fixture_reopen(fixture);
+    file = fixture_open_file(fixture, "file");
+    fixture_assert_zeros(file, 128 * TFS_KIB, 128 * TFS_KIB - 1);
+    tfs_file_close(file);
+}
+
 static void zeros_become_a_hole(void **state)
 {
     struct fixture *fixture = *state;
@@ -377,6 +399,7 @@ int main(void)
         FILE_TEST(what_is_in_memory_is_ready),
         FILE_TEST(fallocate_answers_with_its_errors),
         FILE_TEST(allocation_moves_the_end_unless_told_not_to),
+        SMALL_CHUNKS_TEST(a_hole_in_a_buffer_that_a_read_completed_is_zeros),
         SMALL_CHUNKS_TEST(zeros_become_a_hole),
         FILE_TEST(seek_answers_with_its_errors),
         FILE_TEST(a_copy_of_whole_chunks_shares_their_frames),
