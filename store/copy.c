@@ -89,6 +89,7 @@ static int share_row(struct sharing *sharing, uint64_t i, struct index_batch *ba
         err = chunk_read_row(sharing->volume, sharing->target, sharing->target_chunk + i, &before);
     if (err)
         return err;
+    *stored_delta += row_stored_size(row) - row_stored_size(before);
     for (uint32_t e = 0; row && e < row->extent_count; e++) {
         const struct frame_ref *frame = &row->extents[e].frame;
 

@@ -306,6 +306,26 @@ static void a_copy_of_whole_chunks_shares_their_frames(void **state)
     tfs_file_close(to);
 }
 
+static void a_copy_of_a_split_frame_counts_it_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *from = fixture_create(fixture, "from");
+    struct tfs_file *to = fixture_create(fixture, "to");
+    struct tfs_copy copy = {.source = from, .target = to, .size = 4 * TFS_MIB};
+
+    fixture_write_random(from, 0, 4 * TFS_MIB, 1);
+    assert_int_equal(tfs_file_flush(from), 0);
+    fixture_write_random(from, TFS_MIB, TFS_MIB, 2);
+    assert_int_equal(tfs_file_flush(from), 0);
+    for (int i = 0; i < 2; i++) { /* the second time over itself */
+        assert_int_equal(tfs_file_copy(&copy), 4 * TFS_MIB);
+        assert_int_equal(fixture_attr(fixture, tfs_file_inode(to)).blocks,
+                         fixture_attr(fixture, tfs_file_inode(from)).blocks);
+    }
+    tfs_file_close(from);
+    tfs_file_close(to);
+}
+
 static void copy_answers_at_its_limits(void **state)
 {
     struct fixture *fixture = *state;
@@ -403,6 +423,7 @@ int main(void)
         SMALL_CHUNKS_TEST(zeros_become_a_hole),
         FILE_TEST(seek_answers_with_its_errors),
         FILE_TEST(a_copy_of_whole_chunks_shares_their_frames),
+        FILE_TEST(a_copy_of_a_split_frame_counts_it_once),
         FILE_TEST(copy_answers_at_its_limits),
         SMALL_CHUNKS_TEST(checksums_are_those_of_the_bytes),
     };
