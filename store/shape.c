@@ -106,11 +106,20 @@ static int forget_dirty(struct removal *removal, struct tfs_chunk *chunk, uint32
     return err;
 }
 
+/* A hole more would cost an extent more, and a row has a limit. Zeros are written instead: with
+ * them the next write-back makes the chunk one piece again. */
+static bool is_fragmented(const struct tfs_chunk *chunk)
+{
+    return chunk->inode->data->shape.chunk_size == FRAME_BUFFER_SIZE && chunk->row &&
+           chunk->row->extent_count > ROW_EXTENTS_COMFORTABLE;
+}
+
 /* Removes [from, to) of one chunk. */
 static int remove_in_chunk(struct removal *removal, struct tfs_chunk *chunk, uint32_t from,
                            uint32_t to)
 {
-    uint32_t block_size = chunk->inode->data->shape.block_size;
+    const struct row_shape *shape = &chunk->inode->data->shape;
+    uint32_t block_size = shape->block_size;
     uint32_t first = (uint32_t)tfs_align_up(from, block_size);
     uint32_t end = (uint32_t)tfs_align_down(to, block_size);
     int err = chunk_load_row(removal->volume, chunk);
@@ -118,6 +127,8 @@ static int remove_in_chunk(struct removal *removal, struct tfs_chunk *chunk, uin
     if (err)
         return err;
     if (first > end) /* inside of one block */
+        return zero_slot(removal, chunk, from, to);
+    if (to - from < shape->chunk_size && is_fragmented(chunk))
         return zero_slot(removal, chunk, from, to);
     if (from < first)
         err = zero_slot(removal, chunk, from, first);

@@ -275,6 +275,37 @@ static void seek_answers_with_its_errors(void **state)
     tfs_file_close(file);
 }
 
+static void many_holes_in_one_chunk_can_be_committed(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { FILL = 64 * 1024 };
+    struct tfs_file *file;
+    static uint8_t bytes[FILL];
+
+    fixture->options.chunk_size = 256;
+    fixture_reopen(fixture);
+    file = fixture_create(fixture, "file");
+    memset(bytes, 7, sizeof(bytes));
+    for (uint64_t at = 0; at + FILL <= 256 * TFS_KIB; at += FILL) { /* four small frames */
+        fixture_write(file, at, bytes, FILL);
+        assert_int_equal(tfs_file_flush(file), 0);
+    }
+    for (uint64_t at = 0; at < 240 * TFS_KIB; at += 512)
+        assert_int_equal(tfs_file_fallocate(file, PUNCH, at, 256), 0);
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    tfs_file_close(file);
+    fixture_reopen(fixture);
+    file = fixture_open_file(fixture, "file");
+    for (uint64_t at = 0; at < 240 * TFS_KIB; at += 512) {
+        uint8_t got[256];
+
+        fixture_assert_zeros(file, at, 256);
+        assert_int_equal(fixture_read(file, at + 256, got, sizeof(got)), sizeof(got));
+        assert_memory_equal(got, bytes, sizeof(got));
+    }
+    tfs_file_close(file);
+}
+
 /* ---- copies ---- */
 
 static void a_copy_of_whole_chunks_shares_their_frames(void **state)
@@ -422,6 +453,7 @@ int main(void)
         SMALL_CHUNKS_TEST(a_hole_in_a_buffer_that_a_read_completed_is_zeros),
         SMALL_CHUNKS_TEST(zeros_become_a_hole),
         FILE_TEST(seek_answers_with_its_errors),
+        FILE_TEST(many_holes_in_one_chunk_can_be_committed),
         FILE_TEST(a_copy_of_whole_chunks_shares_their_frames),
         FILE_TEST(a_copy_of_a_split_frame_counts_it_once),
         FILE_TEST(copy_answers_at_its_limits),
