@@ -176,6 +176,7 @@ static int write_batch_locked(struct tfs_volume *volume, struct commit_group *gr
 {
     struct usage_change change;
     struct index_batch *batch;
+    bool any = false;
     int err = index_batch_new(&batch);
 
     if (err)
@@ -183,11 +184,13 @@ static int write_batch_locked(struct tfs_volume *volume, struct commit_group *gr
     usage_begin(volume->usage, &change);
     for (size_t i = 0; i < group->count; i++) {
         if (group->taken[i] && !group->requests[i]->error &&
-            !snapshot_is_empty(&group->snapshots[i]))
+            !snapshot_is_empty(&group->snapshots[i])) {
             snapshot_put(&group->snapshots[i], batch, &change);
+            any = true;
+        }
     }
     err = usage_finish(&change, batch);
-    if (!err && index_batch_count(batch) > 0) {
+    if (!err && any) { /* also when nothing could be added to the batch: it says why */
         err = index_commit(volume->index, batch, false);
         if (!err) {
             uint64_t number = index_commit_number(volume->index);

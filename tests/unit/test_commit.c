@@ -1,0 +1,360 @@
+/*
+ * Commits: their order, what is shared by many, what a failure leaves, and what each strength
+ * promises.
+ *
+ * Method: the calls that make things durable are wrapped. They note that they were called, fail
+ * when told to, and one of them can be held until the test has seen what it waits for.
+ */
+#include "store_crash.h"
+
+#include "store/commit.h"
+#include "store/segment/segment.h"
+#include "store/snapshot.h"
+#include "store/volume.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { LOG_SIZE = 4096, THREADS = 8 };
+
+/* What was called: S segments_sync, C index_commit, D index_sync. */
+static struct {
+    pthread_mutex_t lock;
+    char calls[LOG_SIZE];
+    size_t count;
+} note = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static atomic_int fail_segments_sync; /* calls that are still to fail */
+static atomic_int fail_index_commit;
+static atomic_int spoil_batch_put;
+static atomic_uint hold_until_syncs; /* index_sync() waits until so many syncs were asked for */
+static struct tfs_volume *held_volume;
+
+static void note_call(char call)
+{
+    pthread_mutex_lock(&note.lock);
+    if (note.count < LOG_SIZE - 1)
+        note.calls[note.count++] = call;
+    note.calls[note.count] = '\0';
+    pthread_mutex_unlock(&note.lock);
+}
+
+static void note_begin(void)
+{
+    pthread_mutex_lock(&note.lock);
+    note.count = 0;
+    note.calls[0] = '\0';
+    pthread_mutex_unlock(&note.lock);
+}
+
+static void assert_calls(const char *wanted)
+{
+    pthread_mutex_lock(&note.lock);
+    assert_string_equal(note.calls, wanted);
+    pthread_mutex_unlock(&note.lock);
+}
+
+static bool fires(atomic_int *count)
+{
+    if (atomic_load(count) == 0)
+        return false;
+    atomic_fetch_sub(count, 1);
+    return true;
+}
+
+int __real_segments_sync(struct tfs_segments *segments);
+int __real_index_commit(struct tfs_index *index, struct index_batch *batch, bool durable);
+int __real_index_sync(struct tfs_index *index);
+void __real_index_batch_put(struct index_batch *batch, enum index_table table, const void *key,
+                            size_t key_size, const void *value, size_t value_size);
+int __wrap_segments_sync(struct tfs_segments *segments);
+int __wrap_index_commit(struct tfs_index *index, struct index_batch *batch, bool durable);
+int __wrap_index_sync(struct tfs_index *index);
+void __wrap_index_batch_put(struct index_batch *batch, enum index_table table, const void *key,
+                            size_t key_size, const void *value, size_t value_size);
+
+int __wrap_segments_sync(struct tfs_segments *segments)
+{
+    note_call('S');
+    return fires(&fail_segments_sync) ? -EIO : __real_segments_sync(segments);
+}
+
+int __wrap_index_commit(struct tfs_index *index, struct index_batch *batch, bool durable)
+{
+    note_call('C');
+    return fires(&fail_index_commit) ? -ENOSPC : __real_index_commit(index, batch, durable);
+}
+
+int __wrap_index_sync(struct tfs_index *index)
+{
+    note_call('D');
+    while (tfs_counter_get(&held_volume->stats.syncs) < atomic_load(&hold_until_syncs))
+        (void)sched_yield(); /* cannot fail */
+    return __real_index_sync(index);
+}
+
+void __wrap_index_batch_put(struct index_batch *batch, enum index_table table, const void *key,
+                            size_t key_size, const void *value, size_t value_size)
+{
+    static const uint8_t too_large[INDEX_VALUE_SIZE_MAX + 1];
+
+    if (fires(&spoil_batch_put))
+        __real_index_batch_put(batch, table, key, key_size, too_large, sizeof(too_large));
+    else
+        __real_index_batch_put(batch, table, key, key_size, value, value_size);
+}
+
+static int set_up(void **state)
+{
+    struct fixture *fixture;
+    int err = fixture_set_up(state);
+
+    fixture = *state;
+    held_volume = fixture->volume;
+    atomic_store(&hold_until_syncs, 0);
+    note_begin();
+    return err;
+}
+
+static void data_is_durable_before_the_index_names_it(void **state)
+{
+    struct tfs_file *file = fixture_create(*state, "file");
+
+    fixture_write_random(file, 0, TFS_MIB, 1);
+    note_begin();
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    assert_calls("SCD");
+    tfs_file_close(file);
+}
+
+static void a_close_orders_and_a_sync_makes_durable(void **state)
+{
+    struct tfs_file *file = fixture_create(*state, "file");
+
+    fixture_write_random(file, 0, TFS_MIB, 1);
+    note_begin();
+    assert_int_equal(tfs_file_flush(file), 0);
+    assert_calls("SC");
+    assert_int_equal(tfs_file_sync(file, true), 0);
+    assert_calls("SCD");
+    tfs_file_close(file);
+}
+
+static void a_small_file_needs_no_segment(void **state)
+{
+    struct tfs_file *file = fixture_create(*state, "file");
+
+    fixture_write(file, 0, "small", 5);
+    note_begin();
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    assert_calls("CD");
+    tfs_file_close(file);
+}
+
+static void what_is_committed_is_not_committed_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fixture_create(fixture, "file");
+
+    fixture_write(file, 0, "small", 5);
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    assert_int_equal(commit_pending_count(fixture->volume->commit), 0);
+    note_begin();
+    assert_int_equal(tfs_file_flush(file), 0);
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    assert_calls("D");
+    tfs_file_close(file);
+}
+
+static void a_new_name_waits_for_the_data(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fixture_create(fixture, "a");
+    struct tfs_place from = {TFS_ROOT_INODE, "a"};
+    struct tfs_place to = {TFS_ROOT_INODE, "b"};
+    struct tfs_attr attr;
+
+    fixture_write_random(file, 0, TFS_MIB, 1);
+    note_begin();
+    assert_int_equal(tfs_rename(fixture->volume, &from, &to, 0), 0);
+    assert_calls("SCC");
+    fixture_write_random(file, TFS_MIB, TFS_MIB, 2);
+    note_begin();
+    assert_int_equal(tfs_link(fixture->volume, tfs_file_inode(file), TFS_ROOT_INODE, "c", &attr),
+                     0);
+    assert_calls("SCC");
+    tfs_file_close(file);
+}
+
+static void many_files_share_a_batch(void **state)
+{
+    enum { FILES = 300, FILES_IN_A_BATCH = 128 };
+    struct fixture *fixture = *state;
+    uint64_t commits;
+
+    for (int i = 0; i < FILES; i++) {
+        struct tfs_file *file;
+        char name[16];
+
+        (void)snprintf(name, sizeof(name), "%d", i);
+        file = fixture_create(fixture, name);
+        fixture_write(file, 0, name, strlen(name));
+        tfs_file_close(file);
+    }
+    assert_int_equal(commit_pending_count(fixture->volume->commit), FILES);
+    commits = tfs_counter_get(&fixture->volume->stats.commits);
+    note_begin();
+    assert_int_equal(tfs_volume_sync(fixture->volume), 0);
+    assert_calls("CCCD");
+    assert_int_equal(tfs_counter_get(&fixture->volume->stats.commits) - commits,
+                     (FILES + FILES_IN_A_BATCH - 1) / FILES_IN_A_BATCH);
+    assert_int_equal(commit_pending_count(fixture->volume->commit), 0);
+}
+
+struct syncer {
+    struct tfs_file *file;
+    int err;
+};
+
+static void *sync_file(void *argument)
+{
+    struct syncer *syncer = argument;
+
+    syncer->err = tfs_file_sync(syncer->file, false);
+    return NULL;
+}
+
+static void concurrent_syncs_share_the_work(void **state)
+{
+    struct fixture *fixture = *state;
+    struct syncer syncers[THREADS];
+    pthread_t threads[THREADS];
+    uint64_t commits;
+
+    for (int i = 0; i < THREADS; i++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof(name), "%d", i);
+        syncers[i] = (struct syncer){.file = fixture_create(fixture, name)};
+        fixture_write_random(syncers[i].file, 0, TFS_MIB, (uint64_t)i);
+    }
+    commits = tfs_counter_get(&fixture->volume->stats.commits);
+    /* The first one's sync of the index takes until all have asked for theirs. */
+    atomic_store(&hold_until_syncs,
+                 (unsigned)tfs_counter_get(&fixture->volume->stats.syncs) + THREADS);
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, sync_file, &syncers[i]), 0);
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(syncers[i].err, 0);
+        tfs_file_close(syncers[i].file);
+    }
+    assert_in_range(tfs_counter_get(&fixture->volume->stats.commits) - commits, 1, THREADS - 1);
+}
+
+static void a_failed_sync_of_the_segments_commits_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fixture_create(fixture, "file");
+    struct fixture *copy;
+
+    assert_int_equal(tfs_volume_sync(fixture->volume), 0);
+    fixture_write_random(file, 0, TFS_MIB, 1);
+    note_begin();
+    atomic_store(&fail_segments_sync, 1);
+    assert_int_equal(tfs_file_sync(file, false), -EIO);
+    assert_calls("S");
+    copy = crash_copy(fixture);
+    assert_int_equal(crash_size(copy, "file"), 0);
+    crash_end(copy);
+    fixture_assert_random(file, 0, TFS_MIB, 1); /* it is still there */
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    tfs_file_close(file);
+    copy = crash_copy(fixture);
+    file = fixture_open_file(copy, "file");
+    fixture_assert_random(file, 0, TFS_MIB, 1);
+    tfs_file_close(file);
+    crash_end(copy);
+}
+
+static void a_failed_batch_is_told_and_tried_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fixture_create(fixture, "file");
+    struct fixture *copy;
+
+    fixture_write_random(file, 0, 100, 1);
+    atomic_store(&fail_index_commit, 1);
+    assert_int_equal(tfs_file_flush(file), -ENOSPC);
+    assert_int_equal(commit_pending_count(fixture->volume->commit), 1);
+    fixture_assert_random(file, 0, 100, 1);
+    assert_int_equal(tfs_file_flush(file), 0);
+    tfs_file_close(file);
+    copy = crash_copy(fixture);
+    assert_int_equal(crash_size(copy, "file"), 100);
+    crash_end(copy);
+}
+
+static void a_record_that_the_batch_refuses_is_told(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fixture_create(fixture, "file");
+
+    fixture_write_random(file, 0, 100, 1);
+    atomic_store(&spoil_batch_put, 1);
+    assert_int_equal(tfs_file_sync(file, false), -EOVERFLOW);
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    tfs_file_close(file);
+    fixture_reopen(fixture);
+    file = fixture_open_file(fixture, "file");
+    fixture_assert_random(file, 0, 100, 1);
+    tfs_file_close(file);
+}
+
+static bool nothing_is_pending(void *context)
+{
+    struct fixture *fixture = context;
+
+    return commit_pending_count(fixture->volume->commit) == 0;
+}
+
+static void what_nobody_syncs_is_committed_after_a_while(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file;
+    struct fixture *copy;
+
+    fixture->options.commit_interval_s = 1;
+    fixture_reopen(fixture);
+    held_volume = fixture->volume;
+    file = fixture_create(fixture, "file");
+    fixture_write_random(file, 0, 100, 1);
+    fixture_wait(nothing_is_pending, fixture);
+    copy = crash_copy(fixture);
+    assert_int_equal(crash_size(copy, "file"), 100);
+    crash_end(copy);
+    tfs_file_close(file);
+}
+
+#define COMMIT_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, fixture_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        COMMIT_TEST(data_is_durable_before_the_index_names_it),
+        COMMIT_TEST(a_close_orders_and_a_sync_makes_durable),
+        COMMIT_TEST(a_small_file_needs_no_segment),
+        COMMIT_TEST(what_is_committed_is_not_committed_again),
+        COMMIT_TEST(a_new_name_waits_for_the_data),
+        COMMIT_TEST(many_files_share_a_batch),
+        COMMIT_TEST(concurrent_syncs_share_the_work),
+        COMMIT_TEST(a_failed_sync_of_the_segments_commits_nothing),
+        COMMIT_TEST(a_failed_batch_is_told_and_tried_again),
+        COMMIT_TEST(a_record_that_the_batch_refuses_is_told),
+        COMMIT_TEST(what_nobody_syncs_is_committed_after_a_while),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
