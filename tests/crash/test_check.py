@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The check of the crash test must notice every kind of loss: savers work on a plain directory, which
-is then tampered with in one way after the other."""
+"""The check of the crash test must notice every kind of loss: savers work on a plain directory,
+which is then tampered with in one way after the other."""
 
 import glob
 import os

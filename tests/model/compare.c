@@ -204,64 +204,20 @@ static void compare_directory(struct model_world *world, const char *path, struc
     }
 }
 
-/* Goes the way of the comparison; what is neither file nor directory is durable with its directory.
- */
-static void sync_node(struct model_world *world, const char *path, bool is_directory)
-{
-    int fd = openat(world->root[0], path, O_RDONLY | O_NOFOLLOW | (is_directory ? O_DIRECTORY : 0));
-
-    if (fd == -1 || fsync(fd) == -1 || close(fd) == -1)
-        model_fail(world, "fsync '%s': %s", path, strerror(errno));
-}
-
-static void sync_directory(struct model_world *world, const char *path, struct pending *pending)
-{
-    static __thread struct name_list list;
-    char below[PATH_MAX];
-
-    list_names(world, world->root[0], path, &list);
-    for (size_t i = 0; i < list.count; i++) {
-        struct stat seen;
-
-        (void)snprintf(below, sizeof(below), "%s/%s", path, list.names[i]); /* compared before */
-        free(list.names[i]);
-        if (fstatat(world->root[0], below, &seen, AT_SYMLINK_NOFOLLOW) == -1)
-            model_fail(world, "stat '%s': %s", below, strerror(errno));
-        if (S_ISDIR(seen.st_mode) && pending->count < pending_max)
-            pending->paths[pending->count++] = keep_string(world, below);
-        else if (S_ISREG(seen.st_mode))
-            sync_node(world, below, false);
-    }
-    sync_node(world, path, true);
-}
-
-/* Every directory below the root once, `visit` adds those that it finds. */
-static void walk(struct model_world *world,
-                 void (*visit)(struct model_world *world, const char *path,
-                               struct pending *pending))
+void model_compare_trees(struct model_world *world)
 {
     struct pending *pending = calloc(1, sizeof(*pending));
 
     if (!pending)
         model_fail(world, "no memory");
+    model_trace(world, "compare the trees");
+    (void)compare_node(world, ".");
     pending->paths[pending->count++] = keep_string(world, ".");
     while (pending->count > 0) {
         char *path = pending->paths[--pending->count];
 
-        visit(world, path, pending);
+        compare_directory(world, path, pending);
         free(path);
     }
     free(pending);
-}
-
-void model_sync_tree(struct model_world *world)
-{
-    walk(world, sync_directory);
-}
-
-void model_compare_trees(struct model_world *world)
-{
-    model_trace(world, "compare the trees");
-    (void)compare_node(world, ".");
-    walk(world, compare_directory);
 }

@@ -65,9 +65,6 @@ uint64_t model_dice(struct model_world *world);
 /* 0 .. below - 1 */
 uint64_t model_dice_below(struct model_world *world, uint64_t below);
 
-/* fsync of every file and directory below the root under test. */
-void model_sync_tree(struct model_world *world);
-
 /* Remove everything in the directory, however deep. */
 void model_empty_directory(int fd);
 

@@ -12,8 +12,9 @@ BLOCK = random.Random(7).randbytes(8 * MIB)
 
 
 def ask(command):
-    done = subprocess.run([os.environ["TFS_PYTHON"], os.environ["TFS_RUNNER"], "--control", command],
-                          check=True, text=True, capture_output=True)
+    runner = [os.environ["TFS_PYTHON"], os.environ["TFS_RUNNER"]]
+    done = subprocess.run(runner + ["--control", command], check=True, text=True,
+                          capture_output=True)
     return done.stdout.strip()
 
 

@@ -144,7 +144,7 @@ class Session:
             return []
 
     def sanitizer_report(self):
-        """What a sanitizer or a failed assert left in the log from its first line on, else nothing."""
+        """What a sanitizer or a failed assert left in the log, from its first line on."""
         lines = self.log_lines()
         for number, line in enumerate(lines):
             if any(mark in line for mark in SANITIZER_MARKS):

@@ -4,8 +4,8 @@
     run_case.py --tensorfs BINARY --work DIR CASE [PROGRAM]
     run_case.py --control COMMAND        (from within a case: ask the runner for something)
 
-CASE is the case's source (.sh, .py or .c); PROGRAM what CMake compiled from a .c, or what the others
-find as $PROGRAM. Lines of the source that look like `KEY: value` in a comment tell how to run it:
+CASE is the case's source (.sh, .py or .c); PROGRAM what CMake compiled from a .c, or what the
+others find as $PROGRAM. Lines of the source that look like `KEY: value` tell how to run it:
 
     CASE: sentence     what it proves (required)
     OPTIONS: a,b       mount options beside the usual ones
@@ -25,8 +25,8 @@ A case gets a fresh store on the disk beneath the build folder and, in its envir
     TFS_PLAIN          1 on a plain directory, else 0
     TFS_CONTROL        where the runner listens (see Control)
 
-With TFS_TEST_DIR=DIR a case runs on a directory in DIR instead of a mount: what holds there, on ext4
-or another filesystem of the kernel's, is what POSIX means. TFS_TEST_KEEP=1 keeps the case's folder.
+With TFS_TEST_DIR=DIR a case runs on a directory in DIR instead of a mount: what holds there, on
+ext4 or another filesystem of the kernel's, is what POSIX means. TFS_TEST_KEEP=1 keeps the folder.
 Exit status: 0 passed, 1 failed, 77 skipped.
 """
 
@@ -220,12 +220,15 @@ class Case:
             self.session.start()
 
     def environment(self, control):
+        beside = os.path.dirname(os.path.dirname(self.source))
         return dict(os.environ, MNT=os.path.join(self.work, "mnt"),
                     STORE=os.path.join(self.work, "store"), WORK=self.work, LOG=self.log,
-                    TENSORFS=self.binary or "", CACHE=self.cache, TFS_LIB=os.path.join(HERE, "lib.sh"),
-                    TFS_PLAIN="1" if self.plain else "0", TFS_CONTROL=control.name_on_wire,
-                    PROGRAM=os.path.abspath(self.program or ""), TFS_PYTHON=sys.executable, TFS_RUNNER=os.path.abspath(__file__),
-                    TFS_SANITIZED="1" if self.patience > 1 else "0", PYTHONPATH=f"{HERE}:{os.path.dirname(os.path.dirname(self.source))}",
+                    CACHE=self.cache, TENSORFS=self.binary or "",
+                    PROGRAM=os.path.abspath(self.program or ""),
+                    TFS_LIB=os.path.join(HERE, "lib.sh"), TFS_PLAIN="1" if self.plain else "0",
+                    TFS_SANITIZED="1" if self.patience > 1 else "0",
+                    TFS_CONTROL=control.name_on_wire, TFS_PYTHON=sys.executable,
+                    TFS_RUNNER=os.path.abspath(__file__), PYTHONPATH=f"{HERE}:{beside}",
                     PYTHONDONTWRITEBYTECODE="1")
 
     def run(self):

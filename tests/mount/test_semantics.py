@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""docs/SEMANTICS.md and the cases must know each other: each sentence names tests that exist, and each
-case stands behind a sentence."""
+"""docs/SEMANTICS.md and the cases must know each other: each sentence names tests that exist, and
+each case stands behind a sentence."""
 
 import pathlib
 import re

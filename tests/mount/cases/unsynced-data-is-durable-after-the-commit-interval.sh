@@ -13,4 +13,4 @@ sleep 3 # the interval, and what a commit takes on a busy machine: this is about
 control kill9
 exec 3>&- || true
 control mount
-expect_equal "$sums" "$(cd "$MNT/directory" && sha256sum closed small open)" "the files after a crash"
+expect_equal "$sums" "$(cd "$MNT/directory" && sha256sum closed small open)" "files after a crash"

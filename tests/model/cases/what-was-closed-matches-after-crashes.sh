@@ -1,4 +1,4 @@
-# CASE: after random operations, fsync, and SIGKILL amid other writes, all is as on a plain directory
+# CASE: after random operations, close, and SIGKILL amid other writes, all is as on a plain directory
 # OPTIONS: chunk_size=64K,compression=zstd:1,commit_interval=1
 # NEEDS: root
 # TIMEOUT: 240
