@@ -222,18 +222,20 @@ static void choose_places(struct job *job)
 {
     uint64_t state = 0x9E3779B97F4A7C15ull;
     uint64_t total = 0;
+    uint64_t slots;
 
     for (unsigned i = 0; i < job->shard_count; i++) {
         if (job->shards[i].size < job->piece_size)
             client_die("a piece is larger than", job->shards[i].path);
         total += job->shards[i].size;
     }
-    if (total < job->piece_size)
+    slots = total / job->piece_size;
+    if (slots == 0)
         client_die("no piece fits into", job->directory);
     job->pieces = client_memory(job->count * job->piece_size);
     job->places = client_memory(job->count * sizeof(*job->places));
     for (uint64_t i = 0; i < job->count; i++)
-        job->places[i] = client_dice(&state) % (total / job->piece_size) * job->piece_size;
+        job->places[i] = client_dice(&state) % slots * job->piece_size;
 }
 
 static void prepare_random(struct job *job)
