@@ -56,21 +56,22 @@ check_machine()
 mount_store()
 {
     # shellcheck disable=SC2086 # a list of options
-    "$program" ${TENSORFS_OPTIONS-} "$work/store" "$mountpoint"
-    mounted=1
+    mounted=1 # also when a Ctrl-C comes in the middle of it
+    "$program" ${TENSORFS_OPTIONS-} "$work/store" "$mountpoint" || { mounted=0 && fail "not mounted"; }
 }
 
 unmount_store()
 {
-    if [ "$(id -u)" -eq 0 ]; then umount "$mountpoint"; else fusermount3 -u "$mountpoint"; fi
+    packaging/umount.fuse.tensorfs "$mountpoint" # waits until all is durable; works for every user
     mounted=0
 }
 
 clean_up()
 {
-    cd /
+    trap '' INT TERM # once is enough
     if [ "$mounted" -eq 1 ]; then
-        fusermount3 -u -z "$mountpoint" || echo "quickstart: '$mountpoint' is still mounted" >&2
+        packaging/umount.fuse.tensorfs "$mountpoint" || fusermount3 -u -z "$mountpoint" ||
+            echo "quickstart: '$mountpoint' is still mounted" >&2
     fi
     [ -z "$made_mountpoint" ] || rmdir "$made_mountpoint" || true
     [ -z "$work" ] || rm -rf "$work"
