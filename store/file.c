@@ -9,6 +9,7 @@
 #include "store/data.h"
 #include "store/flush.h"
 #include "store/shape.h"
+#include "store/snapshot.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -61,10 +62,8 @@ static void collect_dirty(struct tfs_chunk *chunk, void *context)
 }
 
 /* Forgets all dirty data of a file that nobody can reach any more. */
-static uint64_t discard_dirty(struct tfs_volume *volume, struct tfs_inode *inode)
+static void discard_dirty(struct tfs_volume *volume, struct tfs_inode *inode)
 {
-    uint64_t chunks = 0;
-
     data_enter_exclusive(inode);
     tfs_mutex_lock(&inode->lock);
     for (;;) {
@@ -74,11 +73,28 @@ static uint64_t discard_dirty(struct tfs_volume *volume, struct tfs_inode *inode
         if (!chunk)
             break;
         chunk_discard_locked(volume, chunk, 0);
-        chunks++;
     }
     tfs_mutex_unlock(&inode->lock);
     data_leave_exclusive(inode);
-    return chunks;
+}
+
+/* Ends the file before the first byte that will never be written back: zeros must not stand in for
+ * it. */
+static void cut_before_lost(struct tfs_volume *volume, struct tfs_inode *inode)
+{
+    uint64_t size;
+    bool covers_lost;
+    int err = 0;
+
+    tfs_mutex_lock(&inode->lock);
+    size = snapshot_size_locked(inode, true);
+    covers_lost = size < inode->data->size;
+    tfs_mutex_unlock(&inode->lock);
+    if (covers_lost)
+        err = shape_truncate(volume, inode, size);
+    if (err)
+        tfs_error("inode %llu: cannot be cut to %llu bytes, the rest is lost: %s",
+                  (unsigned long long)inode->number, (unsigned long long)size, tfs_error_text(err));
 }
 
 /*
@@ -101,7 +117,10 @@ static void last_close(struct tfs_volume *volume, struct tfs_inode *inode)
     tfs_mutex_unlock(&inode->lock);
     if (!nameless && !failed)
         return;
-    if (discard_dirty(volume, inode) > 0 && failed && !nameless)
+    if (!nameless)
+        cut_before_lost(volume, inode);
+    discard_dirty(volume, inode);
+    if (!nameless)
         tfs_error("inode %llu: data that could not be written back is lost",
                   (unsigned long long)inode->number);
 }

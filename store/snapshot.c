@@ -34,7 +34,7 @@ static uint64_t first_unflushed(const struct tfs_chunk *chunk, const struct row_
     return UINT64_MAX;
 }
 
-static uint64_t size_to_commit_locked(struct tfs_inode *inode, bool full_size)
+uint64_t snapshot_size_locked(struct tfs_inode *inode, bool full_size)
 {
     struct tfs_data *data = inode->data;
     uint64_t committed = data->base_size; /* what was cut off since is not there any more */
@@ -118,7 +118,7 @@ int snapshot_take(struct tfs_inode *inode, bool full_size, struct snapshot *ret)
             tfs_cond_wait(&inode->data->changed, &inode->lock);
         inode->data->in_commit = true;
         inode->data->lowest_cut = UINT64_MAX;
-        ret->size = size_to_commit_locked(inode, full_size);
+        ret->size = snapshot_size_locked(inode, full_size);
         chunk_visit_locked(inode, take_chunk, ret);
     }
     tfs_mutex_unlock(&inode->lock);

@@ -27,6 +27,10 @@ struct snapshot {
     int error; /* -ENOMEM while it was taken */
 };
 
+/* The size that may be committed now: it covers no written byte that is in no row. full_size as
+ * below. Called with the inode's lock. */
+uint64_t snapshot_size_locked(struct tfs_inode *inode, bool full_size);
+
 /* full_size: commit the size that programs see, though its end may never have been written. */
 TFS_MUST_CHECK int snapshot_take(struct tfs_inode *inode, bool full_size, struct snapshot *ret);
 

@@ -1,0 +1,355 @@
+/*
+ * Write-back: how much of it goes on at once, and what becomes of data that cannot be written:
+ * who is told, how often, and that it is there again when the disk has room.
+ *
+ * Method: appends to segments are wrapped. They fail when told to, and count how many go on at the
+ * same time. A test that could wait for ever is ended by alarm(2).
+ */
+#include "store_crash.h"
+
+#include "store/flush.h"
+#include "store/memory.h"
+#include "store/segment/segment.h"
+#include "store/volume.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { TIME_LIMIT_S = 60 };
+
+static atomic_int append_error; /* negative: every append fails with it */
+static atomic_int appends_now;
+static atomic_int appends_at_most;
+static atomic_bool hold_appends;
+static atomic_uint failed_appends;
+
+int __real_segments_append(struct tfs_segments *segments, const void *data, size_t size,
+                           struct segment_position *ret);
+int __wrap_segments_append(struct tfs_segments *segments, const void *data, size_t size,
+                           struct segment_position *ret);
+
+int __wrap_segments_append(struct tfs_segments *segments, const void *data, size_t size,
+                           struct segment_position *ret)
+{
+    int now = atomic_fetch_add(&appends_now, 1) + 1;
+    int most = atomic_load(&appends_at_most);
+    int err = atomic_load(&append_error);
+
+    while (now > most && !atomic_compare_exchange_weak(&appends_at_most, &most, now))
+        ;
+    while (atomic_load(&hold_appends))
+        (void)sched_yield(); /* cannot fail */
+    if (!err)
+        err = __real_segments_append(segments, data, size, ret);
+    else
+        atomic_fetch_add(&failed_appends, 1);
+    atomic_fetch_sub(&appends_now, 1);
+    return err;
+}
+
+static int set_up(void **state)
+{
+    atomic_store(&append_error, 0);
+    atomic_store(&appends_at_most, 0);
+    atomic_store(&hold_appends, false);
+    (void)alarm(TIME_LIMIT_S);
+    return fixture_set_up(state);
+}
+
+/* The disk fails, or works again. */
+static void set_disk(int error)
+{
+    atomic_store(&append_error, error);
+}
+
+/* Another open of the file. */
+static struct tfs_file *open_again(struct fixture *fixture, struct tfs_file *file)
+{
+    struct tfs_file *again;
+
+    assert_int_equal(tfs_file_open(fixture->volume, tfs_file_inode(file), O_RDWR, &again), 0);
+    return again;
+}
+
+static bool nothing_is_in_flight(void *context)
+{
+    struct fixture *fixture = context;
+
+    return flush_in_flight(fixture->volume->flush) == 0;
+}
+
+/* ---- how much at once ---- */
+
+static void no_more_chunks_are_in_flight_than_allowed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file;
+
+    fixture->options.concurrency = 3;
+    fixture_reopen(fixture);
+    file = fixture_create(fixture, "file");
+    for (uint64_t i = 0; i < 12; i++) {
+        fixture_write_random(file, i * 4 * TFS_MIB, 4 * TFS_MIB, i);
+        assert_true(flush_in_flight(fixture->volume->flush) < 3);
+    }
+    assert_int_equal(tfs_file_flush(file), 0);
+    assert_in_range(atomic_load(&appends_at_most), 1, (int)fixture->options.threads);
+    tfs_file_close(file);
+}
+
+static void a_chunk_is_written_back_when_it_is_complete(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fixture_create(fixture, "file");
+    uint64_t chunks = tfs_counter_get(&fixture->volume->stats.flushed_chunks);
+
+    fixture_write_random(file, 0, 4 * TFS_MIB - 1, 1);
+    assert_int_equal(flush_in_flight(fixture->volume->flush), 0);
+    assert_int_equal(tfs_counter_get(&fixture->volume->stats.flushed_chunks), chunks);
+    fixture_write_random(file, 4 * TFS_MIB - 1, 1, 2);
+    fixture_wait(nothing_is_in_flight, fixture);
+    assert_int_equal(tfs_counter_get(&fixture->volume->stats.flushed_chunks), chunks + 1);
+    fixture_assert_random(file, 0, 4 * TFS_MIB - 1, 1);
+    tfs_file_close(file);
+}
+
+static void dirty_data_stays_inside_the_budget(void **state)
+{
+    struct fixture *fixture = *state;
+    struct memory_status status;
+    struct tfs_file *file = fixture_create(fixture, "file");
+
+    /* No chunk is ever complete, so that only a lack of memory writes them back. */
+    for (uint64_t i = 0; i < 300; i++)
+        fixture_write_random(file, i * 4 * TFS_MIB, 300 * TFS_KIB, i);
+    memory_get_status(fixture->volume->memory, &status);
+    assert_true(status.dirty_count < status.buffer_count);
+    assert_true(status.waits > 0);
+    for (uint64_t i = 0; i < 300; i++)
+        fixture_assert_random(file, i * 4 * TFS_MIB, 300 * TFS_KIB, i);
+    tfs_file_close(file);
+}
+
+/* ---- a disk that fails ---- */
+
+static void a_failed_flush_is_told_and_the_data_stays(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fixture_create(fixture, "file");
+    struct fixture *copy;
+
+    fixture_write_random(file, 0, TFS_MIB, 1);
+    set_disk(-ENOSPC);
+    assert_int_equal(tfs_file_sync(file, false), -ENOSPC);
+    fixture_assert_random(file, 0, TFS_MIB, 1);
+    assert_int_equal(tfs_file_flush(file), -ENOSPC); /* it still is so */
+    set_disk(0);
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    copy = crash_copy(fixture);
+    assert_int_equal(crash_size(copy, "file"), TFS_MIB);
+    crash_end(copy);
+    tfs_file_close(file);
+}
+
+static void an_error_of_the_background_is_told_once_to_every_open(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *first = fixture_create(fixture, "file");
+    struct tfs_file *second = open_again(fixture, first);
+    struct tfs_file *late;
+
+    set_disk(-EIO);
+    fixture_write_random(first, 0, 4 * TFS_MIB, 1); /* complete: goes by itself */
+    fixture_wait(nothing_is_in_flight, fixture);
+    set_disk(0);
+    late = open_again(fixture, first);
+    assert_int_equal(tfs_file_write(first, 0, "x", 1, 0), -EIO);
+    assert_int_equal(tfs_file_write(first, 0, "x", 1, 0), 1);
+    assert_int_equal(tfs_file_flush(second), -EIO);
+    assert_int_equal(tfs_file_flush(second), 0);
+    assert_int_equal(tfs_file_flush(late), 0); /* opened after it had happened */
+    tfs_file_close(late);
+    tfs_file_close(second);
+    tfs_file_close(first);
+}
+
+static void a_full_disk_is_told_to_the_writer_who_fills_it(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *good = fixture_create(fixture, "good");
+    struct tfs_file *file = fixture_create(fixture, "file");
+    uint8_t *bytes = malloc(TFS_MIB);
+    uint64_t written = 0;
+    int64_t result;
+
+    assert_non_null(bytes);
+    fixture_fill(bytes, TFS_MIB, 2);
+    fixture_write_random(good, 0, TFS_MIB, 1);
+    assert_int_equal(tfs_file_sync(good, false), 0);
+    set_disk(-ENOSPC);
+    while ((result = tfs_file_write(file, written, bytes, TFS_MIB, 0)) > 0)
+        written += (uint64_t)result;
+    assert_int_equal(result, -ENOSPC);
+    assert_true(written <= fixture->options.memory_size);
+    fixture_assert_random(good, 0, TFS_MIB, 1); /* other files are well */
+    set_disk(0);
+    assert_int_equal(tfs_file_write(file, written, bytes, TFS_MIB, 0), TFS_MIB);
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    free(bytes);
+    tfs_file_close(file);
+    tfs_file_close(good);
+}
+
+/* Writes a file whose end cannot be written back, and closes it for the last time. */
+static void lose_the_end(struct fixture *fixture, uint64_t good_size)
+{
+    struct tfs_file *file = fixture_create(fixture, "file");
+
+    fixture_write_random(file, 0, good_size, 1);
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    set_disk(-EIO);
+    fixture_write_random(file, good_size, 8 * TFS_MIB, 2);
+    fixture_wait(nothing_is_in_flight, fixture);
+    tfs_file_close(file); /* nobody was told, and nobody can ask any more */
+    set_disk(0);
+}
+
+static void data_that_is_given_up_never_reads_as_zeros(void **state)
+{
+    static const uint64_t good_sizes[] = {0, TFS_MIB, 5 * TFS_MIB + 5};
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(good_sizes); i++) {
+        uint64_t good_size = good_sizes[i];
+        struct fixture *copy;
+        struct tfs_file *file;
+        uint64_t size;
+
+        lose_the_end(fixture, good_size);
+        file = fixture_open_file(fixture, "file");
+        size = fixture_attr(fixture, tfs_file_inode(file)).size;
+        assert_true(size >= good_size);
+        if (good_size)
+            fixture_assert_random(file, 0, good_size, 1);
+        if (size > good_size)
+            fixture_assert_random(file, good_size, size - good_size, 2);
+        assert_int_equal(tfs_file_sync(file, false), 0);
+        copy = crash_copy(fixture);
+        assert_int_equal(crash_size(copy, "file"), size);
+        crash_end(copy);
+        tfs_file_close(file);
+        assert_int_equal(tfs_unlink(fixture->volume, TFS_ROOT_INODE, "file"), 0);
+    }
+}
+
+static void a_lost_overwrite_leaves_the_old_bytes(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fixture_create(fixture, "file");
+
+    fixture_write_random(file, 0, 4 * TFS_MIB, 1);
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    set_disk(-EIO);
+    fixture_write_random(file, 0, 4 * TFS_MIB, 2);
+    fixture_wait(nothing_is_in_flight, fixture);
+    tfs_file_close(file);
+    set_disk(0);
+    file = fixture_open_file(fixture, "file");
+    fixture_assert_random(file, 0, 4 * TFS_MIB, 1);
+    tfs_file_close(file);
+}
+
+static void a_volume_whose_data_cannot_be_written_says_so_and_closes(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fixture_create(fixture, "file");
+
+    fixture_write_random(file, 0, TFS_MIB, 1);
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    fixture_write_random(file, TFS_MIB, TFS_MIB, 2);
+    tfs_file_close(file); /* not flushed: nothing has failed yet */
+    set_disk(-ENOSPC);
+    assert_int_equal(tfs_volume_close(TAKE_PTR(fixture->volume)), -ENOSPC);
+    set_disk(0);
+    fixture_open(fixture);
+    file = fixture_open_file(fixture, "file");
+    assert_int_equal(fixture_attr(fixture, tfs_file_inode(file)).size, TFS_MIB);
+    fixture_assert_random(file, 0, TFS_MIB, 1);
+    tfs_file_close(file);
+}
+
+static void unlinked_data_is_given_up_without_being_written(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fixture_create(fixture, "file");
+    struct memory_status status;
+
+    fixture_write_random(file, 0, TFS_MIB, 1);
+    assert_int_equal(tfs_unlink(fixture->volume, TFS_ROOT_INODE, "file"), 0);
+    tfs_file_close(file);
+    memory_get_status(fixture->volume->memory, &status);
+    assert_int_equal(status.dirty_count, 0);
+    assert_int_equal(atomic_load(&appends_at_most), 0);
+}
+
+/* ---- changes of shape meanwhile ---- */
+
+struct shaper {
+    struct tfs_file *file;
+    atomic_bool stop;
+    int err;
+};
+
+static void *punch_often(void *argument)
+{
+    struct shaper *shaper = argument;
+
+    while (!atomic_load(&shaper->stop) && !shaper->err)
+        shaper->err =
+            tfs_file_fallocate(shaper->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 1000);
+    return NULL;
+}
+
+static void a_writer_and_a_change_of_shape_do_not_wait_for_each_other(void **state)
+{
+    struct fixture *fixture = *state;
+    struct shaper shaper = {.stop = false};
+    pthread_t thread;
+
+    fixture->options.concurrency = 1;
+    fixture_reopen(fixture);
+    shaper.file = fixture_create(fixture, "file");
+    assert_int_equal(pthread_create(&thread, NULL, punch_often, &shaper), 0);
+    for (uint64_t i = 0; i < 100; i++)
+        fixture_write_random(shaper.file, i % 20 * 4 * TFS_MIB, 4 * TFS_MIB, i);
+    atomic_store(&shaper.stop, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(shaper.err, 0);
+    tfs_file_close(shaper.file);
+}
+
+#define FLUSH_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, fixture_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FLUSH_TEST(no_more_chunks_are_in_flight_than_allowed),
+        FLUSH_TEST(a_chunk_is_written_back_when_it_is_complete),
+        FLUSH_TEST(dirty_data_stays_inside_the_budget),
+        FLUSH_TEST(a_failed_flush_is_told_and_the_data_stays),
+        FLUSH_TEST(an_error_of_the_background_is_told_once_to_every_open),
+        FLUSH_TEST(a_full_disk_is_told_to_the_writer_who_fills_it),
+        FLUSH_TEST(data_that_is_given_up_never_reads_as_zeros),
+        FLUSH_TEST(a_lost_overwrite_leaves_the_old_bytes),
+        FLUSH_TEST(a_volume_whose_data_cannot_be_written_says_so_and_closes),
+        FLUSH_TEST(unlinked_data_is_given_up_without_being_written),
+        FLUSH_TEST(a_writer_and_a_change_of_shape_do_not_wait_for_each_other),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
