@@ -1,0 +1,296 @@
+/*
+ * Space that is not needed any more comes back: of removed files, of dead frames, and of what a
+ * crash left behind; and never earlier than nothing can need it.
+ *
+ * Method: a crash is a copy of the store as it is on the disk, opened beside it. Punches are
+ * wrapped to look at what is durable when they happen.
+ */
+#include "store_crash.h"
+
+#include "store/flush.h"
+#include "store/reclaim.h"
+#include "store/segment/segment.h"
+#include "store/sweep.h"
+#include "store/usage.h"
+#include "store/volume.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct tfs_volume *watched; /* NULL: punches are not looked at */
+static atomic_uint early_punches;  /* before the last commit was durable */
+static atomic_uint punches;
+
+int __real_segments_punch(struct tfs_segments *segments, struct segment_position at, uint64_t size);
+int __wrap_segments_punch(struct tfs_segments *segments, struct segment_position at, uint64_t size);
+
+int __wrap_segments_punch(struct tfs_segments *segments, struct segment_position at, uint64_t size)
+{
+    if (watched && index_durable_number(watched->index) < index_commit_number(watched->index))
+        atomic_fetch_add(&early_punches, 1);
+    atomic_fetch_add(&punches, 1);
+    return __real_segments_punch(segments, at, size);
+}
+
+static void make_file(struct fixture *fixture, const char *name, uint64_t size, uint64_t seed)
+{
+    struct tfs_file *file = fixture_create(fixture, name);
+
+    fixture_write_random(file, 0, size, seed);
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    tfs_file_close(file);
+}
+
+static void assert_file(struct fixture *fixture, const char *name, uint64_t size, uint64_t seed)
+{
+    struct tfs_file *file = fixture_open_file(fixture, name);
+
+    assert_int_equal(fixture_attr(fixture, tfs_file_inode(file)).size, size);
+    fixture_assert_random(file, 0, size, seed);
+    tfs_file_close(file);
+}
+
+static void remove_file(struct fixture *fixture, const char *name)
+{
+    uint64_t inode = fixture_lookup(fixture, TFS_ROOT_INODE, name);
+
+    assert_int_equal(tfs_unlink(fixture->volume, TFS_ROOT_INODE, name), 0);
+    tfs_forget(fixture->volume, inode, UINT32_MAX);
+}
+
+/* Waits until the segments take no more than this. */
+struct wanted {
+    struct fixture *fixture;
+    uint64_t allocated;
+};
+
+static bool is_small_enough(void *context)
+{
+    struct wanted *wanted = context;
+
+    /* What dies with a commit is given back when that is durable. */
+    assert_int_equal(tfs_volume_sync(wanted->fixture->volume), 0);
+    return fixture_allocated(wanted->fixture) <= wanted->allocated;
+}
+
+static void wait_for_space(struct fixture *fixture, uint64_t allocated)
+{
+    struct wanted wanted = {fixture, allocated};
+
+    fixture_wait(is_small_enough, &wanted);
+}
+
+/* The active segment is allocated ahead of what is written; sealed, it takes what it holds. */
+static uint64_t allocated_now(struct fixture *fixture)
+{
+    assert_int_equal(segments_seal(fixture->volume->segments), 0);
+    return fixture_allocated(fixture);
+}
+
+static void a_removed_file_gives_its_space_back(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t before;
+
+    make_file(fixture, "keep", 8 * TFS_MIB, 1);
+    before = allocated_now(fixture);
+    make_file(fixture, "file", 24 * TFS_MIB, 2);
+    assert_true(allocated_now(fixture) >= before + 24 * TFS_MIB);
+    remove_file(fixture, "file");
+    wait_for_space(fixture, before + TFS_MIB);
+    assert_file(fixture, "keep", 8 * TFS_MIB, 1);
+    assert_int_equal(usage_live_bytes(fixture->volume->usage) / TFS_MIB, 8);
+}
+
+static void a_removed_file_that_is_open_keeps_its_space(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file;
+
+    make_file(fixture, "file", 8 * TFS_MIB, 1);
+    file = fixture_open_file(fixture, "file");
+    remove_file(fixture, "file");
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tfs_volume_sync(fixture->volume), 0);
+    reclaim_hurry(fixture->volume->reclaim);
+    fixture_assert_random(file, 0, 8 * TFS_MIB, 1);
+    tfs_file_close(file);
+    (void)allocated_now(fixture);
+    wait_for_space(fixture, TFS_MIB);
+}
+
+static void overwritten_and_cut_data_gives_its_space_back(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file;
+    uint64_t before;
+
+    make_file(fixture, "file", 16 * TFS_MIB, 1);
+    before = allocated_now(fixture);
+    file = fixture_open_file(fixture, "file");
+    fixture_write_random(file, 0, 16 * TFS_MIB, 2);
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    (void)allocated_now(fixture);
+    wait_for_space(fixture, before + TFS_MIB);
+    fixture_assert_random(file, 0, 16 * TFS_MIB, 2);
+    fixture_truncate(fixture, tfs_file_inode(file), 4 * TFS_MIB);
+    wait_for_space(fixture, 5 * TFS_MIB);
+    assert_int_equal(
+        tfs_file_fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4 * TFS_MIB), 0);
+    wait_for_space(fixture, TFS_MIB);
+    tfs_file_close(file);
+}
+
+static void a_shared_frame_stays_until_its_last_user_goes(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_copy copy = {.size = 8 * TFS_MIB};
+
+    make_file(fixture, "a", 8 * TFS_MIB, 1);
+    copy.source = fixture_open_file(fixture, "a");
+    copy.target = fixture_create(fixture, "b");
+    assert_int_equal(tfs_file_copy(&copy), 8 * TFS_MIB);
+    tfs_file_close(copy.source);
+    tfs_file_close(copy.target);
+    (void)allocated_now(fixture);
+    remove_file(fixture, "a");
+    assert_int_equal(tfs_volume_sync(fixture->volume), 0);
+    reclaim_hurry(fixture->volume->reclaim);
+    assert_file(fixture, "b", 8 * TFS_MIB, 1);
+    remove_file(fixture, "b");
+    wait_for_space(fixture, TFS_MIB);
+}
+
+static void nothing_is_punched_before_its_end_is_durable(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file;
+
+    make_file(fixture, "file", 8 * TFS_MIB, 1);
+    file = fixture_open_file(fixture, "file");
+    watched = fixture->volume;
+    atomic_store(&early_punches, 0);
+    atomic_store(&punches, 0);
+    for (uint64_t i = 2; i < 8; i++) {
+        fixture_write_random(file, 0, 8 * TFS_MIB, i);
+        assert_int_equal(tfs_file_flush(file), 0); /* in order, and not durable */
+        reclaim_kick(fixture->volume->reclaim);
+    }
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    reclaim_hurry(fixture->volume->reclaim);
+    assert_true(atomic_load(&punches) > 0);
+    assert_int_equal(atomic_load(&early_punches), 0);
+    watched = NULL;
+    tfs_file_close(file);
+}
+
+/* ---- after a crash ---- */
+
+static bool nothing_is_in_flight(void *context)
+{
+    struct fixture *fixture = context;
+
+    return flush_in_flight(fixture->volume->flush) == 0;
+}
+
+/* A file whose chunks are all written back and not committed. */
+static struct tfs_file *write_uncommitted(struct fixture *fixture, uint64_t size, uint64_t seed)
+{
+    struct tfs_file *file = fixture_create(fixture, "file");
+
+    fixture_write_random(file, 0, size, seed);
+    fixture_wait(nothing_is_in_flight, fixture);
+    return file;
+}
+
+static void what_was_never_committed_is_given_back_after_a_crash(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fixture *copy;
+    struct tfs_file *file;
+
+    make_file(fixture, "keep", 6 * TFS_MIB, 1);
+    file = write_uncommitted(fixture, 32 * TFS_MIB, 2);
+    make_file(fixture, "keep2", 6 * TFS_MIB, 3);
+    copy = crash_copy(fixture);
+    wait_for_space(copy, 14 * TFS_MIB);
+    assert_file(copy, "keep", 6 * TFS_MIB, 1);
+    assert_file(copy, "keep2", 6 * TFS_MIB, 3);
+    fixture_reopen(copy);
+    assert_file(copy, "keep", 6 * TFS_MIB, 1);
+    assert_file(copy, "keep2", 6 * TFS_MIB, 3);
+    crash_end(copy);
+    tfs_file_close(file);
+}
+
+static void a_removal_that_a_crash_interrupted_goes_on(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fixture *copy;
+    struct tfs_file *file;
+    struct tfs_attr attr;
+    uint64_t inode;
+
+    make_file(fixture, "file", 16 * TFS_MIB, 1);
+    file = fixture_open_file(fixture, "file");
+    inode = tfs_file_inode(file);
+    remove_file(fixture, "file"); /* still open */
+    assert_int_equal(tfs_volume_sync(fixture->volume), 0);
+    copy = crash_copy(fixture);
+    wait_for_space(copy, TFS_MIB);
+    assert_int_equal(tfs_getattr(copy->volume, inode, &attr), -ESTALE);
+    crash_end(copy);
+    tfs_file_close(file);
+}
+
+static void crash_after_crash_loses_no_space_and_no_data(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fixture *copy;
+    struct fixture *again;
+    struct tfs_file *file;
+
+    make_file(fixture, "keep", 4 * TFS_MIB, 1);
+    file = write_uncommitted(fixture, 16 * TFS_MIB, 2);
+    copy = crash_copy(fixture);
+    make_file(copy, "second", 4 * TFS_MIB, 3);
+    again = crash_copy(copy); /* its sweep may be over or not */
+    wait_for_space(again, 9 * TFS_MIB);
+    assert_file(again, "keep", 4 * TFS_MIB, 1);
+    assert_file(again, "second", 4 * TFS_MIB, 3);
+    crash_end(again);
+    crash_end(copy);
+    tfs_file_close(file);
+}
+
+static void a_sweep_that_is_stopped_says_so(void **state)
+{
+    struct fixture *fixture = *state;
+    atomic_bool stop = true;
+
+    make_file(fixture, "file", TFS_MIB, 1);
+    assert_int_equal(sweep_segments(fixture->volume, 1, UINT64_MAX, &stop), -ECANCELED);
+    assert_file(fixture, "file", TFS_MIB, 1);
+}
+
+#define RECLAIM_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        RECLAIM_TEST(a_removed_file_gives_its_space_back),
+        RECLAIM_TEST(a_removed_file_that_is_open_keeps_its_space),
+        RECLAIM_TEST(overwritten_and_cut_data_gives_its_space_back),
+        RECLAIM_TEST(a_shared_frame_stays_until_its_last_user_goes),
+        RECLAIM_TEST(nothing_is_punched_before_its_end_is_durable),
+        RECLAIM_TEST(what_was_never_committed_is_given_back_after_a_crash),
+        RECLAIM_TEST(a_removal_that_a_crash_interrupted_goes_on),
+        RECLAIM_TEST(crash_after_crash_loses_no_space_and_no_data),
+        RECLAIM_TEST(a_sweep_that_is_stopped_says_so),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
