@@ -90,14 +90,7 @@ static void compare_content(struct model_world *world, const char *path, size_t 
                        count < 0 ? strerror(errno) : "then the end");
         (void)close(fd);
     }
-    if (memcmp(world->buffer[0], world->buffer[1], size) != 0) {
-        size_t at = 0;
-
-        while (world->buffer[0][at] == world->buffer[1][at])
-            at++;
-        model_fail(world, "'%s' of %zu bytes differs at %zu: %02x, wanted %02x", path, size, at,
-                   world->buffer[0][at], world->buffer[1][at]);
-    }
+    model_agree_bytes(world, path, size);
 }
 
 static void compare_targets(struct model_world *world, const char *path)
@@ -210,6 +203,7 @@ void model_compare_trees(struct model_world *world)
 
     if (!pending)
         model_fail(world, "no memory");
+    world->drawn = -1;
     model_trace(world, "compare the trees");
     (void)compare_node(world, ".");
     pending->paths[pending->count++] = keep_string(world, ".");

@@ -12,7 +12,7 @@
 enum {
     model_sides = 2, /* 0 is under test, 1 is the reference */
     model_handles = 8,
-    model_trace_lines = 40,
+    model_trace_lines = 60,
     model_trace_bytes = 160,
     model_file_bytes_max = 3 << 20,
 };
@@ -30,6 +30,7 @@ struct model_world {
     uint64_t step;             /* operations so far */
     uint64_t calls, successes; /* calls compared, and those that did not answer -1 */
     struct model_handle handles[model_handles];
+    int drawn;                    /* the handle that this step uses; -1: none */
     uint8_t *buffer[model_sides]; /* model_file_bytes_max each */
     char trace[model_trace_lines][model_trace_bytes];
 };
@@ -52,6 +53,9 @@ void model_compare_trees(struct model_world *world);
 /* Both sides must have answered the same; `what` names the call. */
 void model_agree(struct model_world *world, const char *what, const long results[model_sides],
                  const int errors[model_sides]);
+
+/* The first `size` bytes of both buffers are the same; `what` says where they come from. */
+void model_agree_bytes(struct model_world *world, const char *what, size_t size);
 
 /* Prints the last operations and the seed, and ends the process. */
 void model_fail(struct model_world *world, const char *format, ...)

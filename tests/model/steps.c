@@ -121,13 +121,13 @@ static void compare_read(struct model_world *world, const int fd[model_sides], s
     memset(world->buffer[0], 0, size);
     memset(world->buffer[1], 0, size);
     ON_BOTH_SIDES(world, "pread", pread(fd[side], world->buffer[side], size, offset));
-    if (memcmp(world->buffer[0], world->buffer[1], size) != 0)
-        model_fail(world, "pread gave other bytes");
+    model_agree_bytes(world, "pread", size);
 }
 
 static struct model_handle *random_handle(struct model_world *world)
 {
-    return &world->handles[model_dice_below(world, model_handles)];
+    world->drawn = (int)model_dice_below(world, model_handles);
+    return &world->handles[world->drawn];
 }
 
 /* Appends would grow a file beyond the buffers that compare it. */
@@ -322,8 +322,7 @@ static void step_map(struct model_world *world)
         (void)munmap(memory, (size_t)seen.st_size);
         (void)close(fd);
     }
-    if (memcmp(world->buffer[0], world->buffer[1], length) != 0)
-        model_fail(world, "the mappings show other bytes");
+    model_agree_bytes(world, "a mapping", length);
 }
 
 static long write_directly(int root, const char *path, const void *bytes, size_t size, off_t offset)
@@ -533,6 +532,7 @@ void model_step(struct model_world *world)
     unsigned total = 0;
     uint64_t drawn;
 
+    world->drawn = -1;
     model_trace(world, "nothing");
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
         total += steps[i].weight;

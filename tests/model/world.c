@@ -31,10 +31,11 @@ uint64_t model_dice_below(struct model_world *world, uint64_t below)
 void model_trace(struct model_world *world, const char *format, ...)
 {
     char *line = world->trace[world->step % model_trace_lines];
+    int used = world->drawn < 0 ? 0 : snprintf(line, model_trace_bytes, "#%d ", world->drawn);
     va_list arguments;
 
     va_start(arguments, format);
-    (void)vsnprintf(line, model_trace_bytes, format, arguments); /* cut where it is too long */
+    (void)vsnprintf(line + used, model_trace_bytes - (size_t)used, format, arguments);
     va_end(arguments);
 }
 
@@ -72,6 +73,22 @@ void model_agree(struct model_world *world, const char *what, const long results
                results[1], error[1]);
 }
 
+void model_agree_bytes(struct model_world *world, const char *what, size_t size)
+{
+    const uint8_t *got = world->buffer[0], *wanted = world->buffer[1];
+    size_t first = 0, last = size;
+
+    if (memcmp(got, wanted, size) == 0)
+        return;
+    while (got[first] == wanted[first])
+        first++;
+    while (got[last - 1] == wanted[last - 1])
+        last--;
+    model_fail(world,
+               "%s: of %zu bytes those from %zu to %zu differ, the first is %02x, wanted %02x",
+               what, size, first, last, got[first], wanted[first]);
+}
+
 void model_world_attach(struct model_world *world, const int root_fds[model_sides])
 {
     for (int side = 0; side < model_sides; side++) {
@@ -99,7 +116,7 @@ void model_world_detach(struct model_world *world)
 void model_world_init(struct model_world *world, const int root_fds[model_sides], const char *name,
                       uint64_t seed)
 {
-    *world = (struct model_world){.label = name, .seed = seed, .dice = seed};
+    *world = (struct model_world){.label = name, .seed = seed, .dice = seed, .drawn = -1};
     for (int i = 0; i < model_handles; i++)
         world->handles[i] = (struct model_handle){.fd = {-1, -1}};
     for (int side = 0; side < model_sides; side++) {
