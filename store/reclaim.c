@@ -329,7 +329,6 @@ static void *reclaim_main(void *argument)
         reclaim->passes++;
         tfs_cond_broadcast(&reclaim->idle);
         tfs_mutex_unlock(&reclaim->lock);
-        sweep(reclaim); /* asked for once, after the thread has begun */
     }
     return NULL;
 }
