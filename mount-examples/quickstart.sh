@@ -55,8 +55,8 @@ check_machine()
 
 mount_store()
 {
-    # shellcheck disable=SC2086 # a list of options
     mounted=1 # also when a Ctrl-C comes in the middle of it
+    # shellcheck disable=SC2086 # a list of options
     "$program" ${TENSORFS_OPTIONS-} "$work/store" "$mountpoint" || { mounted=0 && fail "not mounted"; }
 }
 

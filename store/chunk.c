@@ -307,10 +307,32 @@ static void take_any(struct tfs_chunk *chunk, void *context)
     *taken = chunk;
 }
 
+/* Whether anybody but the dirty state itself counts as a user: a job that is about to end, for
+ * example. */
+static void look_for_user(struct tfs_chunk *chunk, void *context)
+{
+    bool *used = context;
+
+    *used = *used || chunk->users > (chunk->dirty ? 1u : 0u);
+}
+
+static void wait_until_unused_locked(struct tfs_inode *inode)
+{
+    bool used = true;
+
+    while (used) {
+        used = false;
+        chunk_visit_locked(inode, look_for_user, &used);
+        if (used)
+            tfs_cond_wait(&inode->data->changed, &inode->lock);
+    }
+}
+
 uint64_t chunk_abandon_all_locked(struct tfs_volume *volume, struct tfs_inode *inode)
 {
     uint64_t count = 0;
 
+    wait_until_unused_locked(inode);
     while (inode->data->chunk_count > 0) {
         struct tfs_chunk *chunk = NULL;
 

@@ -102,7 +102,6 @@ static int share_row(struct sharing *sharing, uint64_t i, struct index_batch *ba
         if (frame->segment && row_shows_first(before, e) && !row_has_frame(row, frame))
             usage_drop(change, frame);
     }
-    *stored_delta += row_stored_size(row) - row_stored_size(before);
     meta_extent_key(sharing->target->number, sharing->target_chunk + i, key);
     if (!row) {
         index_batch_delete(batch, INDEX_EXTENT, key, sizeof(key));
