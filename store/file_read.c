@@ -155,7 +155,7 @@ static int find_row(struct reading *reading, uint64_t index, struct tfs_row **re
     if (chunk) {
         *ret_dirty = chunk->dirty || chunk->exclusive;
         known = chunk->row_known;
-        *ret = known ? row_ref(chunk->row) : NULL;
+        *ret = known && !*ret_dirty ? row_ref(chunk->row) : NULL;
         chunk_put_locked(chunk);
     }
     tfs_mutex_unlock(&inode->lock);
