@@ -40,7 +40,7 @@ static uint32_t open_flags_for(const struct ll *ll, int flags, bool is_new)
 {
     if (wants_direct(ll, flags, is_new))
         return FOPEN_DIRECT_IO | FOPEN_PARALLEL_DIRECT_WRITES;
-    if ((flags & O_ACCMODE) == O_RDONLY)
+    if ((flags & O_ACCMODE) == O_RDONLY && !(flags & O_TRUNC))
         return FOPEN_KEEP_CACHE | FOPEN_NOFLUSH; /* nothing to be reported at close */
     return FOPEN_KEEP_CACHE;
 }

@@ -43,6 +43,7 @@ int tfs_file_open(struct tfs_volume *volume, uint64_t number, int flags, struct 
     *file = (struct tfs_file){.volume = volume,
                               .inode = inode,
                               .writable = writable,
+                              .changes = writable || flags & O_TRUNC,
                               .reads_move_atime =
                                   !volume->options.noatime && !volume->options.read_only};
     tfs_mutex_lock(&inode->lock);
@@ -212,7 +213,7 @@ static int report(struct tfs_file *file, int err)
 
 int tfs_file_flush(struct tfs_file *file)
 {
-    if (!file->writable)
+    if (!file->changes)
         return 0;
     keep_size(file->inode);
     return report(file, commit_inode(file->volume, file->inode, COMMIT_ORDERED));

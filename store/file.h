@@ -13,6 +13,7 @@ struct tfs_file {
     uint64_t errors_seen;  /* background errors that this open has reported; guarded by the inode's
                               lock */
     bool writable;         /* immutable */
+    bool changes;          /* writable, or truncated by the open: its close commits; immutable */
     bool reads_move_atime; /* immutable */
 };
 
