@@ -263,8 +263,22 @@ int chunk_fill_slot(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t
         err = chunk_copy_row(volume, chunk->row, shape, base + slot->to,
                              FRAME_BUFFER_SIZE - slot->to, scratch, slot->buffer + slot->to);
     if (!err)
-        slot->whole = true;
+        chunk_show_slot(chunk, slot_index, slot->from, slot->to, true);
     return err;
+}
+
+void chunk_show_slot(struct tfs_chunk *chunk, uint32_t slot_index, uint32_t from, uint32_t to,
+                     bool whole)
+{
+    struct chunk_slot *slot = &chunk->slots[slot_index];
+
+    if (slot->from == from && slot->to == to && slot->whole == whole)
+        return; /* only the holder changes them, so looking needs no lock */
+    tfs_mutex_lock(&chunk->inode->lock);
+    slot->from = from;
+    slot->to = to;
+    slot->whole = whole;
+    tfs_mutex_unlock(&chunk->inode->lock);
 }
 
 void chunk_mark_dirty_locked(struct tfs_volume *volume, struct tfs_chunk *chunk)

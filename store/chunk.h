@@ -110,6 +110,14 @@ TFS_MUST_CHECK int chunk_copy_row(struct tfs_volume *volume, const struct tfs_ro
 TFS_MUST_CHECK int chunk_fill_slot(struct tfs_volume *volume, struct tfs_chunk *chunk,
                                    uint32_t slot, struct tfs_scratch *scratch);
 
+/*
+ * A holder completed bytes of a slot around its dirty ones: from now on they are dirty too, or with
+ * `whole` right. Others read the bounds with the inode's lock while a flush has the chunk, so they
+ * change with it. Called without the lock, by the exclusive holder or the flush that has the chunk.
+ */
+void chunk_show_slot(struct tfs_chunk *chunk, uint32_t slot, uint32_t from, uint32_t to,
+                     bool whole);
+
 /* The slots have dirty bytes: note it for flush and commit. Called with the inode's lock. */
 void chunk_mark_dirty_locked(struct tfs_volume *volume, struct tfs_chunk *chunk);
 

@@ -57,8 +57,7 @@ static int widen_slot(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32
                              slot->buffer + slot->to);
     if (err)
         return err;
-    slot->from = from;
-    slot->to = to;
+    chunk_show_slot(chunk, index, from, to, slot->whole);
     return 0;
 }
 
@@ -78,8 +77,7 @@ static int defragment(struct tfs_volume *volume, struct tfs_chunk *chunk,
     if (err)
         return err;
     end = row_end(chunk->row, shape->block_size);
-    slot->from = 0;
-    slot->to = end > slot->to ? end : slot->to;
+    chunk_show_slot(chunk, 0, 0, end > slot->to ? end : slot->to, true);
     return 0;
 }
 
