@@ -370,19 +370,36 @@ static bool is_uncommitted(const struct tfs_chunk *chunk, const struct frame_ref
            !(chunk->commits && row_has_frame(chunk->committing, frame));
 }
 
+/* Frames of a row that the chunk does not have any more and that are in no other of its rows are
+ * dead. */
+static void reclaim_unused(struct tfs_volume *volume, struct tfs_chunk *chunk,
+                           const struct tfs_row *old)
+{
+    for (uint32_t i = 0; old && i < old->extent_count; i++) {
+        const struct frame_ref *frame = &old->extents[i].frame;
+
+        if (frame->segment && row_shows_first(old, i) && !row_has_frame(chunk->row, frame) &&
+            is_uncommitted(chunk, frame))
+            reclaim_frame(volume->reclaim, frame, 0);
+    }
+}
+
+void chunk_commit_failed_locked(struct tfs_volume *volume, struct tfs_chunk *chunk)
+{
+    struct tfs_row *row = chunk->committing;
+
+    chunk->commits = false;
+    chunk->committing = NULL;
+    reclaim_unused(volume, chunk, row);
+}
+
 void chunk_set_row_locked(struct tfs_volume *volume, struct tfs_chunk *chunk, struct tfs_row *row)
 {
     struct tfs_row *old = chunk->row;
 
-    for (uint32_t i = 0; old && i < old->extent_count; i++) {
-        const struct frame_ref *frame = &old->extents[i].frame;
-
-        if (frame->segment && row_shows_first(old, i) && !row_has_frame(row, frame) &&
-            is_uncommitted(chunk, frame))
-            reclaim_frame(volume->reclaim, frame, 0);
-    }
     chunk->row = row;
     chunk->row_changed = true;
+    reclaim_unused(volume, chunk, old);
     row_unref(old);
     commit_note(volume, chunk->inode);
 }

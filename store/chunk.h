@@ -128,6 +128,10 @@ bool chunk_is_complete(const struct tfs_chunk *chunk);
  * lock. */
 void chunk_set_row_locked(struct tfs_volume *volume, struct tfs_chunk *chunk, struct tfs_row *row);
 
+/* The commit that had `committing` failed, or was not needed. The row stays its owner's. Called
+ * with the inode's lock. */
+void chunk_commit_failed_locked(struct tfs_volume *volume, struct tfs_chunk *chunk);
+
 /* Forget dirty bytes from chunk-relative `offset` on, and give their buffers back. By the exclusive
  * holder or with the gate closed; with the inode's lock. */
 void chunk_discard_locked(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t offset);

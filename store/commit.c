@@ -101,8 +101,8 @@ static bool is_clean_locked(const struct tfs_inode *inode)
 {
     const struct tfs_data *data = inode->data;
 
-    return !data ||
-           (data->size == inode->record.size && data->chunk_count == 0 && !data->times_changed);
+    return !data || (data->size == inode->record.size && data->chunk_count == 0 &&
+                     !data->times_changed && !data->in_commit);
 }
 
 /* Takes the inode off the list unless something came meanwhile: changes are noted under the inode's
@@ -170,10 +170,23 @@ static void take_snapshots(struct commit_group *group, bool *ret_appended)
     }
 }
 
-/* Writes all snapshots in one batch. Holds volume->metadata. */
-static int write_batch_locked(struct tfs_volume *volume, struct commit_group *group)
+/* The requests [first, end) of a group. */
+struct commit_part {
+    struct commit_group *group;
+    size_t first;
+    size_t end;
+};
+
+static bool is_to_be_written(const struct commit_group *group, size_t index)
+{
+    return group->taken[index] && !group->requests[index]->error;
+}
+
+/* Writes the part's snapshots in one batch. Holds volume->metadata. */
+static int write_batch_locked(struct tfs_volume *volume, const struct commit_part *part)
     TFS_REQUIRES(&volume->metadata)
 {
+    struct commit_group *group = part->group;
     struct usage_change change;
     struct index_batch *batch;
     bool any = false;
@@ -182,9 +195,8 @@ static int write_batch_locked(struct tfs_volume *volume, struct commit_group *gr
     if (err)
         return err;
     usage_begin(volume->usage, &change);
-    for (size_t i = 0; i < group->count; i++) {
-        if (group->taken[i] && !group->requests[i]->error &&
-            !snapshot_is_empty(&group->snapshots[i])) {
+    for (size_t i = part->first; i < part->end; i++) {
+        if (is_to_be_written(group, i) && !snapshot_is_empty(&group->snapshots[i])) {
             snapshot_put(&group->snapshots[i], batch, &change);
             any = true;
         }
@@ -205,22 +217,48 @@ static int write_batch_locked(struct tfs_volume *volume, struct commit_group *gr
     return err;
 }
 
-static int write_group(struct tfs_volume *volume, struct commit_group *group, bool appended)
+/* All or nothing of the part becomes what the index has. */
+static int write_part(struct tfs_volume *volume, const struct commit_part *part)
 {
-    int err = appended ? segments_sync(volume->segments) : 0;
+    struct commit_group *group = part->group;
+    int err;
 
-    if (err)
-        return err;
     tfs_mutex_lock(&volume->metadata);
-    err = write_batch_locked(volume, group);
-    for (size_t i = 0; i < group->count && !err; i++) {
-        if (!group->taken[i] || group->requests[i]->error)
+    err = write_batch_locked(volume, part);
+    for (size_t i = part->first; i < part->end && !err; i++) {
+        if (!is_to_be_written(group, i))
             continue;
-        (void)snapshot_apply(volume, &group->snapshots[i]); /* note_clean() looks for itself */
+        snapshot_apply(&group->snapshots[i]);
         group->taken[i] = false;
     }
     tfs_mutex_unlock(&volume->metadata);
     return err;
+}
+
+/* When a batch of several cannot be written, each tries alone: one that is refused, with a damaged
+ * count for example, must not hold up the others. */
+static void write_one_by_one(struct tfs_volume *volume, struct commit_group *group)
+{
+    for (size_t i = 0; i < group->count; i++) {
+        struct commit_part one = {group, i, i + 1};
+
+        if (is_to_be_written(group, i))
+            group->requests[i]->error = write_part(volume, &one);
+    }
+}
+
+static int write_group(struct tfs_volume *volume, struct commit_group *group, bool appended)
+{
+    struct commit_part all = {group, 0, group->count};
+    int err = appended ? segments_sync(volume->segments) : 0;
+
+    if (err)
+        return err;
+    err = write_part(volume, &all);
+    if (!err || group->count == 1)
+        return err;
+    write_one_by_one(volume, group);
+    return 0;
 }
 
 static bool wants_durable(const struct commit_group *group)

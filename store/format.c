@@ -260,7 +260,7 @@ static int check_line(struct tfs_format_lock *lock, const struct tfs_volume_opti
 static int read_format(struct tfs_format_lock *lock, const struct tfs_volume_options *options,
                        struct tfs_message *message, bool *ret_creating)
 {
-    char line[FORMAT_LINE_SIZE_MAX];
+    char line[FORMAT_LINE_SIZE_MAX] = "";
     ssize_t size = read_line(lock->directory, name_format, line);
 
     *ret_creating = false;

@@ -118,6 +118,8 @@ int snapshot_take(struct tfs_inode *inode, bool full_size, struct snapshot *ret)
             tfs_cond_wait(&inode->data->changed, &inode->lock);
         inode->data->in_commit = true;
         inode->data->lowest_cut = UINT64_MAX;
+        ret->times_changed = inode->data->times_changed;
+        inode->data->times_changed = false;
         ret->size = snapshot_size_locked(inode, full_size);
         chunk_visit_locked(inode, take_chunk, ret);
     }
@@ -134,7 +136,7 @@ bool snapshot_is_empty(const struct snapshot *snapshot)
         return false;
     tfs_mutex_lock(&inode->lock);
     empty = snapshot->chunk_count == 0 && snapshot->size == inode->record.size &&
-            !inode->data->times_changed;
+            !snapshot->times_changed;
     tfs_mutex_unlock(&inode->lock);
     return empty;
 }
@@ -184,10 +186,8 @@ void snapshot_put(struct snapshot *snapshot, struct index_batch *batch, struct u
 
     tfs_mutex_lock(&inode->lock);
     record = inode->record;
-    if (inode->data) {
+    if (inode->data)
         record.size = snapshot->size;
-        inode->data->times_changed = false;
-    }
     tfs_mutex_unlock(&inode->lock);
     record.stored_bytes = add_signed(record.stored_bytes, snapshot->stored_delta);
     record.version++;
@@ -196,28 +196,32 @@ void snapshot_put(struct snapshot *snapshot, struct index_batch *batch, struct u
     index_batch_put(batch, INDEX_INODE, key, sizeof(key), bytes, size);
 }
 
-static void finish_chunk_locked(struct snapshot_chunk *taken, bool committed)
+static void apply_chunk_locked(struct snapshot_chunk *taken)
 {
     struct tfs_chunk *chunk = taken->chunk;
 
     chunk->commits = false;
     chunk->committing = NULL;
-    if (committed) {
-        row_unref(chunk->committed);
-        chunk->committed = TAKE_PTR(taken->row);
-        if (chunk->row == taken->source && chunk->committed == taken->source)
-            chunk->row_changed = false;
-    }
+    row_unref(chunk->committed);
+    chunk->committed = taken->row;
+    if (chunk->row == taken->source && chunk->committed == taken->source)
+        chunk->row_changed = false;
     row_unref(taken->source);
-    row_unref(taken->row);
     chunk_put_locked(chunk);
 }
 
-bool snapshot_apply(struct tfs_volume *volume, struct snapshot *snapshot)
+static void drop_chunk_locked(struct tfs_volume *volume, struct snapshot_chunk *taken)
+{
+    chunk_commit_failed_locked(volume, taken->chunk);
+    row_unref(taken->source);
+    row_unref(taken->row);
+    chunk_put_locked(taken->chunk);
+}
+
+void snapshot_apply(struct snapshot *snapshot)
 {
     struct tfs_inode *inode = snapshot->inode;
     struct tfs_data *data = inode->data;
-    bool clean = true;
 
     tfs_mutex_lock(&inode->lock);
     inode->record.version++;
@@ -227,22 +231,21 @@ bool snapshot_apply(struct tfs_volume *volume, struct snapshot *snapshot)
         data->base_size = tfs_min_u64(snapshot->size, data->lowest_cut);
         data->in_commit = false;
         for (size_t i = 0; i < snapshot->chunk_count; i++)
-            finish_chunk_locked(&snapshot->chunks[i], true);
-        clean = data->size == snapshot->size && data->chunk_count == 0 && !data->times_changed;
+            apply_chunk_locked(&snapshot->chunks[i]);
     }
     tfs_mutex_unlock(&inode->lock);
     free(snapshot->chunks);
     snapshot->chunks = NULL;
-    return clean;
 }
 
 void snapshot_drop(struct tfs_volume *volume, struct snapshot *snapshot)
 {
     tfs_mutex_lock(&snapshot->inode->lock);
     for (size_t i = 0; i < snapshot->chunk_count; i++)
-        finish_chunk_locked(&snapshot->chunks[i], false);
+        drop_chunk_locked(volume, &snapshot->chunks[i]);
     if (snapshot->inode->data) {
-        snapshot->inode->data->times_changed = true;
+        if (snapshot->times_changed)
+            snapshot->inode->data->times_changed = true;
         snapshot->inode->data->in_commit = false;
     }
     tfs_mutex_unlock(&snapshot->inode->lock);

@@ -21,7 +21,8 @@ struct snapshot {
     struct snapshot_chunk *chunks;
     size_t chunk_count;
     size_t chunk_capacity;
-    uint64_t size; /* to be committed */
+    uint64_t size;      /* to be committed */
+    bool times_changed; /* the record has times that are not committed */
     bool appended; /* some row has a frame that is not committed yet: sync the segments first */
     int64_t stored_delta;
     int error; /* -ENOMEM while it was taken */
@@ -41,9 +42,8 @@ bool snapshot_is_empty(const struct snapshot *snapshot);
 void snapshot_put(struct snapshot *snapshot, struct index_batch *batch,
                   struct usage_change *change);
 
-/* The batch was committed: the file's state says so. Returns true when nothing is left to commit.
- */
-bool snapshot_apply(struct tfs_volume *volume, struct snapshot *snapshot);
+/* The batch was committed: the file's state says so. */
+void snapshot_apply(struct snapshot *snapshot);
 
 /* The batch was not committed, or the snapshot is not needed. */
 void snapshot_drop(struct tfs_volume *volume, struct snapshot *snapshot);

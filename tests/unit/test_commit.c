@@ -336,6 +336,32 @@ static void a_record_that_the_batch_refuses_is_told(void **state)
     tfs_file_close(file);
 }
 
+static void a_file_that_is_refused_does_not_hold_up_the_others(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *refused = fixture_create(fixture, "refused");
+    struct tfs_file *other = fixture_create(fixture, "other");
+    struct fixture *copy;
+
+    fixture_write_random(refused, 0, 100, 1);
+    fixture_write_random(other, 0, 100, 2);
+    atomic_store(&spoil_batch_put,
+                 5); /* two records of each in one batch, one of the first alone */
+    assert_int_equal(tfs_volume_sync(fixture->volume), -EOVERFLOW);
+    copy = crash_copy(fixture);
+    assert_int_equal(crash_size(copy, "refused"), 0);
+    assert_int_equal(crash_size(copy, "other"), 100);
+    crash_end(copy);
+    assert_int_equal(tfs_volume_sync(fixture->volume), 0);
+    copy = crash_copy(fixture);
+    assert_int_equal(crash_size(copy, "refused"), 100);
+    crash_end(copy);
+    fixture_assert_random(refused, 0, 100, 1);
+    fixture_assert_random(other, 0, 100, 2);
+    tfs_file_close(refused);
+    tfs_file_close(other);
+}
+
 static bool nothing_is_pending(void *context)
 {
     struct fixture *fixture = context;
@@ -375,6 +401,7 @@ int main(void)
         COMMIT_TEST(a_failed_sync_of_the_segments_commits_nothing),
         COMMIT_TEST(a_failed_batch_is_told_and_tried_again),
         COMMIT_TEST(a_record_that_the_batch_refuses_is_told),
+        COMMIT_TEST(a_file_that_is_refused_does_not_hold_up_the_others),
         COMMIT_TEST(what_nobody_syncs_is_committed_after_a_while),
     };
 
