@@ -12,6 +12,7 @@
 #include "store/base/bytes.h"
 #include "store/base/error.h"
 #include "store/commit.h"
+#include "store/complaint.h"
 #include "store/data.h"
 #include "store/flush.h"
 #include "store/frames.h"
@@ -180,6 +181,17 @@ int chunk_read_row(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t 
     return err;
 }
 
+/* Says that the row, or with it known the frame at a chunk-relative offset, is damaged. */
+static int unreadable(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t offset, int err)
+{
+    const struct row_shape *shape = &chunk->inode->data->shape;
+    const struct extent *extent = row_find(chunk->row, shape->block_size, offset);
+
+    return complaint_unreadable(volume, chunk->inode->number,
+                                chunk->index * shape->chunk_size + offset,
+                                extent ? &extent->frame : NULL, err);
+}
+
 int chunk_load_row(struct tfs_volume *volume, struct tfs_chunk *chunk)
 {
     struct tfs_inode *inode = chunk->inode;
@@ -199,7 +211,7 @@ int chunk_load_row(struct tfs_volume *volume, struct tfs_chunk *chunk)
     if (in_index) {
         err = chunk_read_row(volume, inode, chunk->index, &row);
         if (err)
-            return err;
+            return unreadable(volume, chunk, 0, err);
     }
 
     tfs_mutex_lock(&inode->lock);
@@ -257,14 +269,17 @@ int chunk_fill_slot(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t
     if (slot->whole)
         return 0;
     err = chunk_load_row(volume, chunk);
-    if (!err)
-        err = chunk_copy_row(volume, chunk->row, shape, base, slot->from, scratch, slot->buffer);
-    if (!err)
-        err = chunk_copy_row(volume, chunk->row, shape, base + slot->to,
-                             FRAME_BUFFER_SIZE - slot->to, scratch, slot->buffer + slot->to);
-    if (!err)
-        chunk_show_slot(chunk, slot_index, slot->from, slot->to, true);
-    return err;
+    if (err)
+        return err;
+    err = chunk_copy_row(volume, chunk->row, shape, base, slot->from, scratch, slot->buffer);
+    if (err)
+        return unreadable(volume, chunk, base, err);
+    err = chunk_copy_row(volume, chunk->row, shape, base + slot->to, FRAME_BUFFER_SIZE - slot->to,
+                         scratch, slot->buffer + slot->to);
+    if (err)
+        return unreadable(volume, chunk, base + slot->to, err);
+    chunk_show_slot(chunk, slot_index, slot->from, slot->to, true);
+    return 0;
 }
 
 void chunk_show_slot(struct tfs_chunk *chunk, uint32_t slot_index, uint32_t from, uint32_t to,

@@ -9,6 +9,7 @@
 #include "store/volume.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 void complaints_init(struct complaints *complaints)
 {
@@ -20,8 +21,8 @@ void complaints_release(struct complaints *complaints)
     tfs_mutex_release(&complaints->lock);
 }
 
-/* Notes the frame; false when it was noted already. */
-static bool is_news(struct complaints *complaints, const struct frame_ref *frame)
+/* Notes the place; false when it was noted already. */
+static bool is_news(struct complaints *complaints, struct complaint_place place)
 {
     unsigned kept;
     bool news = true;
@@ -29,16 +30,17 @@ static bool is_news(struct complaints *complaints, const struct frame_ref *frame
     tfs_mutex_lock(&complaints->lock);
     kept = complaints->count < COMPLAINTS_KEPT ? complaints->count : COMPLAINTS_KEPT;
     for (unsigned i = 0; i < kept && news; i++)
-        news = complaints->frames[i].segment != frame->segment ||
-               complaints->frames[i].offset != frame->offset;
-    if (news) {
-        unsigned slot = complaints->count++ % COMPLAINTS_KEPT;
-
-        complaints->frames[slot].segment = frame->segment;
-        complaints->frames[slot].offset = frame->offset;
-    }
+        news = complaints->places[i].container != place.container ||
+               complaints->places[i].offset != place.offset;
+    if (news)
+        complaints->places[complaints->count++ % COMPLAINTS_KEPT] = place;
     tfs_mutex_unlock(&complaints->lock);
     return news;
+}
+
+static bool means_damage(int error)
+{
+    return error == -EBADMSG || error == -EUCLEAN || error == -ENOENT || error == -EIO;
 }
 
 static const char *reason(int error)
@@ -55,17 +57,33 @@ static const char *reason(int error)
     }
 }
 
-void complaint_unreadable(struct tfs_volume *volume, uint64_t inode, uint64_t offset,
-                          const struct frame_ref *frame, int error)
+static void complain(struct tfs_volume *volume, uint64_t inode, uint64_t offset,
+                     const struct frame_ref *frame, int error)
 {
     char path[PATH_TEXT_SIZE];
+    char where[96] = "in the index";
 
-    if (!is_news(&volume->complaints, frame))
-        return;
+    if (frame && frame->segment)
+        (void)snprintf(where, sizeof(where), "frame 0x%08x, segment %llu offset %llu size %u",
+                       frame->header_crc, (unsigned long long)frame->segment,
+                       (unsigned long long)frame->offset, frame->stored_size); /* it fits */
     path_of_inode(volume, inode, path);
-    tfs_error("file %s (inode %llu) offset %llu: cannot be read: %s "
-              "(frame 0x%08x, segment %llu offset %llu size %u)",
-              path, (unsigned long long)inode, (unsigned long long)offset, reason(error),
-              frame->header_crc, (unsigned long long)frame->segment,
-              (unsigned long long)frame->offset, frame->stored_size);
+    tfs_error("file %s (inode %llu) offset %llu: cannot be read: %s (%s)", path,
+              (unsigned long long)inode, (unsigned long long)offset, reason(error), where);
+}
+
+int complaint_unreadable(struct tfs_volume *volume, uint64_t inode, uint64_t offset,
+                         const struct frame_ref *frame, int error)
+{
+    struct complaint_place place = {UINT64_MAX - inode, offset};
+
+    if (!means_damage(error))
+        return error;
+    if (frame && frame->segment)
+        place = (struct complaint_place){frame->segment, frame->offset};
+    if (error == -EBADMSG)
+        tfs_counter_add(&volume->stats.checksum_errors, 1);
+    if (is_news(&volume->complaints, place))
+        complain(volume, inode, offset, frame, error);
+    return -EIO;
 }

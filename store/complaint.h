@@ -12,22 +12,25 @@ struct tfs_volume;
 
 enum { COMPLAINTS_KEPT = 64 };
 
-/* Frames complained about lately. */
+/* What was complained about lately. */
 struct complaints {
     struct tfs_mutex lock; /* rank TFS_RANK_LEAF */
-    struct {
-        uint64_t segment;
+    struct complaint_place {
+        uint64_t container; /* a segment, or an inode whose row is meant, counted from the end */
         uint64_t offset;
-    } frames[COMPLAINTS_KEPT]; /* guarded by lock; a ring */
+    } places[COMPLAINTS_KEPT]; /* guarded by lock; a ring */
     unsigned count;            /* guarded by lock; ever */
 };
 
 void complaints_init(struct complaints *complaints);
 void complaints_release(struct complaints *complaints);
 
-/* Log that byte `offset` of the file cannot be read, and why, unless that was said of this frame
- * lately. */
-void complaint_unreadable(struct tfs_volume *volume, uint64_t inode, uint64_t offset,
-                          const struct frame_ref *frame, int error);
+/*
+ * Byte `offset` of the file cannot be read because of `error`, of the frame there or, with NULL, of
+ * its row. Errors that mean damage (-EBADMSG, -EUCLEAN, -ENOENT, -EIO) are logged, unless that was
+ * done lately for this frame, and become -EIO; others are returned as they are.
+ */
+TFS_MUST_CHECK int complaint_unreadable(struct tfs_volume *volume, uint64_t inode, uint64_t offset,
+                                        const struct frame_ref *frame, int error);
 
 #endif

@@ -187,14 +187,10 @@ static int believe_error(struct reading *reading, const struct chunk_part *part,
 {
     const struct row_shape *shape = &reading->inode->data->shape;
     const struct extent *extent = row_find(row, shape->block_size, part->offset);
-    const struct frame_ref nowhere = {0};
 
-    if (err == -EBADMSG)
-        tfs_counter_add(&reading->volume->stats.checksum_errors, 1);
-    complaint_unreadable(reading->volume, reading->inode->number,
-                         part->index * shape->chunk_size + part->offset,
-                         extent ? &extent->frame : &nowhere, err);
-    return -EIO;
+    return complaint_unreadable(reading->volume, reading->inode->number,
+                                part->index * shape->chunk_size + part->offset,
+                                extent ? &extent->frame : NULL, err);
 }
 
 static bool is_row_error(int err)
@@ -231,7 +227,7 @@ static int read_clean(struct reading *reading, const struct chunk_part *part)
         int row_err = find_row(reading, part->index, &row, &dirty);
 
         if (row_err || dirty)
-            return row_err ? row_err : 1;
+            return row_err ? believe_error(reading, part, NULL, row_err) : 1;
         if (tries > 0 && rows_equal(row, before)) {
             row_unref(row);
             return believe_error(reading, part, before, err);
@@ -331,8 +327,11 @@ static int read_dirty(struct reading *reading, const struct chunk_part *part)
 
     if (alone)
         err = fill_part(reading, chunk, part);
-    if (!err)
+    if (!err) {
         err = copy_held(reading, chunk, *part);
+        if (err)
+            err = believe_error(reading, part, chunk->row, err);
+    }
 
     tfs_mutex_lock(&inode->lock);
     if (alone)

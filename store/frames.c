@@ -272,21 +272,6 @@ static int load_runs(struct load *load)
     return err;
 }
 
-static int load_claimed(struct load *load)
-{
-    struct tfs_scratch_pool *pool = load->frames->request_scratches;
-    struct tfs_scratch *borrowed = load->scratch ? NULL : scratch_pool_take(pool);
-    int err;
-
-    if (borrowed)
-        load->scratch = borrowed;
-    assert(load->scratch);
-    err = wants_whole(load) ? load_whole(load) : load_runs(load);
-    if (borrowed)
-        scratch_pool_give(pool, borrowed);
-    return err;
-}
-
 static struct cache_key key_of(const struct frames_source *source, uint32_t unit)
 {
     return (struct cache_key){source->frame.segment, source->frame.offset, unit};
@@ -333,12 +318,54 @@ static bool claim_all(struct load *load, void **buffers, bool *ret_no_memory)
     return mine;
 }
 
+static bool is_mine(const struct load *load, uint32_t unit)
+{
+    return load->claims[unit] == CACHE_MINE && load->units[unit];
+}
+
 static void publish_mine(struct load *load, int error)
 {
     for (uint32_t i = 0; i < load->range.unit_count; i++) {
-        if (load->claims[i] == CACHE_MINE && load->units[i])
+        if (is_mine(load, i))
             cache_publish(load->frames->cache, load->units[i], error);
     }
+}
+
+/* Something in the frame is damaged: each unit is loaded alone, so that those who wait for another
+ * one are not told of it. */
+static void publish_one_by_one(struct load *load)
+{
+    tfs_cleanup(frame_header_unref_p) struct frame_header *header = NULL;
+    int header_err = load_header(load->frames, load->source, load->scratch, &header);
+
+    if (!header_err)
+        header_err = open_header(load->source, header->bytes, header->size, &load->view);
+    for (uint32_t i = 0; i < load->range.unit_count; i++) {
+        if (!is_mine(load, i))
+            continue;
+        cache_publish(load->frames->cache, load->units[i],
+                      header_err ? header_err : load_run(load, load->range.first_unit + i, 1));
+    }
+}
+
+/* Loads what is claimed, and publishes it. Returns the first error. */
+static int load_claimed(struct load *load)
+{
+    struct tfs_scratch_pool *pool = load->frames->request_scratches;
+    struct tfs_scratch *borrowed = load->scratch ? NULL : scratch_pool_take(pool);
+    int err;
+
+    if (borrowed)
+        load->scratch = borrowed;
+    assert(load->scratch);
+    err = wants_whole(load) ? load_whole(load) : load_runs(load);
+    if (err && load->range.unit_count > 1)
+        publish_one_by_one(load);
+    else
+        publish_mine(load, err);
+    if (borrowed)
+        scratch_pool_give(pool, borrowed);
+    return err;
 }
 
 static int wait_for_others(struct load *load)
@@ -371,7 +398,8 @@ int frames_pin(struct tfs_frames *frames, const struct frames_source *source,
             return err;
         if (claim_all(&load, buffers, &no_memory)) {
             err = no_memory ? -ENOMEM : load_claimed(&load);
-            publish_mine(&load, err);
+            if (no_memory)
+                publish_mine(&load, err);
         }
         err = err ? err : wait_for_others(&load);
         if (no_memory)

@@ -5,11 +5,15 @@
 #include "store_fixture.h"
 
 #include "store/base/crc32c.h"
+#include "store/cache.h"
+#include "store/volume.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { PUNCH = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE };
@@ -23,6 +27,56 @@ static int set_up_small_chunks(void **state)
     fixture->options.chunk_size = 64 * TFS_KIB;
     fixture_open(fixture);
     return err;
+}
+
+/* ---- damage ---- */
+
+/* Flips a bit of the last stored bytes, which are those of the last block of what was written last.
+ */
+static void damage_segment_end(struct fixture *fixture, off_t from_end)
+{
+    char path[500];
+    uint8_t byte;
+    struct stat status;
+    FILE *found;
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "find '%s/segments' -type f -size +0", fixture->path);
+    found = popen(path, "r");
+    assert_non_null(found);
+    assert_non_null(fgets(path, sizeof(path), found));
+    (void)pclose(found);
+    path[strcspn(path, "\n")] = '\0';
+    fd = open(path, O_RDWR);
+    assert_true(fd >= 0 && fstat(fd, &status) == 0);
+    assert_int_equal(pread(fd, &byte, 1, status.st_size - from_end), 1);
+    byte ^= 1;
+    assert_int_equal(pwrite(fd, &byte, 1, status.st_size - from_end), 1);
+    (void)close(fd);
+}
+
+static void a_damaged_block_does_not_spoil_its_neighbours(void **state)
+{
+    enum { SIZE = 1 << 20, BLOCK = 256 << 10 };
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fixture_create(fixture, "file");
+    struct tfs_read read;
+    struct cache_status before, after;
+
+    fixture_write_random(file, 0, SIZE, 1);
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    tfs_file_close(file);
+    fixture_close(fixture);
+    damage_segment_end(fixture, 64 << 10);
+    fixture_open(fixture);
+    file = fixture_open_file(fixture, "file");
+    assert_int_equal(tfs_file_read(file, 0, SIZE, &read), -EIO);
+    cache_get_status(fixture->volume->cache, &before);
+    fixture_assert_random(file, 0, SIZE - BLOCK, 1);
+    cache_get_status(fixture->volume->cache, &after);
+    assert_int_equal(after.misses, before.misses); /* they were loaded beside it */
+    assert_int_equal(tfs_file_read(file, SIZE - BLOCK, BLOCK, &read), -EIO);
+    tfs_file_close(file);
 }
 
 /* ---- opening, reading, writing ---- */
@@ -439,6 +493,7 @@ static void checksums_are_those_of_the_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        FILE_TEST(a_damaged_block_does_not_spoil_its_neighbours),
         FILE_TEST(open_answers_with_its_errors),
         FILE_TEST(opening_to_truncate_empties_the_file),
         FILE_TEST(a_file_opened_for_reading_is_not_written),
