@@ -1,7 +1,9 @@
 /*
  * Streams. The kernel reads ahead too, with several requests at a time that may come in any order,
  * so a read belongs to a stream when it falls near the stream's end. A small read must continue the
- * stream exactly: the kernel makes small requests of random reads only.
+ * stream exactly: the kernel makes small requests of random reads only. Large random reads fall
+ * near a stream's end now and then, so a stream is believed only when most of the steps before its
+ * end were really read.
  *
  * The window is as large as lets the workers stay busy while the reader consumes, and no larger
  * than a part of the cache, so that what was decoded is still there when it is read.
@@ -17,8 +19,9 @@
 #include <stdlib.h>
 
 enum {
-    BELIEVE_SIZE = 1 << 20, /* read in sequence before anything is decoded ahead */
-    NEAR_REQUESTS = 4, /* how many requests from a stream's end a large one still belongs to it */
+    STEP_SIZE = 64 << 10,
+    BELIEVE_STEPS = 24, /* of the last 32 were read: something is decoded ahead */
+    NEAR_REQUESTS = 4,  /* how many requests from a stream's end a large one still belongs to it */
     LARGE_SIZE = 64 << 10, /* what the kernel asks for when it reads ahead itself */
     WINDOW_CHUNKS_PER_WORKER = 2,
     WINDOW_CHUNK_MIN = 4 << 20,
@@ -110,8 +113,32 @@ static struct readahead_stream *find_stream(struct readahead *readahead, uint64_
         if (readahead->uses - stream->last_use > readahead->uses - oldest->last_use)
             oldest = stream;
     }
-    *oldest = (struct readahead_stream){.start = offset, .next = offset, .ahead = offset};
+    *oldest = (struct readahead_stream){.next = offset, .ahead = offset};
     return oldest;
+}
+
+static uint64_t step_behind(uint64_t offset)
+{
+    return (offset + STEP_SIZE - 1) / STEP_SIZE;
+}
+
+/* Notes the steps that the read touches; the stream's end moves with a read behind it. */
+static void note_steps(struct readahead_stream *stream, uint64_t offset, size_t size)
+{
+    uint64_t end = step_behind(tfs_max_u64(stream->next, offset + size));
+    uint64_t moved = end - step_behind(stream->next);
+
+    stream->read_steps = moved < 64 ? stream->read_steps << moved : 0;
+    for (uint64_t step = offset / STEP_SIZE; step * STEP_SIZE < offset + size; step++) {
+        if (end - 1 - step < 64)
+            stream->read_steps |= 1ull << (end - 1 - step);
+    }
+    stream->next = tfs_max_u64(stream->next, offset + size);
+}
+
+static bool is_believed(const struct readahead_stream *stream)
+{
+    return __builtin_popcountll(stream->read_steps & UINT32_MAX) >= BELIEVE_STEPS;
 }
 
 static uint64_t window_size(struct tfs_volume *volume, const struct tfs_inode *inode)
@@ -134,8 +161,8 @@ void readahead_note(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t
     tfs_mutex_lock(&inode->lock);
     stream = find_stream(&data->readahead, offset, size);
     stream->last_use = data->readahead.uses;
-    stream->next = tfs_max_u64(stream->next, offset + size);
-    if (stream->next - stream->start >= BELIEVE_SIZE) {
+    note_steps(stream, offset, size);
+    if (is_believed(stream)) {
         /* Chunks that begin behind what is being read; the current one is loaded by the reads
          * themselves. */
         from = tfs_max_u64(tfs_align_up(stream->next, chunk_size), stream->ahead);

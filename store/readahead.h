@@ -12,12 +12,13 @@ struct tfs_volume;
 
 enum { READAHEAD_STREAMS = 8 };
 
-/* One stream: it has been read from `start` to `next`, and is being decoded up to `ahead`. Bytes of
- * the file. */
+/* One stream: it has been read up to `next`, and is being decoded up to `ahead`. Bytes of the file.
+ */
 struct readahead_stream {
-    uint64_t start;
     uint64_t next; /* 0: unused */
     uint64_t ahead;
+    uint64_t read_steps; /* which of the last 64 steps were read; bit 0 is the one that ends at or
+                            behind `next` */
     uint32_t last_use;
 };
 
