@@ -222,8 +222,11 @@ static int unmount_retry(const struct mount *mount)
 int mount_stop(struct mount *mount)
 {
     int status = 0;
-    int err = unmount_retry(mount);
+    int err;
 
+    if (mount->daemon == 0)
+        return 0;
+    err = unmount_retry(mount);
     if (err < 0) {
         (void)console_fail(err, "unmounting '%s'", mount->point);
         (void)kill(mount->daemon, SIGTERM); /* it unmounts by itself when it can */

@@ -78,17 +78,19 @@ static int test_load(struct sweep *sweep, struct target *target, struct sweep_sa
     enum source_method method = sweep->config->load_by_mmap ? SOURCE_MMAP : SOURCE_READ;
     uint64_t stored;
     double cpu;
-    int cold = target_make_cold(target);
-    int err;
+    int cold;
+    int err = mount_stop(target->mount);
 
-    if (cold < 0)
-        return cold;
-    sweep->cold = target_cold_text(target, cold);
-    /* The store was closed and opened again, so nothing in it is provisional. */
-    err = directory_stored_bytes(mount_store(target->mount), &stored);
+    /* The whole directory of a store that is closed, so that nothing in it is provisional. */
+    if (err == 0)
+        err = directory_stored_bytes(mount_store(target->mount), &stored);
     if (err < 0)
         return err;
     samples->values[SWEEP_STORED][run] = (double)stored;
+    cold = target_make_cold(target);
+    if (cold < 0)
+        return cold;
+    sweep->cold = target_cold_text(target, cold);
     cpu = mount_cpu_seconds(target->mount);
     err =
         checkpoint_load(sweep->checkpoint, target->work, method, &samples->values[SWEEP_LOAD][run]);
