@@ -54,33 +54,38 @@ int tfs_file_open(struct tfs_volume *volume, uint64_t number, int flags, struct 
     return 0;
 }
 
-static void collect_dirty(struct tfs_chunk *chunk, void *context)
-{
-    struct tfs_chunk **found = context;
+/* A dirty chunk that nobody works on; with failed_only one that could not be written back. */
+struct discard_search {
+    bool failed_only;
+    struct tfs_chunk *found;
+};
 
-    if (chunk->dirty && !chunk->queued && !chunk->in_flight)
-        *found = chunk;
+static void look_for_discard(struct tfs_chunk *chunk, void *context)
+{
+    struct discard_search *search = context;
+
+    if (chunk->dirty && !chunk->queued && !chunk->in_flight &&
+        (chunk->error || !search->failed_only))
+        search->found = chunk;
 }
 
-/* Forgets all dirty data of a file that nobody can reach any more. */
-static void discard_dirty(struct tfs_volume *volume, struct tfs_inode *inode)
+/* The gate is closed. */
+static void discard_dirty(struct tfs_volume *volume, struct tfs_inode *inode, bool failed_only)
 {
-    data_enter_exclusive(inode);
-    tfs_mutex_lock(&inode->lock);
-    for (;;) {
-        struct tfs_chunk *chunk = NULL;
+    struct discard_search search = {.failed_only = failed_only};
 
-        chunk_visit_locked(inode, collect_dirty, &chunk);
-        if (!chunk)
-            break;
-        chunk_discard_locked(volume, chunk, 0);
-    }
+    tfs_mutex_lock(&inode->lock);
+    do {
+        search.found = NULL;
+        chunk_visit_locked(inode, look_for_discard, &search);
+        if (search.found)
+            chunk_discard_locked(volume, search.found, 0);
+    } while (search.found);
     tfs_mutex_unlock(&inode->lock);
-    data_leave_exclusive(inode);
 }
 
 /* Ends the file before the first byte that will never be written back: zeros must not stand in for
- * it. */
+ * it. The gate is closed. */
 static void cut_before_lost(struct tfs_volume *volume, struct tfs_inode *inode)
 {
     uint64_t size;
@@ -92,10 +97,37 @@ static void cut_before_lost(struct tfs_volume *volume, struct tfs_inode *inode)
     covers_lost = size < inode->data->size;
     tfs_mutex_unlock(&inode->lock);
     if (covers_lost)
-        err = shape_truncate(volume, inode, size);
+        err = shape_cut(volume, inode, size);
     if (err)
         tfs_error("inode %llu: cannot be cut to %llu bytes, the rest is lost: %s",
                   (unsigned long long)inode->number, (unsigned long long)size, tfs_error_text(err));
+}
+
+static bool has_failed_chunk(struct tfs_inode *inode)
+{
+    bool failed = false;
+    struct list *node;
+
+    tfs_mutex_lock(&inode->lock);
+    list_for_each (node, &inode->data->unflushed) {
+        if (list_entry(node, struct tfs_chunk, unflushed_node)->error)
+            failed = true;
+    }
+    tfs_mutex_unlock(&inode->lock);
+    return failed;
+}
+
+/* The gate is closed, and nobody has the file open. */
+static void give_up(struct tfs_volume *volume, struct tfs_inode *inode, bool nameless)
+{
+    if (nameless) {
+        discard_dirty(volume, inode, false);
+        return;
+    }
+    cut_before_lost(volume, inode);
+    discard_dirty(volume, inode, true);
+    tfs_error("inode %llu: data that could not be written back is lost",
+              (unsigned long long)inode->number);
 }
 
 /*
@@ -105,25 +137,14 @@ static void cut_before_lost(struct tfs_volume *volume, struct tfs_inode *inode)
  */
 static void last_close(struct tfs_volume *volume, struct tfs_inode *inode)
 {
-    bool failed = false;
-    bool nameless;
-    struct list *node;
+    bool nameless = inode_record(inode).nlink == 0;
 
-    tfs_mutex_lock(&inode->lock);
-    nameless = inode->record.nlink == 0;
-    list_for_each (node, &inode->data->unflushed) {
-        if (list_entry(node, struct tfs_chunk, unflushed_node)->error)
-            failed = true;
-    }
-    tfs_mutex_unlock(&inode->lock);
-    if (!nameless && !failed)
+    if (!nameless && !has_failed_chunk(inode))
         return;
-    if (!nameless)
-        cut_before_lost(volume, inode);
-    discard_dirty(volume, inode);
-    if (!nameless)
-        tfs_error("inode %llu: data that could not be written back is lost",
-                  (unsigned long long)inode->number);
+    data_enter_exclusive(inode);
+    if (!inode_is_open(volume, inode)) /* else it is his who opened it, and his close comes here */
+        give_up(volume, inode, nameless);
+    data_leave_exclusive(inode);
 }
 
 void tfs_file_close(struct tfs_file *file)

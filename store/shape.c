@@ -257,23 +257,35 @@ static void set_size_locked(struct removal *removal, uint64_t size)
     file_touch_locked(removal->volume, removal->inode);
 }
 
-int shape_truncate(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t size)
+static int resize(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t size)
 {
     struct removal removal = {.volume = volume, .inode = inode};
-    int err = 0;
+    int err = size < inode->data->size ? cut_chunks(&removal, size) : 0;
+
+    if (err)
+        return err;
+    tfs_mutex_lock(&inode->lock);
+    set_size_locked(&removal, size);
+    tfs_mutex_unlock(&inode->lock);
+    return 0;
+}
+
+int shape_cut(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t size)
+{
+    assert(inode->data->exclusive && size <= inode->data->size);
+    return resize(volume, inode, size);
+}
+
+int shape_truncate(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t size)
+{
+    int err;
 
     if (!inode->data)
         return S_ISDIR(inode_record(inode).mode) ? -EISDIR : -EINVAL;
     if (size > TFS_FILE_SIZE_MAX)
         return -EFBIG;
     data_enter_exclusive(inode);
-    if (size < inode->data->size)
-        err = cut_chunks(&removal, size);
-    if (!err) {
-        tfs_mutex_lock(&inode->lock);
-        set_size_locked(&removal, size);
-        tfs_mutex_unlock(&inode->lock);
-    }
+    err = resize(volume, inode, size);
     data_leave_exclusive(inode);
     return err;
 }

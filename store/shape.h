@@ -14,4 +14,7 @@ struct tfs_volume;
 TFS_MUST_CHECK int shape_truncate(struct tfs_volume *volume, struct tfs_inode *inode,
                                   uint64_t size);
 
+/* The same to a smaller size, by a caller that holds the gate closed (data_enter_exclusive()). */
+TFS_MUST_CHECK int shape_cut(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t size);
+
 #endif
