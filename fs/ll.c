@@ -82,9 +82,9 @@ static void want(struct fuse_conn_info *connection, unsigned capability)
 
 /*
  * What is not wanted, and why: WRITEBACK_CACHE doubles the copies and takes times and sizes out of
- * our hands; SPLICE_* gains nothing (LIMITS.md); AUTO_INVAL_DATA drops pages when a time changes,
- * and times change by our hand only; POSIX_LOCKS and FLOCK_LOCKS: the kernel's own locks are right
- * for one host; NO_OPEN*: a handle has state.
+ * our hands; SPLICE_* gained nothing when it was measured; AUTO_INVAL_DATA drops pages when a time
+ * changes, and times change by our hand only; POSIX_LOCKS and FLOCK_LOCKS: the kernel's own locks
+ * are right for one host; NO_OPEN*: a handle has state.
  */
 static void on_init(void *context, struct fuse_conn_info *connection)
 {
@@ -148,6 +148,26 @@ static bool flush_is_data(const struct fuse_in_header *header, size_t size)
     return ((const struct ll_file *)(uintptr_t)in->fh)->is_written;
 }
 
+/* The answer commits the file. Other attributes are in the index. */
+static bool getxattr_is_data(const struct fuse_in_header *header, size_t size)
+{
+    static const char info[] = TFS_XATTR_INFO;
+    const char *name = (const char *)(header + 1) + sizeof(struct fuse_getxattr_in);
+
+    return size >= sizeof(*header) + sizeof(struct fuse_getxattr_in) + sizeof(info) &&
+           memcmp(name, info, sizeof(info)) == 0;
+}
+
+/* The last close discards what was written to a file without a name, or could not be written. */
+static bool release_is_data(const struct fuse_in_header *header, size_t size)
+{
+    const struct fuse_release_in *in = (const struct fuse_release_in *)(const void *)(header + 1);
+
+    if (size < sizeof(*header) + sizeof(*in))
+        return false;
+    return !tfs_file_close_is_ready(((const struct ll_file *)(uintptr_t)in->fh)->file);
+}
+
 /* Not the question whether a file is a terminal, which Python asks at every open(). */
 static bool ioctl_is_data(const struct fuse_in_header *header, size_t size)
 {
@@ -168,7 +188,12 @@ bool ll_is_data(void *context, const struct fuse_in_header *header, size_t size)
         return setattr_is_data(header, size);
     case FUSE_OPEN:
         return open_is_data(header, size);
+    case FUSE_GETXATTR:
+        return getxattr_is_data(header, size);
+    case FUSE_RELEASE:
+        return release_is_data(header, size);
     case FUSE_WRITE:
+    case FUSE_LSEEK: /* waits for a change of shape, and reads a row for each chunk */
     case FUSE_FSYNC:
     case FUSE_FSYNCDIR:
     case FUSE_FALLOCATE:

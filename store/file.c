@@ -157,6 +157,17 @@ void tfs_file_close(struct tfs_file *file)
     free(file);
 }
 
+bool tfs_file_close_is_ready(const struct tfs_file *file)
+{
+    struct tfs_inode *inode = file->inode;
+    bool ready;
+
+    tfs_mutex_lock(&inode->lock);
+    ready = list_is_empty(&inode->data->unflushed);
+    tfs_mutex_unlock(&inode->lock);
+    return ready;
+}
+
 uint64_t tfs_file_inode(const struct tfs_file *file)
 {
     return file->inode->number;

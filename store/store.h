@@ -44,6 +44,7 @@ enum {
     TFS_XATTR_VALUE_SIZE_MAX = 65536, /* the kernel's limit */
     TFS_XATTR_LIST_SIZE_MAX = 65536,  /* the kernel's limit */
     TFS_LINKS_MAX = 65000,            /* hard links of one inode, as ext4 has it */
+    TFS_DEPTH_MAX = 65536, /* levels of directories above one into which a directory is moved */
 };
 #define TFS_FILE_SIZE_MAX (1ull << 60)
 
@@ -58,9 +59,8 @@ enum {
 struct tfs_volume;
 
 struct tfs_volume_options {
-    const char *path; /* the store directory */
-    uint64_t
-        chunk_size; /* bytes, a power of two, for new files where no directory says otherwise */
+    const char *path;    /* the store directory */
+    uint64_t chunk_size; /* bytes, a power of two; of new files unless a directory says other */
     struct codec_spec compression; /* likewise */
     unsigned concurrency;          /* chunks in flight to the store, 1 .. TFS_CONCURRENCY_MAX */
     unsigned threads;              /* encode and decode workers; 0: the cores */
@@ -154,8 +154,8 @@ enum tfs_setattr_field {
     TFS_SET_CTIME = 1 << 6,
     TFS_SET_ATIME_NOW = 1 << 7,
     TFS_SET_MTIME_NOW = 1 << 8,
-    TFS_SET_KILL_PRIVILEGES =
-        1 << 9, /* drop setuid, and setgid where the group may execute, and security.capability */
+    /* Drop setuid, setgid where the group may execute, and security.capability. */
+    TFS_SET_KILL_PRIVILEGES = 1 << 9,
 };
 
 struct tfs_setattr {
@@ -207,7 +207,7 @@ struct tfs_place {
 /*
  * flags: 0, RENAME_NOREPLACE or RENAME_EXCHANGE. A file with uncommitted data is committed first,
  * so it may block. Errors: as rename(2); -EINVAL for a directory moved into itself and for unknown
- * flags.
+ * flags; -EMLINK (the new parent has TFS_LINKS_MAX); -ELOOP (it lies below TFS_DEPTH_MAX others).
  */
 TFS_MUST_CHECK int tfs_rename(struct tfs_volume *volume, const struct tfs_place *from,
                               const struct tfs_place *to, unsigned flags);
@@ -224,11 +224,10 @@ TFS_MUST_CHECK int tfs_readlink(struct tfs_volume *volume, uint64_t inode,
 struct tfs_directory_entry {
     const char *name; /* terminated, borrowed during the visit */
     uint64_t inode;
-    uint32_t mode; /* only the type bits count */
-    uint64_t
-        cookie; /* where to go on after this entry; stable as long as the entry's directory lives */
-    const struct tfs_attr
-        *attr; /* NULL unless asked for; "." and ".." have none and are not counted as looked up */
+    uint32_t mode;   /* only the type bits count */
+    uint64_t cookie; /* where to go on after this entry; stable while the directory lives */
+    const struct tfs_attr *attr; /* NULL unless asked for; "." and ".." have none, and are not
+                                    counted as looked up */
 };
 
 /* Returns true to go on; false when the entry did not fit: it is not counted as looked up and comes
@@ -249,15 +248,18 @@ TFS_MUST_CHECK int tfs_readdir(struct tfs_volume *volume, uint64_t inode, uint64
  * Names with their prefix: user., trusted., security., system.posix_acl_access,
  * system.posix_acl_default. Virtual ones:
  *
- *   user.tensorfs.chunk_size, user.tensorfs.compression   of a directory: what is inherited; of a
- * file: read only user.tensorfs.info                                    JSON: sizes, ratio, bytes
- * by kind and codec user.tensorfs.stats                                   of the root:
- * tfs_volume_stats_json()
+ * - user.tensorfs.chunk_size and user.tensorfs.compression: of a directory what is inherited, of a
+ *   file what it has (read only);
+ * - user.tensorfs.info (TFS_XATTR_INFO), of a file: JSON with sizes, ratio, bytes by kind and
+ * codec;
+ * - user.tensorfs.stats, of the root: tfs_volume_stats_json().
  *
  * get and list return the size needed; with size 0 nothing is copied, a too small buffer is
- * -ERANGE. Errors: -ENODATA, -EEXIST, -ERANGE, -E2BIG, -ENOSPC, -EOPNOTSUPP (another prefix),
- * -EINVAL (a bad value of ours), -EPERM.
+ * -ERANGE. To get TFS_XATTR_INFO commits the file first, so it may block. Errors: -ENODATA,
+ * -EEXIST, -ERANGE, -E2BIG, -ENOSPC (also when the list would exceed TFS_XATTR_LIST_SIZE_MAX),
+ * -EOPNOTSUPP (another prefix), -EINVAL (a bad value of ours), -EPERM.
  */
+#define TFS_XATTR_INFO "user.tensorfs.info"
 TFS_MUST_CHECK int64_t tfs_getxattr(struct tfs_volume *volume, uint64_t inode, const char *name,
                                     void *value, size_t size);
 TFS_MUST_CHECK int64_t tfs_listxattr(struct tfs_volume *volume, uint64_t inode, char *list,
@@ -283,9 +285,15 @@ struct tfs_file;
 TFS_MUST_CHECK int tfs_file_open(struct tfs_volume *volume, uint64_t inode, int flags,
                                  struct tfs_file **ret);
 
-/* Accepts NULL. Does not wait for data and loses no error: call tfs_file_flush() first where errors
- * matter. */
+/*
+ * Accepts NULL. Writes nothing back and loses no error: call tfs_file_flush() first where errors
+ * matter. The last close of a file discards what can not or need not be written any more, so it may
+ * block.
+ */
 void tfs_file_close(struct tfs_file *file);
+
+/* True when tfs_file_close() would find nothing to discard now; a hint for schedulers. */
+bool tfs_file_close_is_ready(const struct tfs_file *file);
 
 uint64_t tfs_file_inode(const struct tfs_file *file);
 
@@ -347,7 +355,7 @@ TFS_MUST_CHECK int tfs_file_sync(struct tfs_file *file, bool data_only);
 TFS_MUST_CHECK int tfs_file_fallocate(struct tfs_file *file, int mode, uint64_t offset,
                                       uint64_t size);
 
-/* whence: SEEK_DATA or SEEK_HOLE. Returns the offset. Errors: -ENXIO, -EINVAL. */
+/* whence: SEEK_DATA or SEEK_HOLE. Returns the offset. Errors: -ENXIO, -EINVAL. May block. */
 TFS_MUST_CHECK int64_t tfs_file_seek(struct tfs_file *file, uint64_t offset, int whence);
 
 struct tfs_copy {

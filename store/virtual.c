@@ -18,7 +18,7 @@
 #define VIRTUAL_PREFIX      "user.tensorfs."
 #define VIRTUAL_CHUNK_SIZE  VIRTUAL_PREFIX "chunk_size"
 #define VIRTUAL_COMPRESSION VIRTUAL_PREFIX "compression"
-#define VIRTUAL_INFO        VIRTUAL_PREFIX "info"
+#define VIRTUAL_INFO        TFS_XATTR_INFO
 #define VIRTUAL_STATS       VIRTUAL_PREFIX "stats"
 
 bool virtual_xattr_is_ours(const char *name)

@@ -388,6 +388,12 @@ uint64_t tfs_file_inode(const struct tfs_file *file)
     return file->inode->attr.inode;
 }
 
+bool tfs_file_close_is_ready(const struct tfs_file *file)
+{
+    (void)file;
+    return true;
+}
+
 bool tfs_file_read_is_ready(struct tfs_file *file, uint64_t offset, size_t size)
 {
     (void)file;

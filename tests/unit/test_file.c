@@ -238,6 +238,19 @@ static void what_is_in_memory_is_ready(void **state)
     tfs_file_close(file);
 }
 
+static void a_close_is_ready_when_nothing_is_dirty(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fixture_create(fixture, "file");
+
+    assert_true(tfs_file_close_is_ready(file));
+    fixture_write_random(file, 0, 4096, 1);
+    assert_false(tfs_file_close_is_ready(file));
+    assert_int_equal(tfs_file_flush(file), 0);
+    assert_true(tfs_file_close_is_ready(file));
+    tfs_file_close(file);
+}
+
 /* ---- holes ---- */
 
 static void fallocate_answers_with_its_errors(void **state)
@@ -503,6 +516,7 @@ int main(void)
         FILE_TEST(an_append_takes_the_end_whatever_offset_it_has),
         FILE_TEST(a_write_by_others_drops_setuid),
         FILE_TEST(what_is_in_memory_is_ready),
+        FILE_TEST(a_close_is_ready_when_nothing_is_dirty),
         FILE_TEST(fallocate_answers_with_its_errors),
         FILE_TEST(allocation_moves_the_end_unless_told_not_to),
         SMALL_CHUNKS_TEST(a_hole_in_a_buffer_that_a_read_completed_is_zeros),

@@ -250,6 +250,40 @@ static void requests_that_are_too_short_are_refused(void **state)
     }
 }
 
+static bool getxattr_is_data(const char *name, size_t name_size)
+{
+    struct {
+        struct fuse_in_header header;
+        struct fuse_getxattr_in in;
+        char name[64];
+    } request = {.header = {.opcode = FUSE_GETXATTR}};
+
+    memcpy(request.name, name, name_size);
+    return ll_is_data(&kernel.ll, &request.header, offsetof(__typeof__(request), name) + name_size);
+}
+
+static void only_the_attribute_that_commits_is_a_data_request(void **state)
+{
+    static const char *const others[] = {"user.tensorfs.inf", "user.tensorfs.info2",
+                                         "user.tensorfs.stats", "security.capability"};
+    const size_t size = sizeof(TFS_XATTR_INFO);
+
+    (void)state;
+    assert_true(getxattr_is_data(TFS_XATTR_INFO, size));
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(others); i++)
+        assert_false(getxattr_is_data(others[i], strlen(others[i]) + 1));
+    for (size_t cut = 0; cut < size; cut++) /* what is refused anyway is not looked at further */
+        assert_false(getxattr_is_data(TFS_XATTR_INFO, cut));
+}
+
+static void seeking_waits_for_a_place_at_the_gate(void **state)
+{
+    const struct fuse_in_header header = {.opcode = FUSE_LSEEK};
+
+    (void)state;
+    assert_true(ll_is_data(&kernel.ll, &header, sizeof(header)));
+}
+
 static void a_write_that_promises_more_than_it_has_is_refused(void **state)
 {
     struct fuse_open_out out;
@@ -330,6 +364,8 @@ int main(void)
         NEW_KERNEL(setting_an_acl_may_take_setgid_away),
         NEW_KERNEL(getxattr_tells_the_size_and_refuses_what_does_not_fit),
         NEW_KERNEL(requests_that_are_too_short_are_refused),
+        NEW_KERNEL(only_the_attribute_that_commits_is_a_data_request),
+        NEW_KERNEL(seeking_waits_for_a_place_at_the_gate),
         NEW_KERNEL(a_write_that_promises_more_than_it_has_is_refused),
         NEW_KERNEL(an_xattr_that_promises_more_than_it_has_is_refused),
         NEW_KERNEL(unknown_requests_are_answered_enosys),
