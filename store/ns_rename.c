@@ -3,7 +3,7 @@
  *
  * A file that moves is committed before it gets its new name, so that the name never shows less
  * after a crash than what had been written (safetensors renames and never calls fsync). The commit
- * comes before volume->metadata is taken, and so do no harm when the rename then fails.
+ * comes before volume->metadata is taken; it does no harm when the rename then fails.
  */
 #include "store/base/error.h"
 #include "store/commit.h"
@@ -39,17 +39,24 @@ static int find_pinned(struct tfs_volume *volume, const struct tfs_place *place,
     return err ? err : inode_get(volume, entry.inode, ret);
 }
 
-/* Whether `directory` is `above` or lies below it. Returns 1 or 0. */
+/*
+ * Whether `directory` is `above` or lies below it. Returns 1 or 0.
+ *
+ * The limit is for a store whose parents form a loop; it also bounds how long other changes wait.
+ */
 static int is_below(struct tfs_volume *volume, struct tfs_inode *directory, struct tfs_inode *above)
 {
     uint64_t number = directory->number;
 
-    while (number != above->number) {
+    for (unsigned depth = 0; number != above->number; depth++) {
         struct tfs_inode *step;
         int err;
 
         if (number == TFS_ROOT_INODE)
             return 0;
+        if (depth >= TFS_DEPTH_MAX)
+            return tfs_fail(-ELOOP, "directory %llu is not below the root within %u levels",
+                            (unsigned long long)directory->number, TFS_DEPTH_MAX);
         err = inode_get(volume, number, &step);
         if (err)
             return err;
@@ -90,6 +97,27 @@ static int check_replace(struct tfs_volume *volume, const struct renaming *renam
     return empty < 0 ? empty : empty ? 0 : -ENOTEMPTY;
 }
 
+/* Whether `parent` has room for the link of a directory that comes, unless another one goes. */
+static int check_room(struct tfs_inode *parent, struct tfs_inode *comes, struct tfs_inode *goes)
+{
+    if (!S_ISDIR(inode_record(comes).mode) || (goes && S_ISDIR(inode_record(goes).mode)))
+        return 0;
+    return inode_record(parent).nlink < TFS_LINKS_MAX ? 0 : -EMLINK;
+}
+
+/* A directory takes its link along to another parent. */
+static int check_links(const struct renaming *renaming, unsigned flags)
+{
+    int err;
+
+    if (renaming->from_parent == renaming->to_parent)
+        return 0;
+    err = check_room(renaming->to_parent, renaming->moved, renaming->replaced);
+    if (!err && flags & RENAME_EXCHANGE)
+        err = check_room(renaming->from_parent, renaming->replaced, renaming->moved);
+    return err;
+}
+
 static int check_locked(struct tfs_volume *volume, struct renaming *renaming,
                         const struct tfs_place *to, unsigned flags) TFS_REQUIRES(&volume->metadata)
 {
@@ -99,15 +127,16 @@ static int check_locked(struct tfs_volume *volume, struct renaming *renaming,
         return err;
     if (inode_record(renaming->to_parent).nlink == 0)
         return -ENOENT;
-    if (flags & RENAME_NOREPLACE)
-        return renaming->replaced ? -EEXIST
-                                  : check_no_loop(volume, renaming->moved, renaming->to_parent);
+    if (flags & RENAME_NOREPLACE && renaming->replaced)
+        return -EEXIST;
     if (flags & RENAME_EXCHANGE && !renaming->replaced)
         return -ENOENT;
     err = check_no_loop(volume, renaming->moved, renaming->to_parent);
     if (!err && flags & RENAME_EXCHANGE)
-        return check_no_loop(volume, renaming->replaced, renaming->from_parent);
-    return err ? err : check_replace(volume, renaming);
+        err = check_no_loop(volume, renaming->replaced, renaming->from_parent);
+    else if (!err)
+        err = check_replace(volume, renaming);
+    return err ? err : check_links(renaming, flags);
 }
 
 /* A directory that gets another parent takes a link with it. */
