@@ -45,6 +45,11 @@ int xattr_read(struct tfs_volume *volume, uint64_t inode, const char *name, uint
         return -ENODATA;
     if (err)
         return err;
+    if (value.size > TFS_XATTR_VALUE_SIZE_MAX) {
+        err = tfs_fail(-EUCLEAN, "attribute of %zu bytes", value.size);
+        index_value_release(&value);
+        return err;
+    }
     copy = malloc(value.size + 1); /* never of size 0 */
     if (copy) {
         memcpy(copy, value.data, value.size);
@@ -203,6 +208,27 @@ static int check_exists(struct tfs_volume *volume, struct tfs_inode *inode,
     return err && xattr->flags & XATTR_REPLACE ? -ENODATA : 0;
 }
 
+/* The kernel cannot pass on a longer list of names: so much of them an inode can have, no more. */
+static int check_list_has_room(struct tfs_volume *volume, struct tfs_inode *inode, const char *name)
+{
+    uint8_t *value;
+    size_t size;
+    int64_t used;
+    int err;
+
+    if (!(inode_record(inode).flags & META_INODE_HAS_XATTRS))
+        return 0;
+    used = list_names(volume, inode->number, NULL, 0);
+    if (used < 0)
+        return (int)used;
+    if ((size_t)used + strlen(name) + 1 <= TFS_XATTR_LIST_SIZE_MAX)
+        return 0;
+    err = xattr_read(volume, inode->number, name, &value, &size);
+    if (!err)
+        free(value); /* replaced: the list stays as it is */
+    return err == -ENODATA ? -ENOSPC : err;
+}
+
 static int set_locked(struct tfs_volume *volume, struct tfs_inode *inode,
                       const struct tfs_xattr *xattr) TFS_REQUIRES(&volume->metadata)
 {
@@ -212,6 +238,8 @@ static int set_locked(struct tfs_volume *volume, struct tfs_inode *inode,
     bool store = true;
     int err = check_exists(volume, inode, xattr);
 
+    if (!err)
+        err = check_list_has_room(volume, inode, xattr->name);
     if (!err)
         err = namespace_begin(volume, &change);
     if (err)

@@ -150,6 +150,28 @@ static void a_list_has_all_names_and_its_size(void **state)
     assert_int_equal(tfs_listxattr(fixture->volume, inode, list, 16), -ERANGE);
 }
 
+static void the_list_of_names_has_a_limit(void **state)
+{
+    enum { NAME_SIZE = TFS_XATTR_NAME_SIZE_MAX, COUNT = TFS_XATTR_LIST_SIZE_MAX / (NAME_SIZE + 1) };
+    char name[NAME_SIZE + 1];
+    char *list = malloc(TFS_XATTR_LIST_SIZE_MAX);
+
+    assert_non_null(list);
+    for (int i = 0; i < COUNT; i++) {
+        (void)snprintf(name, sizeof(name), "user.%0*d", NAME_SIZE - 5, i);
+        assert_int_equal(set(name, "value"), 0);
+    }
+    assert_int_equal(tfs_listxattr(fixture->volume, inode, list, TFS_XATTR_LIST_SIZE_MAX),
+                     TFS_XATTR_LIST_SIZE_MAX);
+    assert_int_equal(set("user.a", "one too many"), -ENOSPC);
+    assert_int_equal(get("user.a", NULL, 0), -ENODATA);
+    assert_int_equal(set(name, "another value"), 0);
+    assert_text(inode, name, "another value");
+    assert_int_equal(tfs_removexattr(fixture->volume, inode, name), 0);
+    assert_int_equal(set("user.a", "fits"), 0);
+    free(list);
+}
+
 static void attributes_go_with_their_file(void **state)
 {
     char value[8];
@@ -383,6 +405,7 @@ int main(void)
         XATTR_TEST(create_and_replace_look_before_they_set),
         XATTR_TEST(a_removed_attribute_is_gone),
         XATTR_TEST(a_list_has_all_names_and_its_size),
+        XATTR_TEST(the_list_of_names_has_a_limit),
         XATTR_TEST(attributes_go_with_their_file),
         XATTR_TEST(a_write_by_others_drops_the_capability),
         XATTR_TEST(an_access_acl_sets_the_mode_and_follows_it),
