@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { META_INODE_VERSION = 1 };
+enum { META_INODE_VERSION = 1, META_INODE_RESERVED = 114 };
 
 void meta_inode_key(uint64_t inode, uint8_t *dst)
 {
@@ -92,17 +92,48 @@ size_t meta_inode_encode(const struct meta_inode *inode, const char *target, uin
     return META_INODE_FIXED_SIZE + (size_t)inode->target_size;
 }
 
+/* The type bits of a mode, as directory entries and records have them. */
+static bool type_is_known(uint32_t type)
+{
+    switch (type) {
+    case S_IFREG:
+    case S_IFDIR:
+    case S_IFLNK:
+    case S_IFIFO:
+    case S_IFSOCK:
+    case S_IFCHR:
+    case S_IFBLK:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static bool inode_is_sane(const struct meta_inode *inode, size_t size)
 {
     bool symlink = S_ISLNK(inode->mode);
 
-    if (inode->size > TFS_FILE_SIZE_MAX || !codec_spec_is_valid(&inode->compression))
+    if (!type_is_known(inode->mode & S_IFMT) || inode->mode & ~(uint32_t)(S_IFMT | 07777))
+        return false;
+    if (inode->flags & ~(uint32_t)META_INODE_FLAGS)
+        return false;
+    if (inode->size > (S_ISREG(inode->mode) ? TFS_FILE_SIZE_MAX : 0) ||
+        !codec_spec_is_valid(&inode->compression))
         return false;
     if (inode->chunk_size_log2 < 8 || inode->chunk_size_log2 > 26)
         return false;
     if (size != META_INODE_FIXED_SIZE + (size_t)inode->target_size)
         return false;
     return symlink == (inode->target_size != 0) && inode->target_size <= TFS_SYMLINK_SIZE_MAX;
+}
+
+static bool are_zeros(const uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (bytes[i] != 0)
+            return false;
+    }
+    return true;
 }
 
 int meta_inode_decode(const uint8_t *bytes, size_t size, struct meta_inode *ret,
@@ -130,7 +161,9 @@ int meta_inode_decode(const uint8_t *bytes, size_t size, struct meta_inode *ret,
     };
     if (!get_time(bytes + 64, &inode.atime) || !get_time(bytes + 76, &inode.mtime) ||
         !get_time(bytes + 88, &inode.ctime) || !get_time(bytes + 100, &inode.btime) ||
-        !inode_is_sane(&inode, size))
+        !are_zeros(bytes + META_INODE_RESERVED, META_INODE_FIXED_SIZE - META_INODE_RESERVED) ||
+        !inode_is_sane(&inode, size) ||
+        memchr(bytes + META_INODE_FIXED_SIZE, 0, inode.target_size) != NULL)
         return tfs_fail(-EUCLEAN, "inode record with impossible values");
     *ret = inode;
     *ret_target = (const char *)bytes + META_INODE_FIXED_SIZE;
@@ -145,16 +178,21 @@ void meta_dentry_encode(const struct meta_dentry *dentry, uint8_t *dst)
 
 int meta_dentry_decode(const uint8_t *bytes, size_t size, struct meta_dentry *ret)
 {
+    struct meta_dentry dentry;
+
     if (size != META_DENTRY_VALUE_SIZE)
         return tfs_fail(-EUCLEAN, "directory entry of %zu bytes", size);
-    ret->inode = tfs_get_le64(bytes);
-    ret->type = tfs_get_le32(bytes + 8);
+    dentry = (struct meta_dentry){.inode = tfs_get_le64(bytes), .type = tfs_get_le32(bytes + 8)};
+    if (!type_is_known(dentry.type))
+        return tfs_fail(-EUCLEAN, "directory entry with type %o", dentry.type);
+    *ret = dentry;
     return 0;
 }
 
 int meta_dentry_key_decode(const uint8_t *key, size_t size, struct meta_dentry_name *ret)
 {
-    if (size <= 16 || size > META_DENTRY_KEY_SIZE_MAX || memchr(key + 16, 0, size - 16))
+    if (size <= 16 || size > META_DENTRY_KEY_SIZE_MAX || memchr(key + 16, 0, size - 16) ||
+        memchr(key + 16, '/', size - 16))
         return tfs_fail(-EUCLEAN, "directory key of %zu bytes", size);
     ret->hash = tfs_get_be64(key + 8);
     memcpy(ret->name, key + 16, size - 16);

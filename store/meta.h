@@ -28,6 +28,7 @@ enum meta_inode_flag {
     META_INODE_HAS_CAPABILITY = 1 << 3,  /* security.capability is one of them */
     META_INODE_SETS_CHUNK_SIZE = 1 << 4, /* a directory on which user.tensorfs.chunk_size was set */
     META_INODE_SETS_COMPRESSION = 1 << 5,
+    META_INODE_FLAGS = (1 << 6) - 1, /* all of them */
 };
 
 struct meta_inode {

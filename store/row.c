@@ -339,6 +339,8 @@ int row_decode(const uint8_t *bytes, size_t size, const struct row_shape *shape,
 
     if (size < ROW_HEADER_SIZE || bytes[0] != ROW_VERSION)
         return tfs_fail(-EUCLEAN, "chunk row of %zu bytes, version %d", size, size ? bytes[0] : -1);
+    if (bytes[1] != 0 || tfs_get_le32(bytes + 4) != 0)
+        return tfs_fail(-EUCLEAN, "chunk row whose reserved bytes are not 0");
     count = tfs_get_le16(bytes + 2);
     at = ROW_HEADER_SIZE + (size_t)count * ROW_ENTRY_SIZE;
     if (count == 0 || count > ROW_EXTENTS_MAX || at > size)
@@ -361,6 +363,10 @@ int row_decode(const uint8_t *bytes, size_t size, const struct row_shape *shape,
         at += inline_size(&extent);
         free_block = extent_end_block(&extent, shape->block_size);
         row_append(&builder, &extent);
+    }
+    if (at != size) {
+        free(builder.row);
+        return tfs_fail(-EUCLEAN, "chunk row with %zu bytes behind its end", size - at);
     }
     *ret = builder.row;
     return 0;

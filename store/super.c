@@ -107,6 +107,8 @@ int super_read(struct tfs_index *index, struct super *ret)
         err = get(index, key_resume_offset, &super.resume_offset);
     if (err)
         return err;
+    if (clean > 1)
+        return tfs_fail(-EUCLEAN, "setting '%s' is %llu", key_clean, (unsigned long long)clean);
     super.clean = clean == 1;
     *ret = super;
     return 0;

@@ -79,6 +79,7 @@ static void a_symlink_of_any_length_comes_back(void **state)
     struct meta_inode inode = sample(S_IFLNK | 0777);
     char text[TFS_SYMLINK_SIZE_MAX];
 
+    inode.size = 0;
     memset(text, 'x', sizeof(text));
     for (size_t i = 0; i < TFS_ARRAY_COUNT(sizes); i++) {
         uint8_t bytes[META_INODE_SIZE_MAX];
@@ -118,6 +119,11 @@ static void impossible_inodes_are_refused(void **state)
         {"nanoseconds of btime", 111, 0xff},
         {"a target of a file", 112, 1},
         {"a target longer than allowed", 113, 0x10},
+        {"an unknown flag", 4, 0x40},
+        {"no type", 49, 0x01},
+        {"bits above the mode", 50, 0x01},
+        {"the first reserved byte", 114, 1},
+        {"the last reserved byte", 143, 1},
     };
     struct meta_inode inode = sample(S_IFREG | 0644);
     struct meta_inode again = {.uid = 4711};
@@ -149,13 +155,32 @@ static void an_inode_of_another_size_is_refused(void **state)
                      -EUCLEAN);
 }
 
+static void a_target_with_a_zero_in_it_is_refused(void **state)
+{
+    struct meta_inode inode = sample(S_IFLNK | 0777);
+    struct meta_inode again;
+    uint8_t bytes[META_INODE_SIZE_MAX];
+    const char *target;
+    size_t size;
+
+    inode.size = 0;
+    inode.target_size = 3;
+    size = meta_inode_encode(&inode, "a\0b", bytes);
+    assert_int_equal(meta_inode_decode(bytes, size, &again, &target), -EUCLEAN);
+    size = meta_inode_encode(&inode, "a/b", bytes);
+    assert_int_equal(meta_inode_decode(bytes, size, &again, &target), 0);
+}
+
 static void a_symlink_without_a_target_is_refused(void **state)
 {
     struct meta_inode inode = sample(S_IFLNK | 0777);
     struct meta_inode again;
     uint8_t bytes[META_INODE_SIZE_MAX];
     const char *target;
-    size_t size = meta_inode_encode(&inode, NULL, bytes);
+    size_t size;
+
+    inode.size = 0;
+    size = meta_inode_encode(&inode, NULL, bytes);
 
     assert_int_equal(meta_inode_decode(bytes, size, &again, &target), -EUCLEAN);
 }
@@ -227,6 +252,23 @@ static void a_directory_entry_comes_back(void **state)
     assert_int_equal(meta_dentry_decode(bytes, 0, &again), -EUCLEAN);
 }
 
+static void an_entry_of_no_type_is_refused(void **state)
+{
+    struct meta_dentry again = {.inode = 4711};
+    uint8_t value[META_DENTRY_VALUE_SIZE];
+
+    for (uint32_t type = 0; type < 16; type++) {
+        bool known = type == 1 || type == 2 || type == 4 || type == 6 || type == 8 || type == 10 ||
+                     type == 12;
+
+        meta_dentry_encode(&(struct meta_dentry){.inode = 4711, .type = type << 12}, value);
+        assert_int_equal(meta_dentry_decode(value, sizeof(value), &again), known ? 0 : -EUCLEAN);
+    }
+    meta_dentry_encode(&(struct meta_dentry){.inode = 5, .type = S_IFREG | 0644}, value);
+    assert_int_equal(meta_dentry_decode(value, sizeof(value), &again), -EUCLEAN);
+    assert_int_equal(again.inode, 4711); /* outputs stay untouched */
+}
+
 static void a_directory_key_gives_its_name_and_hash(void **state)
 {
     char name[TFS_NAME_SIZE_MAX + 1];
@@ -254,6 +296,8 @@ static void a_directory_key_without_a_name_is_refused(void **state)
     assert_int_equal(meta_dentry_key_decode(key, 16, &name), -EUCLEAN);
     assert_int_equal(meta_dentry_key_decode(key, 0, &name), -EUCLEAN);
     assert_int_equal(meta_dentry_key_decode(key, sizeof(key), &name), -EUCLEAN);
+    key[17] = '/'; /* no name has one */
+    assert_int_equal(meta_dentry_key_decode(key, 20, &name), -EUCLEAN);
     key[17] = '\0'; /* a name ends at a zero */
     assert_int_equal(meta_dentry_key_decode(key, 20, &name), -EUCLEAN);
 }
@@ -277,10 +321,12 @@ int main(void)
         cmocka_unit_test(a_symlink_of_any_length_comes_back),
         cmocka_unit_test(impossible_inodes_are_refused),
         cmocka_unit_test(an_inode_of_another_size_is_refused),
+        cmocka_unit_test(a_target_with_a_zero_in_it_is_refused),
         cmocka_unit_test(a_symlink_without_a_target_is_refused),
         cmocka_unit_test(mutated_inodes_are_refused_or_within_limits),
         cmocka_unit_test(keys_sort_as_their_numbers_do),
         cmocka_unit_test(a_directory_entry_comes_back),
+        cmocka_unit_test(an_entry_of_no_type_is_refused),
         cmocka_unit_test(a_directory_key_gives_its_name_and_hash),
         cmocka_unit_test(a_directory_key_without_a_name_is_refused),
         cmocka_unit_test(an_attribute_key_is_the_inode_and_the_name),

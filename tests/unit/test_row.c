@@ -367,6 +367,30 @@ static void a_row_that_is_cut_short_is_refused(void **state)
     row_unref(row);
 }
 
+static void bytes_that_have_no_meaning_are_refused(void **state)
+{
+    static const size_t reserved[] = {1, 4, 5, 6, 7};
+    struct tfs_row *row = sample_row();
+    struct tfs_row *again;
+    size_t size;
+    uint8_t *bytes = encode(row, &size);
+    uint8_t *longer = calloc(1, size + 1);
+
+    assert_non_null(longer);
+    memcpy(longer, bytes, size);
+    assert_int_equal(row_decode(longer, size + 1, &shape, &again), -EUCLEAN);
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(reserved); i++) {
+        longer[reserved[i]] ^= 0x80;
+        assert_int_equal(row_decode(longer, size, &shape, &again), -EUCLEAN);
+        longer[reserved[i]] ^= 0x80;
+    }
+    assert_int_equal(row_decode(longer, size, &shape, &again), 0);
+    row_unref(again);
+    free(longer);
+    free(bytes);
+    row_unref(row);
+}
+
 /* One field of the first entry is set to something impossible. */
 struct bad_field {
     const char *name;
@@ -421,7 +445,8 @@ static void impossible_values_are_refused(void **state)
 
 static void an_inline_frame_larger_than_the_limit_is_refused(void **state)
 {
-    uint8_t *bytes = calloc(1, 64 * 1024);
+    const size_t size = 8 + 40 + ROW_INLINE_SIZE_MAX;
+    uint8_t *bytes = calloc(1, size + 1);
     struct tfs_row *row;
 
     assert_non_null(bytes);
@@ -431,10 +456,10 @@ static void an_inline_frame_larger_than_the_limit_is_refused(void **state)
     tfs_put_le32(bytes + 8 + 8, BLOCK);
     tfs_put_le32(bytes + 8 + 12, BLOCK);
     tfs_put_le32(bytes + 8 + 16, ROW_INLINE_SIZE_MAX);
-    assert_int_equal(row_decode(bytes, 64 * 1024, &shape, &row), 0);
+    assert_int_equal(row_decode(bytes, size, &shape, &row), 0);
     row_unref(row);
     tfs_put_le32(bytes + 8 + 16, ROW_INLINE_SIZE_MAX + 1);
-    assert_int_equal(row_decode(bytes, 64 * 1024, &shape, &row), -EUCLEAN);
+    assert_int_equal(row_decode(bytes, size + 1, &shape, &row), -EUCLEAN);
     free(bytes);
 }
 
@@ -509,6 +534,7 @@ int main(void)
         cmocka_unit_test(a_decoded_row_is_the_encoded_one),
         cmocka_unit_test(a_row_of_as_many_extents_as_blocks_is_decoded),
         cmocka_unit_test(a_row_that_is_cut_short_is_refused),
+        cmocka_unit_test(bytes_that_have_no_meaning_are_refused),
         cmocka_unit_test(impossible_values_are_refused),
         cmocka_unit_test(an_inline_frame_larger_than_the_limit_is_refused),
         cmocka_unit_test(mutated_rows_are_refused_or_sane),
