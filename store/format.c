@@ -134,7 +134,9 @@ static ssize_t read_line(int directory, const char *name, char *line)
         size = -errno;
     else
         line[size] = '\0';
-    (void)close(fd); /* read-only, nothing to lose */
+    if (size > 0 && strlen(line) != (size_t)size)
+        line[0] = '\0'; /* a zero among the text: this is no line of ours */
+    (void)close(fd);    /* read-only, nothing to lose */
     return size;
 }
 
@@ -214,6 +216,22 @@ static int make_uuid(uint8_t *ret)
     return 0;
 }
 
+/*
+ * What will be in the store is for its owner alone, and who may write into its directory could put
+ * another store in its place. Where modes mean nothing (vfat) that is how the user wants it, unless
+ * others may write.
+ */
+static int make_private(int directory)
+{
+    struct stat status;
+
+    if (fstat(directory, &status) < 0)
+        return -errno;
+    if (!(status.st_mode & (S_IRWXG | S_IRWXO)) || fchmod(directory, status.st_mode & S_IRWXU) == 0)
+        return 0;
+    return status.st_mode & (S_IWGRP | S_IWOTH) ? -errno : 0;
+}
+
 static int begin_creation(struct tfs_format_lock *lock, const struct tfs_volume_options *options,
                           struct tfs_message *message)
 {
@@ -224,7 +242,9 @@ static int begin_creation(struct tfs_format_lock *lock, const struct tfs_volume_
     if (!options->create || options->read_only || !directory_is_empty(lock->directory))
         return format_message(message, -EMEDIUMTYPE,
                               "'%s' is not a tensorfs store: it has no FORMAT file", options->path);
-    err = make_uuid(lock->uuid);
+    err = make_private(lock->directory);
+    if (!err)
+        err = make_uuid(lock->uuid);
     format_uuid_text(lock->uuid, uuid, sizeof(uuid));
     (void)snprintf(line, sizeof(line), "tensorfs %d %s 0 0\n", TFS_FORMAT_VERSION, uuid);
     if (!err)
