@@ -16,9 +16,10 @@ check_pie_supported()
 
 find_package(Threads REQUIRED)
 
-# _FORTIFY_SOURCE replaces the functions that the sanitizers want to intercept.
+# _FORTIFY_SOURCE replaces the functions that the sanitizers want to intercept, and is nothing (but a
+# warning) without optimisation, which a debug build has by our presets only.
 set(tfs_fortify ON)
-if(TFS_SANITIZE)
+if(TFS_SANITIZE OR (CMAKE_BUILD_TYPE STREQUAL "Debug" AND NOT CMAKE_C_FLAGS_DEBUG MATCHES "-O[123gs]"))
     set(tfs_fortify OFF)
 endif()
 
@@ -30,7 +31,7 @@ target_compile_options(tfs_compile INTERFACE
     "$<$<COMPILE_LANGUAGE:C>:-Wall;-Wextra;-Wshadow;-Wstrict-prototypes;-Wmissing-prototypes;-Wold-style-definition;-Wvla;-Wundef;-Wformat=2;-Wpointer-arith;-Wwrite-strings;-Wcast-qual;-Wnull-dereference;-Wno-unused-parameter;-fno-strict-aliasing;-fno-common;-fstack-protector-strong;-fvisibility=hidden>"
     "$<$<COMPILE_LANG_AND_ID:C,Clang>:-Wthread-safety>"
     "$<$<AND:$<BOOL:${TFS_WERROR}>,$<COMPILE_LANGUAGE:C>>:-Werror>"
-    "$<$<AND:$<COMPILE_LANGUAGE:C>,$<BOOL:${tfs_fortify}>,$<NOT:$<CONFIG:Debug>>>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=2>")
+    "$<$<AND:$<COMPILE_LANGUAGE:C>,$<BOOL:${tfs_fortify}>>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=2>")
 target_link_options(tfs_compile INTERFACE -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
 
 if(TFS_SANITIZE)

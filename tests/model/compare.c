@@ -97,8 +97,10 @@ static void compare_targets(struct model_world *world, const char *path)
 {
     char target[model_sides][PATH_MAX] = {"", ""};
 
-    for (int side = 0; side < model_sides; side++)
-        (void)readlinkat(world->root[side], path, target[side], PATH_MAX - 1);
+    for (int side = 0; side < model_sides; side++) {
+        if (readlinkat(world->root[side], path, target[side], PATH_MAX - 1) < 0)
+            (void)snprintf(target[side], PATH_MAX, "(%s)", strerror(errno));
+    }
     if (strcmp(target[0], target[1]) != 0)
         model_fail(world, "'%s' leads to '%s', wanted '%s'", path, target[0], target[1]);
 }
