@@ -2,7 +2,7 @@
  * Open files, and how the kernel is to treat each.
  *
  * Write only: direct I/O. The data go from the program's memory to ours with one copy and leave no
- * pages behind (2.4-2.9 GB/s against 1.3-1.8 through the page cache, LIMITS.md), and writers of one
+ * pages behind (2.4-2.9 GB/s against 1.3-1.8 through the page cache), and writers of one
  * file need not wait for each other.
  *
  * Read only, read and write: through the page cache, which is kept over close and open. Programs

@@ -4,7 +4,8 @@
  * A buffer holds one message of the kernel. Its start is placed so that a WRITE's data, which come
  * 80 bytes into the message, lie on a page: they can be handed on and hashed without another copy.
  * Buffers are given out last in, first out, because memory that is touched for the first time is
- * slow on virtual machines (LIMITS.md: 3 GB/s and less), and memory in the cache is fast.
+ * slow on virtual machines (3 GB/s and less where it was measured), and memory in the cache is
+ * fast.
  */
 #ifndef TFS_FS_REQUEST_H
 #define TFS_FS_REQUEST_H

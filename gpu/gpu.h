@@ -15,12 +15,16 @@
  *   counts      are exact;
  *   min, max    are of the finite elements, a zero always as +0;
  *   sums        are of the finite elements, taken as double (exact but for 64-bit integers, which
- * are rounded to nearest), each addition rounded to nearest. In a leaf, 32 lanes sum for
- *               themselves, in ascending order, starting from +0; element e of the leaf belongs to
- * lane 2 * (e % 16) + (e / 16) % 2     when elements have 8 bytes, (e * width / 4) % 32 otherwise;
- *               then lane i adds lane i+16, i+8, i+4, i+2, i+1, and lane 0 has the leaf's sum.
- * Leaves are added in ascending order, starting from +0. Squares are rounded to double before they
- *               are added.
+ *               are rounded to nearest), each addition rounded to nearest.
+ *
+ * In a leaf 32 lanes sum for themselves, in ascending order, starting from +0. Element e of the
+ * leaf belongs to lane
+ *
+ *     2 * (e % 16) + (e / 16) % 2      when elements have 8 bytes,
+ *     (e * width / 4) % 32             otherwise.
+ *
+ * Then lane i adds lane i+16, i+8, i+4, i+2, i+1, and lane 0 has the leaf's sum. Leaves are added
+ * in ascending order, starting from +0. Squares are rounded to double before they are added.
  * docs/decisions/gpu-summation-and-crc.md says why.
  *
  * Threads: functions on different slots may be called at the same time, on one slot by one thread

@@ -1,5 +1,5 @@
 /*
- * Changing attributes. The size is the data's matter (file_shape.c); everything else is one record.
+ * Changing attributes. The size is the data's matter (shape.c); everything else is one record.
  */
 #include "store/acl.h"
 #include "store/base/clock.h"

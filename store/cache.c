@@ -100,11 +100,6 @@ int cache_new(struct tfs_memory *memory, uint64_t bytes_max, struct tfs_cache **
     return 0;
 }
 
-void cache_set_memory(struct tfs_cache *cache, struct tfs_memory *memory)
-{
-    cache->memory = memory;
-}
-
 void cache_free(struct tfs_cache *cache)
 {
     if (!cache)

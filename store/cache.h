@@ -31,9 +31,6 @@ struct cache_unit; /* pinned by whoever has a pointer to it */
 TFS_MUST_CHECK int cache_new(struct tfs_memory *memory, uint64_t bytes_max, struct tfs_cache **ret);
 void cache_free(struct tfs_cache *cache); /* accepts NULL; nothing may be pinned */
 
-/* cache_new() and memory_new() need each other; this closes the circle. */
-void cache_set_memory(struct tfs_cache *cache, struct tfs_memory *memory);
-
 /* Pin a unit that is there and decoded; NULL otherwise. Counts a hit or nothing. */
 struct cache_unit *cache_find(struct tfs_cache *cache, const struct cache_key *key);
 

@@ -4,18 +4,23 @@
  * A file's data is cut into chunks of shape.chunk_size bytes, stored as blocks of shape.block_size
  * bytes. For a file of chunk size c
  *
- *     block_size = min(c, 256 KiB)                   the unit of encoding, of checksums and of
- * reading chunk_size = min(max(c, 256 KiB), 4 MiB)       the unit of write-back and of index rows
+ *     block_size = min(c, 256 KiB)
+ *     chunk_size = min(max(c, 256 KiB), 4 MiB)
  *
+ * A block is the unit of encoding, of checksums and of reading, a chunk that of write-back and of
+ * index rows,
  * so that many tiny chunks share a buffer, a frame and a row, and a huge one is written back in
  * parts.
  *
  * A chunk object exists while somebody uses it, it has dirty data, or its row differs from the
  * index:
  *
- *     (none) --chunk_get--> clean --chunk_mark_dirty--> dirty --flush starts--> in flight --flush
- * ends--> clean, row changed ^                           ^------- flush fails -------'          |
- *                             '---------------------------- commit ------------------------------'
+ *     (none) ----- chunk_get --------> clean
+ *     clean ------ chunk_mark_dirty -> dirty
+ *     dirty ------ flush starts -----> in flight
+ *     in flight -- flush fails ------> dirty
+ *     in flight -- flush ends -------> clean, row changed
+ *     clean, row changed -- commit --> clean
  *
  * Buffers are written by one exclusive holder, and read by shared holders; a chunk in flight is
  * read only. All fields are guarded by the inode's lock, except that the holder of a chunk uses the
@@ -67,7 +72,7 @@ struct tfs_chunk {
     struct tfs_row *row;       /* where flushed data is, committed or not */
     struct tfs_row *committed; /* what the index has */
     struct tfs_row
-        *committing;  /* what a commit in progress writes, clipped to the size it commits */
+        *committing;  /* what a commit in progress writes: clipped to the size it commits */
     bool row_changed; /* row differs from committed */
     bool commits;     /* `committing` is valid */
 

@@ -2,8 +2,9 @@
  * The store directory: its FORMAT file, its lock, and its making. Paths of the parts of a store are
  * known here and nowhere else.
  *
- *   STORE/FORMAT   one line: "tensorfs <version> <uuid> <incompatible flags> <compatible flags>",
- * flags in hexadecimal
+ * STORE/FORMAT is one line, its flags in hexadecimal:
+ *
+ *     tensorfs VERSION UUID INCOMPATIBLE_FLAGS COMPATIBLE_FLAGS
  */
 #ifndef TFS_FORMAT_H
 #define TFS_FORMAT_H

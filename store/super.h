@@ -1,5 +1,5 @@
 /*
- * The settings of a volume that the index keeps: table `super`. Docs/FORMAT.md lists them.
+ * The settings of a volume that the index keeps: table `super`. docs/FORMAT.md lists them.
  */
 #ifndef TFS_SUPER_H
 #define TFS_SUPER_H

@@ -30,8 +30,7 @@ enum {
     CONCURRENCY_DEFAULT = 16,
     COMMIT_INTERVAL_DEFAULT_S = 5,
     LOCK_WAIT_DEFAULT_MS = 10000,
-    BUFFERS_MIN =
-        96, /* with less, one writer and one reader would already wait for each other's buffers */
+    BUFFERS_MIN = 96,       /* with less, one writer and one reader wait for each other's buffers */
     CLEAN_BUFFERS_MIN = 24, /* always left for loads */
     REQUEST_SCRATCHES_MIN = 2,
     REQUEST_SCRATCHES_MAX = 16,

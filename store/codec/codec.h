@@ -21,12 +21,11 @@ enum codec_id {
 
 /* How the bytes of one block are stored. Decoding needs this, not the codec_id. */
 enum codec_method {
-    CODEC_METHOD_RAW = 0, /* the bytes themselves */
-    CODEC_METHOD_CONSTANT =
-        1, /* one word of 1, 2, 4 or 8 bytes, repeated; no bytes at all means zeros */
-    CODEC_METHOD_DEFLATE = 2, /* RFC 1951 */
-    CODEC_METHOD_ZSTD = 3,    /* RFC 8878 */
-    CODEC_METHOD_PLANES = 4,  /* parts, each split into byte planes */
+    CODEC_METHOD_RAW = 0,      /* the bytes themselves */
+    CODEC_METHOD_CONSTANT = 1, /* one word of 1, 2, 4 or 8 bytes, repeated; no bytes: zeros */
+    CODEC_METHOD_DEFLATE = 2,  /* RFC 1951 */
+    CODEC_METHOD_ZSTD = 3,     /* RFC 8878 */
+    CODEC_METHOD_PLANES = 4,   /* parts, each split into byte planes */
     CODEC_METHOD_COUNT
 };
 
@@ -38,8 +37,7 @@ enum codec_kind {
     CODEC_KIND_BF16 = 3,
     CODEC_KIND_FP16 = 4,
     CODEC_KIND_FP32 = 5,
-    CODEC_KIND_FP32_SHORT =
-        6, /* fp32 whose low bytes are constant: holds bf16 or another short float */
+    CODEC_KIND_FP32_SHORT = 6, /* fp32 whose low bytes are constant: it holds a shorter float */
     CODEC_KIND_FP64 = 7,
     CODEC_KIND_BYTES = 8, /* 8-bit elements: fp8, int8, uint8 */
     CODEC_KIND_INT16 = 9,

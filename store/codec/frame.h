@@ -94,9 +94,12 @@ TFS_MUST_CHECK int frame_peek(const void *header, size_t available, struct frame
 /*
  * Check a frame's header and table: magic, version, limits, sizes that add up, checksum.
  *
- * Units:     available: bytes readable at header, at least frame_header_size(); the payload is not
- * needed. Ownership: ret borrows `header`. Errors:    -EUCLEAN: not a frame, cut short, or
- * contradicting itself; -EBADMSG: checksum.
+ * Units: `available` is how many bytes can be read at `header`, at least frame_header_size(); the
+ * payload is not needed.
+ *
+ * Ownership: ret borrows `header`.
+ *
+ * Errors: -EUCLEAN: not a frame, cut short, or contradicting itself; -EBADMSG: checksum.
  */
 TFS_MUST_CHECK int frame_open(const void *header, size_t available, struct frame_view *ret);
 

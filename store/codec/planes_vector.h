@@ -6,9 +6,9 @@
  *   vector_load, vector_store                at any address
  *   vector_unzip(a, b, &even, &odd)          the even and the odd bytes of a followed by b
  *   vector_zip(even, odd, &a, &b)            the inverse
- *   vector_rotate_left(v, width)             the rotation of planes.h on each element of `width`
- * bytes vector_rotate_right(v, width)            the inverse VECTOR_OPS, VECTOR_NAME the planes_ops
- * to define, and its name
+ *   vector_rotate_left(v, width)             planes.h's rotation of elements of `width` bytes
+ *   vector_rotate_right(v, width)            the inverse
+ *   VECTOR_OPS, VECTOR_NAME                  the planes_ops to define, and its name
  *
  * Unzipping `width` vectors log2(width) times leaves one vector of each plane, in bit-reversed
  * order.

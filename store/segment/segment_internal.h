@@ -36,8 +36,7 @@ struct segment_file {
 struct segment_budget {
     struct tfs_mutex lock; /* rank TFS_RANK_LEAF; guards the rest */
     int64_t left;          /* bytes that may still be appended, reserve_size already taken off */
-    int64_t
-        unused; /* preallocated but not appended to; negative: appended, on the way to the disk */
+    int64_t unused;        /* preallocated and not appended to; negative: on the way to the disk */
     uint64_t reserved;     /* promised by segments_reserve() */
     uint64_t total;        /* of the disk */
     uint64_t looked_at_ns; /* 0: never */

@@ -256,8 +256,7 @@ static void a_cache_of_no_size_keeps_nothing(void **state)
     struct tfs_cache *none;
     struct cache_unit *unit;
 
-    assert_int_equal(cache_new(NULL, FRAME_BUFFER_SIZE - 1, &none), 0);
-    cache_set_memory(none, cached->memory);
+    assert_int_equal(cache_new(cached->memory, FRAME_BUFFER_SIZE - 1, &none), 0);
     assert_false(cache_offer(none, &key, buffer));
     assert_int_equal(cache_claim(none, &key, buffer, &unit), CACHE_MINE);
     cache_publish(none, unit, 0);

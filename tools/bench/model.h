@@ -20,8 +20,7 @@ struct tensor {
 };
 
 struct model {
-    struct tensor
-        *tensors; /* widest elements first, then by name: the order of safetensors files */
+    struct tensor *tensors; /* widest elements first, then by name, as in safetensors files */
     size_t count;
     uint64_t bytes;
     uint8_t *memory;
