@@ -15,13 +15,16 @@ Installs what is missing, builds with warnings as errors and runs the tests:
   dev    every test of the short tier, in a debug build (lock ranks and asserts on)
   asan   unit, mount and model tests under AddressSanitizer and UBSan
   tsan   unit tests under ThreadSanitizer
+  fuzz   the fuzz targets over their corpora, under AddressSanitizer and UBSan (clang)
 
-  --dev, --asan, --tsan   only these parts (default: all three)
-  --long                  also the tests labelled `long` (hours)
-  --only REGEX            only the tests whose name matches
-  --jobs N                tests and compilers at a time (default: the cores)
-  --no-setup              install nothing; tests whose programs are missing skip themselves
-  -h, --help              this text
+  --dev, --asan, --tsan, --fuzz   only these parts (default: all four)
+  --long                          also the tests labelled `long` of these parts (hours)
+  --only REGEX                    only the tests whose name matches
+  --jobs N                        tests and compilers at a time (default: the cores)
+  --no-setup                      install nothing; tests whose programs are missing skip themselves
+  -h, --help                      this text
+
+The long tests of label `conform` run suites that others wrote, where PJDFSTEST, FSX and FSSTRESS name a copy.
 
 Exit status: 0 when every test passed or skipped itself with a reason, else not 0.
 docs/TESTING.md says what each tier proves.
@@ -42,6 +45,7 @@ labels_of()
     dev) echo '' ;;
     asan) echo '^(unit|mount|model)$' ;;
     tsan) echo '^unit$' ;;
+    fuzz) echo '^fuzz$' ;;
     esac
 }
 
@@ -60,7 +64,7 @@ jobs=$(nproc)
 with_setup=1
 while [ $# -gt 0 ]; do
     case $1 in
-    --dev | --asan | --tsan) parts+=("${1#--}") ;;
+    --dev | --asan | --tsan | --fuzz) parts+=("${1#--}") ;;
     --long) exclude_labels='^(gpu|bench)$' ;;
     --only | --jobs)
         [ $# -gt 1 ] || fail_usage "$1 needs a value"
@@ -74,7 +78,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 [[ $jobs =~ ^[1-9][0-9]*$ ]] || fail_usage "--jobs wants a number, not '$jobs'"
-[ ${#parts[@]} -gt 0 ] || parts=(dev asan tsan)
+[ ${#parts[@]} -gt 0 ] || parts=(dev asan tsan fuzz)
 
 cd "$(dirname "$0")/.."
 if [ "$with_setup" -eq 1 ]; then

@@ -15,7 +15,7 @@ Installs what is missing of the named sets of Debian packages (default: build).
 
   build   compiler, CMake and libraries: what the quick start needs
   test    what tests/run.sh needs on top: the programs whose files the tests put on a mount
-  dev     what developers use on top: clang, its analyzers and runtimes, valgrind, fio
+  dev     what developers use on top: debuggers, valgrind, fio, perf
 
   -n, --dry-run      print what would be installed, install nothing; exit 3 if something is missing
       --no-torch     leave PyTorch out of `test` (140 MB to download, 600 MB on disk);
@@ -32,9 +32,10 @@ END
 packages_build='gcc libc6-dev cmake ninja-build pkg-config fuse3 libfuse3-dev librocksdb-dev libzstd-dev
     zlib1g-dev libxxhash-dev libcjson-dev libcmocka-dev libmicrohttpd-dev python3'
 packages_test='python3-numpy python3-h5py python3-venv sqlite3 git tar rsync attr acl e2fsprogs util-linux
-    procps psmisc gnuplot-nox man-db clang-format-14 clang-tidy-14 shellcheck'
+    procps psmisc gnuplot-nox man-db clang-format-14 clang-tidy-14 shellcheck binutils perl
+    clang clang-14 libclang-rt-14-dev'
 packages_torch='python3-torch'
-packages_dev='clang-14 libclang-rt-14-dev clang valgrind gdb fio hyperfine linux-perf strace'
+packages_dev='valgrind gdb fio hyperfine linux-perf strace'
 
 safetensors_version=0.8.0 # works with Python 3.11, numpy 1.24 and PyTorch 1.13 of Debian 12
 
