@@ -27,8 +27,8 @@ try() {
     echo "$name: $operations operations"
 }
 
-# Files of about three chunks and more, operations of up to a fifth of a file.
-for shape in 4K:300000:65536 64K:1000000:150000 4M:12000000:300000; do
+# Files of some chunks and more; operations that cross chunks now and then, and keep a run to minutes.
+for shape in 4K:300000:65536 64K:400000:32768 4M:12000000:65536; do
     IFS=: read -r chunk_size length operation_size <<<"$shape"
     control remount "chunk_size=$chunk_size"
     try "$chunk_size-mapped" -l "$length" -o "$operation_size"
