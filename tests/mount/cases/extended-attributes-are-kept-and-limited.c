@@ -187,6 +187,28 @@ static void a_hundred_attributes_live_on_one_file(void **state)
     }
 }
 
+static void attributes_are_refused_before_their_list_is_too_long(void **state)
+{
+    enum { NAME_SIZE = 255, LIST_MAX = 65536, TRIES = LIST_MAX / (NAME_SIZE + 1) + 1 };
+    char name[NAME_SIZE + 1];
+    char *list = malloc(LIST_MAX);
+    int count = 0;
+
+    (void)state;
+    assert_non_null(list);
+    case_write_text("file", "");
+    while (count < TRIES) {
+        assert_true(snprintf(name, sizeof(name), "user.%0*d", NAME_SIZE - 5, count) > 0);
+        if (setxattr("file", name, "", 0, 0) < 0)
+            break;
+        count++;
+    }
+    assert_int_equal(errno, ENOSPC);
+    assert_in_range(count, 1, TRIES - 1);
+    assert_true(assert_ok(listxattr("file", list, LIST_MAX)) >= (ssize_t)count * (NAME_SIZE + 1));
+    free(list);
+}
+
 static void attributes_belong_to_the_inode_and_die_with_it(void **state)
 {
     char value[4];
@@ -215,6 +237,7 @@ int main(void)
         CASE_TEST(names_and_values_are_limited),
         CASE_TEST(values_up_to_64_kib_are_kept_where_the_filesystem_has_room),
         CASE_TEST(a_hundred_attributes_live_on_one_file),
+        CASE_TEST(attributes_are_refused_before_their_list_is_too_long),
         CASE_TEST(attributes_belong_to_the_inode_and_die_with_it),
     };
 
