@@ -8,9 +8,8 @@
  *     chunk_size = min(max(c, 256 KiB), 4 MiB)
  *
  * A block is the unit of encoding, of checksums and of reading, a chunk that of write-back and of
- * index rows,
- * so that many tiny chunks share a buffer, a frame and a row, and a huge one is written back in
- * parts.
+ * index rows, so that many tiny chunks share a buffer, a frame and a row, and a huge one is written
+ * back in parts.
  *
  * A chunk object exists while somebody uses it, it has dirty data, or its row differs from the
  * index:
