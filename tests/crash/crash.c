@@ -1,8 +1,9 @@
 /*
  * crash: savers that work until the filesystem dies under them, and the check of what is left.
  *
- *     crash save  DIR RECORD SEED    until a call fails; 0 when the filesystem had died
- *     crash check DIR RECORD         0 when all is right; prints how much there was to check
+ *     crash save    DIR RECORD SEED    until a call fails; 0 when the filesystem had died
+ *     crash outlast DIR RECORD SEED    the same for a machine that dies, not only a process
+ *     crash check   DIR RECORD         0 when all is right; prints how much there was to check
  */
 #include "tests/crash/crash.h"
 
@@ -47,11 +48,13 @@ static int check(struct crash_record *record)
 
 int main(int argc, char **argv)
 {
-    bool save = argc == 5 && strcmp(argv[1], "save") == 0;
+    bool outlast = argc == 5 && strcmp(argv[1], "outlast") == 0;
+    bool save = outlast || (argc == 5 && strcmp(argv[1], "save") == 0);
     struct crash_record *record;
 
     if (!save && (argc != 4 || strcmp(argv[1], "check") != 0)) {
-        (void)fputs("usage: crash save DIR RECORD SEED\n       crash check DIR RECORD\n", stderr);
+        (void)fputs("usage: crash save|outlast DIR RECORD SEED\n       crash check DIR RECORD\n",
+                    stderr);
         return 2;
     }
     record = map_record(argv[3]);
@@ -59,5 +62,8 @@ int main(int argc, char **argv)
         die(argv[2]);
     if (!save)
         return check(record);
-    return crash_save(record, strtoull(argv[4], NULL, 10)) ? EXIT_SUCCESS : EXIT_FAILURE;
+    return crash_save(record, strtoull(argv[4], NULL, 10),
+                      outlast ? crash_of_machine : crash_of_process)
+               ? EXIT_SUCCESS
+               : EXIT_FAILURE;
 }

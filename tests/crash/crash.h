@@ -72,12 +72,16 @@ void crash_content(uint64_t file, uint64_t version, uint64_t offset, void *buffe
 /* How long a version is: up to 5 MiB for checkpoints, up to 20 KB for the files of steps. */
 size_t crash_size(uint64_t file, uint64_t version);
 
+/* What dies: the daemon alone, or the machine, whose disk forgets what nobody synced. */
+enum crash_death { crash_of_process, crash_of_machine };
+
 /*
  * Work in the working directory until a call fails: a relative path can never lead out of a dead
- * mount into the directory beneath it. True when that was the end of the filesystem, else false and
- * a message.
+ * mount into the directory beneath it. A rename counts as acknowledged when it returned, or, where
+ * the machine dies, when its directory was synced. True when that was the end of the filesystem,
+ * else false and a message.
  */
-bool crash_save(struct crash_record *record, uint64_t seed);
+bool crash_save(struct crash_record *record, uint64_t seed, enum crash_death death);
 
 struct crash_findings {
     uint64_t acknowledged; /* things that had to be there, and were */

@@ -20,6 +20,7 @@ enum { piece_bytes = 300007, path_bytes = 512 };
 struct saver {
     const char *name;
     struct crash_record *record;
+    enum crash_death death;
     uint64_t dice;
     uint8_t *buffer; /* piece_bytes */
     int error;       /* what ended it */
@@ -107,6 +108,12 @@ static bool sync_directory(struct saver *saver, const char *path)
     return good;
 }
 
+/* After a rename in the root: makes it as durable as the death that is awaited asks for. */
+static bool settle(struct saver *saver)
+{
+    return saver->death == crash_of_process || sync_directory(saver, ".");
+}
+
 static bool point_latest(struct saver *saver)
 {
     struct crash_slot *slot = &saver->record->latest;
@@ -121,6 +128,8 @@ static bool point_latest(struct saver *saver)
         return failed(saver, "symlink");
     if (rename(temporary, link) == -1)
         return failed(saver, "rename of a symlink");
+    if (!settle(saver))
+        return false;
     slot->acked = slot->attempted;
     return true;
 }
@@ -139,11 +148,16 @@ static bool save_torch(struct saver *saver)
         return false;
     if (rename(temporary, path) == -1)
         return failed(saver, "rename");
+    if (!settle(saver))
+        return false;
     slot->acked = slot->attempted;
     return point_latest(saver) && sync_directory(saver, ".");
 }
 
-/* safetensors: full size first, then filled, renamed, never synced. */
+/*
+ * safetensors: full size first, then filled, renamed, never synced. Where the machine dies,
+ * somebody else syncs the directory now and then; that must be enough for all of the file.
+ */
 static bool save_safetensors(struct saver *saver)
 {
     uint64_t which = roll(saver, crash_checkpoints);
@@ -158,6 +172,10 @@ static bool save_safetensors(struct saver *saver)
         return false;
     if (rename(temporary, path) == -1)
         return failed(saver, "rename");
+    if (saver->death == crash_of_machine && roll(saver, 2) == 0)
+        return true;
+    if (!settle(saver))
+        return false;
     slot->acked = slot->attempted;
     return true;
 }
@@ -333,7 +351,8 @@ static bool save_step(struct saver *saver)
             return false;
         if (step % 2 == 0 && rename(temporary, path) == -1)
             return failed(saver, "rename");
-        record->step_files++;
+        if (step % 2 || saver->death == crash_of_process)
+            record->step_files++;
     }
     if (!sync_directory(saver, folder) || !sync_directory(saver, "."))
         return false;
@@ -394,7 +413,7 @@ static void *save_until_it_fails(void *context)
     return NULL;
 }
 
-bool crash_save(struct crash_record *record, uint64_t seed)
+bool crash_save(struct crash_record *record, uint64_t seed, enum crash_death death)
 {
     static struct thread threads[kind_count];
     pthread_t ids[kind_count];
@@ -404,6 +423,7 @@ bool crash_save(struct crash_record *record, uint64_t seed)
         threads[i].save = kinds[i].save;
         threads[i].saver = (struct saver){.name = kinds[i].name,
                                           .record = record,
+                                          .death = death,
                                           .dice = seed + i,
                                           .buffer = malloc(piece_bytes)};
         if (!threads[i].saver.buffer ||

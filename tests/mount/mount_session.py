@@ -62,6 +62,7 @@ class Session:
         self.mountpoint = mountpoint
         self.options = options
         self.log_path = log_path
+        self.environment = None  # of the daemon; None: as our own
         self.process = None
 
     def start(self, options=None):
@@ -92,7 +93,8 @@ class Session:
             log.write(f"--- {' '.join(command)}\n".encode())
             log.flush()
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log, start_new_session=True)
+                                            stderr=log, start_new_session=True,
+                                            env=self.environment)
 
     def stop(self):
         """Unmount; the daemon must then end by itself with status 0."""
