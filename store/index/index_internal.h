@@ -80,6 +80,11 @@ size_t index_cache_size(uint64_t memory_size_max);
  */
 int index_status_take(char *message, const char *doing);
 
+/* The same for what was read, with a line for a person when the index is damaged, since only
+ * RocksDB's words tell the file. Many keys lie in one damaged block: what was said last is not
+ * repeated. */
+int index_read_status_take(char *message, const char *doing);
+
 /* The translation alone, for its test. */
 int index_status_parse(const char *message);
 

@@ -35,7 +35,7 @@ int index_get(struct tfs_index *index, enum index_table table, const void *key, 
     slice = rocksdb_get_pinned_cf(index->db, index->read_options, index->families[table], key,
                                   key_size, &message);
     if (message)
-        return index_status_take(message, "get");
+        return index_read_status_take(message, "get");
     if (!slice)
         return -ENOENT;
     value_set(ret, slice);
@@ -52,7 +52,7 @@ static int group_take(size_t count, rocksdb_pinnableslice_t **slices, char **mes
     int first = 0;
 
     for (size_t i = 0; i < count; i++) {
-        int err = index_status_take(messages[i], "get many");
+        int err = index_read_status_take(messages[i], "get many");
 
         values[i] = (struct index_value){0};
         if (slices[i])

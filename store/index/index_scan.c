@@ -127,7 +127,7 @@ int index_scan_next(struct index_scan *scan, struct index_record *ret)
     scan->started = true;
     if (!rocksdb_iter_valid(scan->iterator)) {
         rocksdb_iter_get_error(scan->iterator, &message);
-        return index_status_take(message, "scan");
+        return index_read_status_take(message, "scan");
     }
     ret->key = (const uint8_t *)rocksdb_iter_key(scan->iterator, &ret->key_size);
     ret->value = (const uint8_t *)rocksdb_iter_value(scan->iterator, &ret->value_size);

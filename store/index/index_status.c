@@ -3,11 +3,13 @@
  * words>". This is the only place that reads them. test_index_status.c provokes each kind; check
  * the words again with a new RocksDB.
  */
+#include "store/base/crc32c.h"
 #include "store/base/error.h"
 #include "store/base/log.h"
 #include "store/index/index_internal.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 
 /* The first entry whose both texts fit decides. */
@@ -70,4 +72,20 @@ int index_status_take(char *message, const char *doing)
     err = tfs_fail(index_status_parse(message), "index: %s: %s", doing, message);
     rocksdb_free(message);
     return err;
+}
+
+int index_read_status_take(char *message, const char *doing)
+{
+    static _Atomic uint32_t last_told; /* relaxed: a line too many does no harm */
+    uint32_t told;
+    int err;
+
+    if (!message)
+        return 0;
+    err = index_status_parse(message);
+    told = tfs_crc32c(0, message, strlen(message));
+    if ((err == -EUCLEAN || err == -EIO) &&
+        atomic_exchange_explicit(&last_told, told, memory_order_relaxed) != told)
+        tfs_error("index: %s: %s", doing, message);
+    return index_status_take(message, doing);
 }
