@@ -18,6 +18,7 @@ enum fault_kind {
     fault_memory, /* an allocation by the program itself, not by its libraries */
     fault_thread, /* likewise a new thread */
     fault_memory_anywhere,
+    fault_change, /* write, size, name, and opens that make or empty a file */
 };
 
 /* Where in the store; memory and threads have no place. */

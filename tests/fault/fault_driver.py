@@ -9,6 +9,7 @@ import os
 import random
 import struct
 import subprocess
+import time
 
 from mount_session import Session
 
@@ -23,7 +24,8 @@ OPTIONS = "allow_other,default_permissions,commit_interval=1"
 WORDS = ("armed", "kind", "part", "error", "first", "every", "seen", "failed", "operations",
          "cut_at")
 KINDS = {name: number for number, name in enumerate(
-    ("open", "read", "write", "sync", "size", "name", "memory", "thread", "memory-anywhere"), 1)}
+    ("open", "read", "write", "sync", "size", "name", "memory", "thread", "memory-anywhere",
+     "change"), 1)}
 PARTS = {name: number for number, name in enumerate(("anywhere", "segments", "index", "rest"))}
 HALF = 0
 
@@ -83,6 +85,13 @@ def run(*command):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stdout}{done.stderr}"
     return done.stdout
+
+
+def wait_until(done, what, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.05)
 
 
 def keep_for_looking(seed):

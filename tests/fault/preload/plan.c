@@ -59,11 +59,17 @@ __attribute__((constructor)) static void plan_open(void)
     page = memory;
 }
 
+static bool is_about(uint64_t planned, enum fault_kind kind)
+{
+    return planned == kind || (planned == fault_change &&
+                               (kind == fault_write || kind == fault_size || kind == fault_name));
+}
+
 bool plan_fails(enum fault_kind kind, enum fault_part part)
 {
     uint64_t seen, first, every;
 
-    if (!page || !page->armed || page->kind != kind ||
+    if (!page || !page->armed || !is_about(page->kind, kind) ||
         (page->part != fault_anywhere && page->part != part))
         return false;
     seen = ++page->seen;

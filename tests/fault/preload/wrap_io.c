@@ -3,8 +3,11 @@
  */
 #include "tests/fault/preload/layer.h"
 
+#include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -196,18 +199,40 @@ int posix_fallocate(int fd, off_t offset, off_t size)
     return fallocate(fd, 0, offset, size) == 0 ? 0 : errno;
 }
 
-int close(int fd)
+/* Before the descriptor is closed: after it, its number may be another thread's already. */
+static void forget(int fd)
 {
-    struct layer_path path;
-    int result;
-
-    if (!layer_find(fd, &path))
-        return (int)syscall(SYS_close, fd);
     layer_lock();
     layer_note_close_locked(fd);
-    result = (int)syscall(SYS_close, fd);
     layer_end();
-    return result;
+}
+
+int close(int fd)
+{
+    forget(fd);
+    return (int)syscall(SYS_close, fd);
+}
+
+/* These two close a descriptor inside of libc, where nobody sees it. */
+
+int closedir(DIR *stream)
+{
+    static int (*real)(DIR *);
+
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "closedir");
+    forget(dirfd(stream));
+    return real(stream);
+}
+
+int fclose(FILE *stream)
+{
+    static int (*real)(FILE *);
+
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "fclose");
+    forget(fileno(stream));
+    return real(stream);
 }
 
 /* The same by the names that programs with large files link to. */

@@ -24,7 +24,8 @@ static int open_noted(int directory, const char *path, int flags, mode_t mode)
     layer_resolve(directory, path, &target);
     if (!target.inside)
         return (int)syscall(SYS_openat, directory, path, flags, mode);
-    if (plan_fails(fault_open, layer_part(target.name)))
+    if (plan_fails(fault_open, layer_part(target.name)) ||
+        (changes && plan_fails(fault_change, layer_part(target.name))))
         return -1;
     if (changes && !unnamed)
         layer_begin();

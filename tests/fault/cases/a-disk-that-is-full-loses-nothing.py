@@ -1,0 +1,8 @@
+# CASE: disks that get full in a save are ENOSPC, keep what was synced, and give room again
+# MOUNT: none
+# PLAIN: no
+# NEEDS: root
+import fault_driver
+import full_disks
+
+full_disks.fill_all((12000, 20011, 32022), fault_driver.seeded()[1])
