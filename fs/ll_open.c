@@ -149,6 +149,8 @@ void ll_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
     }
     err = ll_file_open(ll, attr.inode, fi->flags & ~O_TRUNC, &file); /* it is empty */
     if (err < 0) {
+        /* The kernel goes on believing that there is no such name: the next try would be EEXIST. */
+        (void)!tfs_unlink(ll->volume, parent, name);
         tfs_forget(ll->volume, attr.inode, 1);
         ll_reply_err(req, err);
         return;

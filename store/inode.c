@@ -245,18 +245,16 @@ int inode_add(struct tfs_volume *volume, uint64_t number, const struct meta_inod
               const char *target, struct tfs_inode **ret)
 {
     struct tfs_inode *inode;
-    uint64_t drops;
     int err = inode_new(volume, number, record, target, &inode);
 
     if (err)
         return err;
-    *ret = find_and_pin(volume->inodes, number, &drops);
-    if (*ret) { /* somebody has found the new entry already */
-        inode_free(inode);
-        return 0;
-    }
-    *ret = insert_or_find(volume->inodes, inode, drops);
-    return *ret ? 0 : inode_get(volume, number, ret);
+    tfs_mutex_lock(&volume->inodes->lock);
+    assert(!find_locked(volume->inodes, number));
+    insert_locked(volume->inodes, inode);
+    tfs_mutex_unlock(&volume->inodes->lock);
+    *ret = inode;
+    return 0;
 }
 
 /* Drops one hold (already subtracted by `drop`) and ends the object when it was the last. */

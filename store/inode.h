@@ -50,7 +50,8 @@ void inode_put(struct tfs_volume *volume, struct tfs_inode *inode); /* accepts N
 /* One more pin of an inode that the caller holds already. */
 void inode_pin(struct tfs_volume *volume, struct tfs_inode *inode);
 
-/* Add an inode that was just made; pinned for the caller. `target` may be NULL. Errors: -ENOMEM. */
+/* Add an inode that is about to be made; pinned for the caller. Nobody can look for it yet: its
+ * number is new, and not in the index. `target` may be NULL. Errors: -ENOMEM. */
 TFS_MUST_CHECK int inode_add(struct tfs_volume *volume, uint64_t number,
                              const struct meta_inode *record, const char *target,
                              struct tfs_inode **ret);

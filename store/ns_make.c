@@ -168,7 +168,6 @@ static int commit_newborn_locked(struct tfs_volume *volume, struct tfs_inode *pa
             above->nlink++;
         namespace_put_entry(&change, parent->number, name, &entry);
     } else {
-        newborn->record.nlink = 0;
         namespace_put_orphan(&change, newborn->number);
     }
     put_newborn(&change, newborn);
@@ -177,8 +176,10 @@ static int commit_newborn_locked(struct tfs_volume *volume, struct tfs_inode *pa
     return err;
 }
 
+/* *ret is set, also on failure, as soon as there is an object: before the commit, behind which
+ * nothing may fail any more. The caller puts it. */
 static int make_locked(struct tfs_volume *volume, struct tfs_inode *parent, const char *name,
-                       const struct tfs_make *what, struct newborn *newborn)
+                       const struct tfs_make *what, struct newborn *newborn, struct tfs_inode **ret)
     TFS_REQUIRES(&volume->metadata)
 {
     struct meta_inode above = inode_record(parent);
@@ -189,6 +190,10 @@ static int make_locked(struct tfs_volume *volume, struct tfs_inode *parent, cons
     if (S_ISDIR(what->mode) && name && above.nlink >= TFS_LINKS_MAX)
         return -EMLINK;
     err = newborn_init(volume, newborn, parent, what);
+    if (!name)
+        newborn->record.nlink = 0;
+    if (!err)
+        err = inode_add(volume, newborn->number, &newborn->record, newborn->target, ret);
     return err ? err : commit_newborn_locked(volume, parent, name, newborn);
 }
 
@@ -197,24 +202,22 @@ static int make(struct tfs_volume *volume, uint64_t parent_number, const char *n
 {
     struct newborn newborn = {0};
     struct tfs_inode *parent;
-    struct tfs_inode *inode;
+    struct tfs_inode *inode = NULL;
     int err = namespace_get_directory(volume, parent_number, &parent);
 
     if (err)
         return err;
     tfs_mutex_lock(&volume->metadata);
-    err = make_locked(volume, parent, name, what, &newborn);
+    err = make_locked(volume, parent, name, what, &newborn, &inode);
     tfs_mutex_unlock(&volume->metadata);
     inode_put(volume, parent);
-    if (!err)
-        err = inode_add(volume, newborn.number, &newborn.record, newborn.target, &inode);
     newborn_release(&newborn);
-    if (err)
-        return err;
-    inode_lookup_added(volume, inode);
-    inode_attr(inode, ret);
+    if (!err) {
+        inode_lookup_added(volume, inode);
+        inode_attr(inode, ret);
+    }
     inode_put(volume, inode);
-    return 0;
+    return err;
 }
 
 int tfs_make(struct tfs_volume *volume, uint64_t parent, const char *name,
