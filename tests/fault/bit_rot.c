@@ -10,6 +10,11 @@
  * write that the power cut, which point-in-time recovery stops at: there, and only there, the
  * newest changes may be gone; what is left is right.
  *
+ * Debian builds RocksDB with asserts, and RocksDB parses one block of a table, that which names the
+ * other blocks, without its checksum. A flip in four bytes of it ends the process with a line about
+ * an assertion while the table is opened, which is noticed too; it is counted apart and must be
+ * rare.
+ *
  * Each flip is read by a process of its own, so that a crash is a result and not the end.
  */
 #include "tests/fault/rot_store.h"
@@ -59,6 +64,7 @@ struct rot {
     struct store stores[2];
     uint64_t dice;
     uint64_t counts[kind_count][verdict_count];
+    uint64_t asserted; /* see above */
     uint64_t failures;
 };
 
@@ -172,20 +178,29 @@ static void run(const char *program, const char *first, const char *second)
         die(command);
 }
 
-/* Kinds are equally likely, whatever their files weigh. */
-static struct flip choose_flip(struct rot *rot, const struct store *store)
+static bool has_kind(const struct store *store, enum kind kind)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < store->file_count; i++)
+        found = found || store->files[i].kind == kind;
+    return found;
+}
+
+/* In a file of this kind, if there is one. */
+static struct flip choose_flip(struct rot *rot, const struct store *store, enum kind kind)
 {
     static const uint8_t extremes[] = {0x00, 0xff};
     struct flip flip = {.read_only = roll(rot, 2)};
-    enum kind kind = (enum kind)roll(rot, kind_count);
     char path[2 * path_bytes];
     uint64_t how = roll(rot, 4);
     int fd;
 
-    do {
+    if (!has_kind(store, kind)) /* after an unmount the index has no log */
+        kind = kind_segment;
+    do
         flip.file = &store->files[roll(rot, store->file_count)];
-        kind = flip.file->kind == kind ? kind : (enum kind)roll(rot, kind_count);
-    } while (flip.file->kind != kind);
+    while (flip.file->kind != kind);
     flip.offset = roll(rot, flip.file->size);
     (void)snprintf(path, sizeof(path), "%s/%s", store->path, flip.file->path);
     fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -264,10 +279,30 @@ static void tell_failure(struct rot *rot, const struct store *store, const struc
     rot->failures++;
 }
 
+static bool log_has(const struct rot *rot, const char *text)
+{
+    char path[path_bytes], line[1024];
+    bool found = false;
+    FILE *log;
+
+    (void)snprintf(path, sizeof(path), "%s/log", rot->directory);
+    log = fopen(path, "r");
+    while (log && !found && fgets(line, sizeof(line), log))
+        found = strstr(line, text) != NULL;
+    if (log)
+        (void)fclose(log); /* read-only */
+    return found;
+}
+
 static void judge(struct rot *rot, const struct store *store, const struct flip *flip, int status)
 {
     enum rot_verdict verdict = (enum rot_verdict)(WIFEXITED(status) ? WEXITSTATUS(status) : 0);
 
+    if (flip->file->kind == kind_table && WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT &&
+        log_has(rot, "rocksdb::DataBlockHashIndex")) {
+        rot->asserted++;
+        return;
+    }
     if (!WIFEXITED(status)) {
         tell_failure(rot, store, flip,
                      WTERMSIG(status) == SIGALRM ? "it hangs" : strsignal(WTERMSIG(status)));
@@ -287,7 +322,8 @@ static void judge(struct rot *rot, const struct store *store, const struct flip 
 static void flip_one(struct rot *rot, uint64_t number)
 {
     const struct store *store = &rot->stores[number % 2];
-    struct flip flip = choose_flip(rot, store);
+    /* Kinds take turns, whatever their files weigh. */
+    struct flip flip = choose_flip(rot, store, (enum kind)(number / 2 % kind_count));
     char copy[path_bytes];
 
     if (flip.read_only) { /* leaves the store as it is */
@@ -314,8 +350,8 @@ static void report(const struct rot *rot, uint64_t flips)
                      (unsigned long long)rot->counts[kind][rot_unreadable],
                      (unsigned long long)rot->counts[kind][rot_lost],
                      (unsigned long long)rot->counts[kind][rot_wrong]);
-    (void)printf("%llu flips, %llu failures\n", (unsigned long long)flips,
-                 (unsigned long long)rot->failures);
+    (void)printf("%llu flips, %llu asserted by RocksDB, %llu failures\n", (unsigned long long)flips,
+                 (unsigned long long)rot->asserted, (unsigned long long)rot->failures);
 }
 
 /* Both stores must be right before anything is flipped, or the test proves nothing. */
@@ -333,9 +369,9 @@ static void check_unharmed(const struct rot *rot)
 }
 
 /* Of each kind of file some flip was noticed: else nothing was looked at. */
-static bool noticed_enough(const struct rot *rot)
+static bool noticed_enough(const struct rot *rot, uint64_t flips)
 {
-    bool enough = true;
+    bool enough = rot->asserted <= 1 + flips / 500;
 
     for (int kind = 0; kind < kind_other; kind++) {
         const uint64_t *counts = rot->counts[kind];
@@ -371,7 +407,7 @@ int main(int argc, char **argv)
         flip_one(&rot, i);
     report(&rot, flips);
     run("rm -rf", rot.directory, "");
-    if (!noticed_enough(&rot))
+    if (!noticed_enough(&rot, flips))
         (void)puts("too little was noticed: nothing is proven");
-    return rot.failures == 0 && noticed_enough(&rot) ? EXIT_SUCCESS : EXIT_FAILURE;
+    return rot.failures == 0 && noticed_enough(&rot, flips) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
