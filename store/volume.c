@@ -37,7 +37,9 @@ enum {
 };
 #define SEGMENT_SIZE_MAX (1ull * TFS_GIB)
 #define RESERVE_SIZE_MAX (128ull * TFS_MIB)
-#define RESERVE_SIZE_MIN (4ull * TFS_MIB)
+/* When a memtable is full the index takes a new log, a table, and keeps the old log, of 2 to 4 MiB
+ * each; it must never be the one who meets the full disk. */
+#define RESERVE_SIZE_MIN (12ull * TFS_MIB)
 enum { RESERVE_PART = 64 }; /* of the disk, between the two */
 
 void tfs_volume_options_init(struct tfs_volume_options *options)

@@ -7,4 +7,4 @@
 import fault_driver
 import full_disks
 
-full_disks.fill_all(range(10000, 50000, 404), fault_driver.seeded()[1])
+full_disks.fill_all(range(20000, 60000, 404), fault_driver.seeded()[1])

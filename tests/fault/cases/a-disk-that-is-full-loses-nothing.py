@@ -5,4 +5,4 @@
 import fault_driver
 import full_disks
 
-full_disks.fill_all((12000, 20011, 32022), fault_driver.seeded()[1])
+full_disks.fill_all((24011, 29392, 49188), fault_driver.seeded()[1])
