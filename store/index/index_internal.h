@@ -69,6 +69,18 @@ void index_settings_release(struct index_settings *settings);
 /* The share of the budget that the block cache gets. */
 size_t index_cache_size(uint64_t memory_size_max);
 
+/* index_seal.c */
+
+/* Whether the manifest is what it was when the index was closed; one line in the log when not.
+ * Errors: -EUCLEAN. */
+int index_seal_check(const struct tfs_index *index);
+
+/* Take the seal away, durably, before the index is opened for writing. */
+int index_seal_break(const struct tfs_index *index);
+
+/* Seal an index whose database is closed, with nothing left in its log. */
+void index_seal_put(const struct tfs_index *index);
+
 /* index_status.c */
 
 /*

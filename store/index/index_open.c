@@ -207,6 +207,11 @@ int index_open(const struct index_options *options, struct tfs_index **ret)
     err = space_check(index);
     if (err < 0)
         return err;
+    err = index_seal_check(index);
+    if (err == 0 && !index->read_only)
+        err = index_seal_break(index);
+    if (err < 0)
+        return err;
     err = database_open(index);
     if (err < 0)
         return err;
@@ -220,7 +225,7 @@ int index_open(const struct index_options *options, struct tfs_index **ret)
  * without a word, while a table file's checksums speak up. The next open would write the same
  * files.
  */
-static void log_empty(struct tfs_index *index)
+static int log_empty(struct tfs_index *index)
 {
     rocksdb_flushoptions_t *options = rocksdb_flushoptions_create(); /* which wait */
     int err = 0;
@@ -235,6 +240,7 @@ static void log_empty(struct tfs_index *index)
     if (err < 0) /* the log is durable and has it all */
         tfs_warn("index '%s': its log is left to the next open: %s", index->path,
                  tfs_error_text(err));
+    return err;
 }
 
 int index_close(struct tfs_index *index)
@@ -244,8 +250,10 @@ int index_close(struct tfs_index *index)
     if (!index)
         return 0;
     err = index_sync(index);
-    if (err == 0 && index->db && !index->read_only)
-        log_empty(index);
+    if (err == 0 && index->db && !index->read_only && log_empty(index) == 0) {
+        database_close(index);
+        index_seal_put(index);
+    }
     index_free(index);
     return err;
 }

@@ -262,6 +262,19 @@ static void a_damaged_manifest_is_reported_as_corrupt(void **state)
     assert_refused(fixture, true, -EUCLEAN, 1);
 }
 
+static void a_manifest_that_lost_its_end_after_closing_is_noticed(void **state)
+{
+    struct fixture *fixture = *state;
+    char command[600];
+
+    commit_some(fixture);
+    fixture_close(fixture);
+    (void)snprintf(command, sizeof(command), "truncate -s -1 '%s'/MANIFEST-*", fixture->path);
+    assert_int_equal(system(command), 0);
+    assert_refused(fixture, true, -EUCLEAN, 1);
+    assert_refused(fixture, false, -EUCLEAN, 1);
+}
+
 static void a_damaged_table_file_is_reported_by_the_read_that_meets_it(void **state)
 {
     struct fixture *fixture = *state;
@@ -383,6 +396,7 @@ int main(int argc, char **argv)
         TEST(pages_of_the_log_lost_in_the_middle_end_the_replay_there),
         TEST(a_closed_index_has_nothing_in_its_log_that_could_be_lost),
         TEST(a_damaged_manifest_is_reported_as_corrupt),
+        TEST(a_manifest_that_lost_its_end_after_closing_is_noticed),
         TEST(a_damaged_table_file_is_reported_by_the_read_that_meets_it),
         TEST(a_recovery_that_fails_leaves_a_closed_index_and_can_be_tried_again),
         TEST(a_recovery_without_need_changes_nothing),

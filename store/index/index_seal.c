@@ -1,0 +1,143 @@
+/*
+ * The seal of an index that was closed in order: the checksum of its manifest, which lists all its
+ * other files.
+ *
+ * RocksDB takes a record at the manifest's end that is cut short for what a crash left, and must.
+ * So one bad bit in a length there, years after, would open an older state of the index without a
+ * word, and the newer files would be removed as unknown. While there is a seal there was no crash,
+ * and the manifest has to be what it was.
+ *
+ * File SEAL, one line: the manifest's name, its size, and the CRC32C of its bytes in hexadecimal.
+ * It comes with a rename when the index is closed, and goes before it is written to again.
+ */
+#include "store/base/crc32c.h"
+#include "store/base/error.h"
+#include "store/base/log.h"
+#include "store/index/index_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SEAL_SIZE_MAX = 192, PIECE_SIZE = 16 * 1024 };
+
+static const char name_seal[] = "SEAL";
+static const char name_new[] = "SEAL.new";
+
+/* Reads a file of one short line. Returns: its size, or a negative errno. */
+static ssize_t line_read(const struct tfs_index *index, const char *name, char line[SEAL_SIZE_MAX])
+{
+    int fd = openat(index->directory_fd, name, O_RDONLY | O_CLOEXEC);
+    ssize_t size;
+
+    if (fd < 0)
+        return -errno;
+    size = read(fd, line, SEAL_SIZE_MAX - 1);
+    size = size < 0 ? -errno : size;
+    line[size < 0 ? 0 : size] = '\0';
+    (void)close(fd); /* read-only, nothing to lose */
+    return size;
+}
+
+static int file_sum(int fd, uint64_t *ret_size, uint32_t *ret_sum)
+{
+    uint8_t piece[PIECE_SIZE];
+    uint64_t size = 0;
+    uint32_t sum = 0;
+    ssize_t count;
+
+    while ((count = pread(fd, piece, sizeof(piece), (off_t)size)) > 0) {
+        sum = tfs_crc32c(sum, piece, (size_t)count);
+        size += (uint64_t)count;
+    }
+    if (count < 0)
+        return -errno;
+    *ret_size = size;
+    *ret_sum = sum;
+    return 0;
+}
+
+/* The line as it should be for the files that are there. */
+static int seal_make(const struct tfs_index *index, char seal[SEAL_SIZE_MAX])
+{
+    char current[SEAL_SIZE_MAX];
+    uint64_t manifest_size;
+    uint32_t sum;
+    ssize_t size = line_read(index, "CURRENT", current);
+    int fd;
+    int err;
+
+    if (size < 0)
+        return (int)size;
+    current[strcspn(current, "\n")] = '\0';
+    if (strncmp(current, "MANIFEST-", 9) != 0 || strchr(current, '/') || strlen(current) > 64)
+        return -EUCLEAN;
+    fd = openat(index->directory_fd, current, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    err = file_sum(fd, &manifest_size, &sum);
+    (void)close(fd); /* read-only, nothing to lose */
+    if (!err)
+        (void)snprintf(seal, SEAL_SIZE_MAX, "%.64s %" PRIu64 " %08" PRIx32 "\n", current,
+                       manifest_size, sum); /* fits */
+    return err;
+}
+
+int index_seal_check(const struct tfs_index *index)
+{
+    char seal[SEAL_SIZE_MAX];
+    char wanted[SEAL_SIZE_MAX] = "";
+    ssize_t size = line_read(index, name_seal, seal);
+
+    if (size == -ENOENT)
+        return 0;
+    if (size >= 0 && seal_make(index, wanted) == 0 && strcmp(seal, wanted) == 0)
+        return 0;
+    tfs_error("index '%s': its manifest is not as it was left, as SEAL has it; one of CURRENT, the "
+              "manifest and SEAL is damaged",
+              index->path);
+    return -EUCLEAN;
+}
+
+int index_seal_break(const struct tfs_index *index)
+{
+    if (unlinkat(index->directory_fd, name_seal, 0) < 0)
+        return errno == ENOENT ? 0 : tfs_fail(-errno, "index '%s': remove the seal", index->path);
+    if (fsync(index->directory_fd) < 0)
+        return tfs_fail(-errno, "index '%s': sync after removing the seal", index->path);
+    return 0;
+}
+
+static int line_write(const struct tfs_index *index, const char *line)
+{
+    int fd = openat(index->directory_fd, name_new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    ssize_t size = (ssize_t)strlen(line);
+    int err = 0;
+
+    if (fd < 0)
+        return -errno;
+    if (write(fd, line, (size_t)size) != size || fsync(fd) < 0)
+        err = -EIO;
+    if (close(fd) < 0 && !err)
+        err = -errno;
+    return err;
+}
+
+void index_seal_put(const struct tfs_index *index)
+{
+    char seal[SEAL_SIZE_MAX];
+    int err = seal_make(index, seal);
+
+    if (!err)
+        err = line_write(index, seal);
+    if (!err && renameat(index->directory_fd, name_new, index->directory_fd, name_seal) < 0)
+        err = -errno;
+    if (!err && fsync(index->directory_fd) < 0)
+        err = -errno;
+    if (err) /* all is durable; only damage would be noticed later */
+        tfs_warn("index '%s': cannot be sealed: %s", index->path, tfs_error_text(err));
+}
