@@ -42,7 +42,7 @@ struct file {
     char path[path_bytes]; /* relative to the store */
     enum kind kind;
     uint64_t size;
-    bool newest_log;
+    bool may_end_early; /* as a power cut may leave it */
 };
 
 struct store {
@@ -135,19 +135,23 @@ static int by_path(const void *a, const void *b)
     return strcmp(first->path, second->path);
 }
 
-/* The log that a crash leaves; after an unmount there is none whose end may be missing. */
-static void mark_newest_log(struct store *store)
+/*
+ * After a crash the newest log and the manifest may be cut short, and replay has to take them as
+ * they are. After an unmount there is nothing in the log, and a seal on the manifest.
+ */
+static void mark_early_ends(struct store *store)
 {
     struct file *newest = NULL;
 
     for (size_t i = 0; i < store->file_count; i++) {
         struct file *file = &store->files[i];
 
+        file->may_end_early = store->end == rot_crashed && file->kind == kind_manifest;
         if (file->kind == kind_log && (!newest || strcmp(file->path, newest->path) > 0))
             newest = file;
     }
     if (newest && store->end == rot_crashed)
-        newest->newest_log = true;
+        newest->may_end_early = true;
 }
 
 static void make_store(struct rot *rot, struct store *store, enum rot_end end)
@@ -165,7 +169,7 @@ static void make_store(struct rot *rot, struct store *store, enum rot_end end)
         die("making the store");
     list_files(store, "");
     qsort(store->files, store->file_count, sizeof(store->files[0]), by_path);
-    mark_newest_log(store);
+    mark_early_ends(store);
 }
 
 /* Runs a program on one path or two; `second` may be "". */
@@ -313,7 +317,7 @@ static void judge(struct rot *rot, const struct store *store, const struct flip 
         return;
     }
     rot->counts[flip->file->kind][verdict]++;
-    if (verdict == rot_wrong || (verdict == rot_lost && !flip->file->newest_log))
+    if (verdict == rot_wrong || (verdict == rot_lost && !flip->file->may_end_early))
         tell_failure(rot, store, flip, "not noticed");
     if (verdict == rot_unreadable && is_empty(rot, "log"))
         tell_failure(rot, store, flip, "an error without a line in the log");

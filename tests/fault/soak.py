@@ -22,13 +22,21 @@ MIB = 1 << 20
 SEGMENTS_EMPTY = 66 * MIB  # the space that is allocated ahead, at most 64 MiB
 # An allocator keeps some, and RocksDB's tables and logs come and go.
 MEMORY_SPREAD, CLOSED_STORE = 48 * MIB, 24 * MIB
+INDEX_FILES_MAX = 100
 
 
 def used(pid):
-    """(bytes of memory, open files) of the daemon."""
+    """(bytes of memory, open files, of them tables and logs of the index) of the daemon."""
     with open(f"/proc/{pid}/status", encoding="ascii") as lines:
         resident = next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
-    return resident * 1024, len(os.listdir(f"/proc/{pid}/fd"))
+    targets = []
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            targets.append(os.readlink(f"/proc/{pid}/fd/{number}"))
+        except FileNotFoundError:
+            pass  # closed since
+    index = sum("/index/" in target for target in targets)
+    return resident * 1024, len(targets), index
 
 
 def disk_bytes(path):
@@ -80,8 +88,10 @@ def one_round(number, seconds):
 
 
 def compare(first, last):
-    memory, files = (after - before for before, after in zip(first, last))
+    memory = last[0] - first[0]
+    files = (last[1] - last[2]) - (first[1] - first[2])
     assert files <= 0, f"{files} open files more than at the beginning"
+    assert last[2] < INDEX_FILES_MAX, f"{last[2]} open files of the index"
     assert memory < MEMORY_SPREAD, f"{memory >> 20} MiB of memory more than at the beginning"
 
 
@@ -97,7 +107,8 @@ def soak(seconds):
             found += one_round(number, ROUND_SECONDS)
             number += 1
             last = used(daemon.process.pid)
-            print(f"round {number}: {last[0] >> 20} MiB of memory, {last[1]} files, "
+            print(f"round {number}: {last[0] >> 20} MiB of memory, {last[1]} files "
+                  f"({last[2]} of the index), "
                   f"{disk_bytes(STORE) >> 10} KiB of disk", flush=True)
             if number == WARM_UP_ROUNDS:
                 first = last
