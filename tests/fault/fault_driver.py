@@ -94,8 +94,13 @@ def wait_until(done, what, seconds=30):
         time.sleep(0.05)
 
 
+def flip(count):
+    """Bit rot is read by the engine alone: see bit_rot.c."""
+    subprocess.run([os.path.join(HERE, "bit_rot"), WORK, str(count)], check=True)
+
+
 def keep_for_looking(seed):
-    """A failed case's store, copied out of the folder that is removed."""
+    """Copies a failed case's folder into $TFS_FAULT_KEEP, before it is removed."""
     kept = os.environ.get("TFS_FAULT_KEEP")
     if kept:
         subprocess.run(["cp", "-a", WORK, f"{kept}/{seed}"], check=False)

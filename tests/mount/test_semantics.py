@@ -8,7 +8,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SEMANTICS = ROOT / "docs" / "SEMANTICS.md"
-GROUPS = ("mount", "model", "crash", "clients", "conform")
+GROUPS = ("mount", "model", "crash", "clients", "conform", "fault")
 
 
 def cases():

@@ -4,4 +4,4 @@
 import fault_driver
 import mount_faults
 
-mount_faults.run_all((1, 4), fault_driver.seeded()[1])
+mount_faults.run_all((2,), fault_driver.seeded()[1])
