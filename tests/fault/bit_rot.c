@@ -233,7 +233,7 @@ static int read_elsewhere(const struct rot *rot, const char *store, bool read_on
 {
     char out[path_bytes], log[path_bytes];
     pid_t child;
-    int status;
+    int status = 0;
 
     (void)snprintf(out, sizeof(out), "%s/said", rot->directory);
     (void)snprintf(log, sizeof(log), "%s/log", rot->directory);
