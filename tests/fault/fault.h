@@ -17,7 +17,6 @@ enum fault_kind {
     fault_name,   /* rename, link, unlink, mkdir, rmdir */
     fault_memory, /* an allocation by the program itself, not by its libraries */
     fault_thread, /* likewise a new thread */
-    fault_memory_anywhere,
     fault_change, /* write, size, name, and opens that make or empty a file */
 };
 

@@ -24,8 +24,7 @@ OPTIONS = "allow_other,default_permissions,commit_interval=1"
 WORDS = ("armed", "kind", "part", "error", "first", "every", "seen", "failed", "operations",
          "cut_at")
 KINDS = {name: number for number, name in enumerate(
-    ("open", "read", "write", "sync", "size", "name", "memory", "thread", "memory-anywhere",
-     "change"), 1)}
+    ("open", "read", "write", "sync", "size", "name", "memory", "thread", "change"), 1)}
 PARTS = {name: number for number, name in enumerate(("anywhere", "segments", "index", "rest"))}
 HALF = 0
 

@@ -4,8 +4,8 @@ import contextlib
 import errno
 import os
 
-from fault_driver import WORK, run, session, wait_until
-from fault_runs import LARGE, MNT, SMALL, Files, change_names, check, end, save_by_rename, save_new
+from fault_driver import MNT, WORK, run, session, wait_until
+from fault_runs import LARGE, SMALL, Files, change_names, check, end, save_by_rename, save_new
 from mount_session import SessionError
 
 DISK = WORK + "/disk"

@@ -191,7 +191,7 @@ static void follow_name(struct reader *reader, const struct fault_record *record
         break;
     }
     if (change.file == history_missing)
-        return; /* RocksDB's own log, which it writes with stdio: nobody needs it */
+        return; /* made by a call that the layer does not see: nothing of it would survive */
     note_name(reader->history, change);
     if (change.from)
         history_remove(reader->live, &reader->live_count, change.from);

@@ -88,7 +88,5 @@ bool plan_fails_for(enum fault_kind kind, const void *caller)
 
     if (!page || !page->armed)
         return false;
-    if (page->kind == fault_memory_anywhere)
-        return kind == fault_memory && plan_fails(fault_memory_anywhere, fault_anywhere);
     return at >= program_begin && at < program_end && plan_fails(kind, fault_anywhere);
 }
