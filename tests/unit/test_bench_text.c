@@ -2,8 +2,8 @@
  * Goal: what people type and read: quantities, tables.
  * Method: fixed inputs against fixed texts.
  */
-#include "tools/bench/table.h"
-#include "tools/bench/units.h"
+#include "tools/common/table.h"
+#include "tools/common/units.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -4,7 +4,7 @@
  * argv.
  */
 #include "tools/bench/common.h"
-#include "tools/bench/console.h"
+#include "tools/common/console.h"
 #include "tools/bench/workers.h"
 
 #include <errno.h>

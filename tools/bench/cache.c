@@ -9,18 +9,18 @@
 
 #include "store/base/clock.h"
 #include "tools/bench/cache_file.h"
-#include "tools/bench/console.h"
 #include "tools/bench/directory.h"
-#include "tools/bench/interrupt.h"
 #include "tools/bench/mount.h"
 #include "tools/bench/mount_stats.h"
 #include "tools/bench/request_lru.h"
 #include "tools/bench/request_order.h"
 #include "tools/bench/results.h"
-#include "tools/bench/table.h"
 #include "tools/bench/target.h"
-#include "tools/bench/units.h"
 #include "tools/bench/workers.h"
+#include "tools/common/console.h"
+#include "tools/common/interrupt.h"
+#include "tools/common/table.h"
+#include "tools/common/units.h"
 
 #include <errno.h>
 #include <math.h>

@@ -6,9 +6,9 @@
 
 #include "store/base/bytes.h"
 #include "store/base/clock.h"
-#include "tools/bench/console.h"
 #include "tools/bench/fill.h"
-#include "tools/bench/interrupt.h"
+#include "tools/common/console.h"
+#include "tools/common/interrupt.h"
 
 #include <errno.h>
 #include <fcntl.h>

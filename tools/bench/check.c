@@ -3,10 +3,10 @@
  */
 #include "tools/bench/check.h"
 
-#include "tools/bench/console.h"
 #include "tools/bench/json_place.h"
 #include "tools/bench/results.h"
-#include "tools/bench/table.h"
+#include "tools/common/console.h"
+#include "tools/common/table.h"
 
 #include <errno.h>
 #include <math.h>

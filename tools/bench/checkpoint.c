@@ -4,8 +4,8 @@
  */
 #include "tools/bench/checkpoint.h"
 
-#include "tools/bench/console.h"
 #include "tools/bench/workers.h"
+#include "tools/common/console.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 #include "tools/bench/common.h"
 
 #include "tools/bench/check.h"
-#include "tools/bench/console.h"
-#include "tools/bench/interrupt.h"
+#include "tools/common/console.h"
+#include "tools/common/interrupt.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 #define FIELD(name) offsetof(struct common_settings, name)
 
-const struct options_row common_rows[] = {
+static const struct options_row common_rows[] = {
     {"dir", 'd', OPTIONS_STRING, FIELD(dir), "DIR", NULL, 0, 0, "measure in this directory"},
     {"baseline", 'b', OPTIONS_STRING, FIELD(baseline), "DIR", NULL, 0, 0,
      "measure here too, in turns, and compare"},
@@ -31,7 +31,11 @@ const struct options_row common_rows[] = {
     {"quiet", 'q', OPTIONS_FLAG, FIELD(quiet), NULL, NULL, 0, 0, "no progress, no notes"},
     {"help", 'h', OPTIONS_FLAG, FIELD(help), NULL, NULL, 0, 0, "this text"},
 };
-const size_t common_row_count = TFS_ARRAY_COUNT(common_rows);
+const struct options_tool options_tool = {
+    .name = "tensorfs-bench",
+    .rows = common_rows,
+    .row_count = TFS_ARRAY_COUNT(common_rows),
+};
 
 void common_init(struct common_settings *settings)
 {

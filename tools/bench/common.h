@@ -5,11 +5,12 @@
 #ifndef TENSORFS_BENCH_COMMON_H
 #define TENSORFS_BENCH_COMMON_H
 
-#include "tools/bench/options.h"
+#include "tools/common/options.h"
 
 enum { BENCH_OK = 0, BENCH_FAILED = 1, BENCH_USAGE = 2 };
 
-/* First member of every command's settings, so that the offsets of common_rows fit all of them. */
+/* First member of every command's settings, so that the offsets of the common rows fit all of them.
+ */
 struct common_settings {
     const char *dir;           /* --dir: measure here */
     const char *baseline;      /* --baseline: and here, for comparison; or NULL */
@@ -22,9 +23,6 @@ struct common_settings {
     bool quiet;
     bool help; /* never set: options_parse acts on it */
 };
-
-extern const struct options_row common_rows[]; /* --quiet and --help are the last two */
-extern const size_t common_row_count;
 
 struct cJSON;
 

@@ -4,8 +4,8 @@
  */
 #include "tools/bench/directory.h"
 
-#include "tools/bench/console.h"
-#include "tools/bench/units.h"
+#include "tools/common/console.h"
+#include "tools/common/units.h"
 
 #include <errno.h>
 #include <fcntl.h>

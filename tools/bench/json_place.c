@@ -4,7 +4,7 @@
  */
 #include "tools/bench/json_place.h"
 
-#include "tools/bench/console.h"
+#include "tools/common/console.h"
 
 #include <cjson/cJSON.h>
 #include <ctype.h>

@@ -3,8 +3,8 @@
  */
 #include "tools/bench/commands.h"
 #include "tools/bench/common.h"
-#include "tools/bench/console.h"
-#include "tools/bench/interrupt.h"
+#include "tools/common/console.h"
+#include "tools/common/interrupt.h"
 #include "tools/validate/validate.h"
 
 #include <stdio.h>

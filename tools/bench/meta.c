@@ -8,13 +8,13 @@
 #include "tools/bench/commands.h"
 
 #include "store/base/clock.h"
-#include "tools/bench/console.h"
 #include "tools/bench/directory.h"
-#include "tools/bench/interrupt.h"
 #include "tools/bench/meta_ops.h"
 #include "tools/bench/results.h"
-#include "tools/bench/table.h"
 #include "tools/bench/target.h"
+#include "tools/common/console.h"
+#include "tools/common/interrupt.h"
+#include "tools/common/table.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -4,13 +4,13 @@
  */
 #include "tools/bench/model.h"
 
-#include "tools/bench/console.h"
 #include "tools/bench/entropy.h"
 #include "tools/bench/fill.h"
 #include "tools/bench/model_layout.h"
 #include "tools/bench/procfs.h"
-#include "tools/bench/units.h"
 #include "tools/bench/workers.h"
+#include "tools/common/console.h"
+#include "tools/common/units.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -4,9 +4,9 @@
  */
 #include "tools/bench/model_layout.h"
 
-#include "tools/bench/console.h"
 #include "tools/bench/random.h"
-#include "tools/bench/units.h"
+#include "tools/common/console.h"
+#include "tools/common/units.h"
 
 #include <dirent.h>
 #include <errno.h>

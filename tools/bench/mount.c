@@ -6,10 +6,10 @@
 #include "tools/bench/mount.h"
 
 #include "store/base/clock.h"
-#include "tools/bench/console.h"
-#include "tools/bench/interrupt.h"
 #include "tools/bench/process.h"
 #include "tools/bench/procfs.h"
+#include "tools/common/console.h"
+#include "tools/common/interrupt.h"
 
 #include <errno.h>
 #include <fcntl.h>

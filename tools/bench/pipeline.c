@@ -7,14 +7,14 @@
  */
 #include "tools/bench/commands.h"
 
-#include "tools/bench/console.h"
 #include "tools/bench/phases.h"
 #include "tools/bench/pipeline_item.h"
 #include "tools/bench/results.h"
-#include "tools/bench/table.h"
 #include "tools/bench/target.h"
-#include "tools/bench/units.h"
 #include "tools/bench/workers.h"
+#include "tools/common/console.h"
+#include "tools/common/table.h"
+#include "tools/common/units.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -4,8 +4,8 @@
 #include "tools/bench/pipeline_item.h"
 
 #include "store/base/bytes.h"
-#include "tools/bench/console.h"
 #include "tools/bench/formats/format.h"
+#include "tools/common/console.h"
 
 #include <errno.h>
 #include <math.h>

@@ -5,10 +5,10 @@
 #include "tools/bench/plot.h"
 
 #include "tools/bench/commands.h"
-#include "tools/bench/console.h"
 #include "tools/bench/plot_scripts.h"
 #include "tools/bench/process.h"
 #include "tools/bench/results.h"
+#include "tools/common/console.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -199,7 +199,7 @@ static const struct options_command command = {
     .rows = rows,
     .row_count = TFS_ARRAY_COUNT(rows),
     .takes_operands = true,
-    .draws_only = true,
+    .takes_few = true,
 };
 
 /* Where the pictures of `file` go. */

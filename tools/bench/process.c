@@ -5,8 +5,8 @@
 #include "tools/bench/process.h"
 
 #include "store/base/clock.h"
-#include "tools/bench/console.h"
-#include "tools/bench/interrupt.h"
+#include "tools/common/console.h"
+#include "tools/common/interrupt.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,9 +3,9 @@
  */
 #include "tools/bench/results.h"
 
-#include "tools/bench/console.h"
 #include "tools/bench/environment.h"
 #include "tools/bench/json_place.h"
+#include "tools/common/console.h"
 
 #include <errno.h>
 #include <stdio.h>

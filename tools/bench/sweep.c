@@ -4,12 +4,12 @@
  */
 #include "tools/bench/commands.h"
 
-#include "tools/bench/console.h"
 #include "tools/bench/mount.h"
 #include "tools/bench/plot.h"
 #include "tools/bench/sweep_run.h"
-#include "tools/bench/table.h"
-#include "tools/bench/units.h"
+#include "tools/common/console.h"
+#include "tools/common/table.h"
+#include "tools/common/units.h"
 
 #include <errno.h>
 #include <limits.h>

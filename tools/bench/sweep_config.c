@@ -4,13 +4,13 @@
  */
 #include "tools/bench/sweep_config.h"
 
-#include "tools/bench/console.h"
 #include "tools/bench/formats/format.h"
 #include "tools/bench/json_place.h"
 #include "tools/bench/results.h"
 #include "tools/bench/sweep_values.h"
-#include "tools/bench/units.h"
 #include "tools/bench/workers.h"
+#include "tools/common/console.h"
+#include "tools/common/units.h"
 
 #include <errno.h>
 #include <math.h>

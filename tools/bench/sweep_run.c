@@ -4,10 +4,10 @@
  */
 #include "tools/bench/sweep_run.h"
 
-#include "tools/bench/console.h"
 #include "tools/bench/directory.h"
 #include "tools/bench/mount.h"
 #include "tools/bench/target.h"
+#include "tools/common/console.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 #include "tools/bench/sweep_values.h"
 
-#include "tools/bench/units.h"
+#include "tools/common/units.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>

@@ -4,10 +4,10 @@
  */
 #include "tools/bench/target.h"
 
-#include "tools/bench/console.h"
 #include "tools/bench/directory.h"
 #include "tools/bench/environment.h"
 #include "tools/bench/mount.h"
+#include "tools/common/console.h"
 
 #include <errno.h>
 #include <fcntl.h>

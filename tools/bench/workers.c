@@ -6,8 +6,8 @@
 
 #include "store/base/clock.h"
 #include "store/base/lock.h"
-#include "tools/bench/console.h"
-#include "tools/bench/interrupt.h"
+#include "tools/common/console.h"
+#include "tools/common/interrupt.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -10,7 +10,7 @@
 #include "tools/bench/formats/sink.h"
 
 #include "store/base/bytes.h"
-#include "tools/bench/console.h"
+#include "tools/common/console.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -11,7 +11,7 @@
 #include "tools/bench/formats/sink.h"
 
 #include "store/base/bytes.h"
-#include "tools/bench/console.h"
+#include "tools/common/console.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>

@@ -4,8 +4,8 @@
  */
 #include "tools/bench/formats/sink.h"
 
-#include "tools/bench/console.h"
-#include "tools/bench/interrupt.h"
+#include "tools/common/console.h"
+#include "tools/common/interrupt.h"
 
 #include <assert.h>
 #include <errno.h>

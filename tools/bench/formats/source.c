@@ -3,7 +3,7 @@
  */
 #include "tools/bench/formats/source.h"
 
-#include "tools/bench/interrupt.h"
+#include "tools/common/interrupt.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,7 +6,7 @@
 #define TENSORFS_BENCH_FORMATS_SOURCE_H
 
 #include "store/base/defs.h"
-#include "tools/bench/console.h"
+#include "tools/common/console.h"
 
 enum source_method {
     SOURCE_READ, /* one pread(2) per tensor */

@@ -7,7 +7,7 @@
 #include "tools/bench/formats/zip.h"
 
 #include "store/base/bytes.h"
-#include "tools/bench/console.h"
+#include "tools/common/console.h"
 
 #include <ctype.h>
 #include <errno.h>

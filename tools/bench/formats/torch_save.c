@@ -14,7 +14,7 @@
 #include "tools/bench/formats/torch_pickle.h"
 #include "tools/bench/formats/zip.h"
 
-#include "tools/bench/console.h"
+#include "tools/common/console.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /*
  * Command lines from one table per subcommand: parsing, checking and --help all read the same rows.
  */
-#ifndef TENSORFS_BENCH_OPTIONS_H
-#define TENSORFS_BENCH_OPTIONS_H
+#ifndef TFS_TOOLS_OPTIONS_H
+#define TFS_TOOLS_OPTIONS_H
 
 #include "store/base/defs.h"
 
@@ -34,14 +34,26 @@ struct options_command {
     const struct options_row *rows; /* the command's own */
     size_t row_count;
     bool takes_operands;
-    bool draws_only; /* measures nothing: of the common options only --quiet and --help */
+    bool takes_few; /* of the common options only --quiet and --help */
 };
+
+/*
+ * The program whose command lines these are, and the options that all of its commands share. Each
+ * program defines one, options_tool.
+ */
+struct options_tool {
+    const char *name;
+    const struct options_row *rows; /* the last two are --quiet and --help, which all take */
+    size_t row_count;
+};
+
+extern const struct options_tool options_tool;
 
 enum options_outcome { OPTIONS_RUN, OPTIONS_DONE };
 
 /*
  * Fill `settings` (already holding the defaults) from argv, whose first word is the command's name.
- * Rows are the command's and those that all share (common.h).
+ * Rows are the command's and those that all share (options_tool).
  *
  * Ownership: strings in settings and *ret_operands point into argv.
  * Returns:   OPTIONS_RUN, or OPTIONS_DONE when --help was printed.

@@ -1,4 +1,4 @@
-#include "tools/bench/interrupt.h"
+#include "tools/common/interrupt.h"
 
 #include <signal.h>
 #include <stdatomic.h>

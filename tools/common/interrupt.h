@@ -2,8 +2,8 @@
  * Ctrl-C and its relatives. The handler only sets a flag; every loop of the tool asks for it and
  * returns -EINTR, so that mounts and files are cleaned up by the same code as at a normal end.
  */
-#ifndef TENSORFS_BENCH_INTERRUPT_H
-#define TENSORFS_BENCH_INTERRUPT_H
+#ifndef TFS_TOOLS_INTERRUPT_H
+#define TFS_TOOLS_INTERRUPT_H
 
 #include "store/base/defs.h"
 

@@ -1,4 +1,4 @@
-#include "tools/bench/table.h"
+#include "tools/common/table.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -2,12 +2,13 @@
  * The bar is drawn by a thread of its own, so that what is measured only pays an atomic addition.
  * It is erased before any other line is printed and comes back with the next tick.
  */
-#include "tools/bench/console.h"
+#include "tools/common/console.h"
 
 #include "store/base/clock.h"
 #include "store/base/error.h"
 #include "store/base/lock.h"
-#include "tools/bench/units.h"
+#include "tools/common/options.h"
+#include "tools/common/units.h"
 
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -154,15 +155,15 @@ void console_advance(uint64_t count)
     (void)atomic_fetch_add_explicit(&console.done, count, memory_order_relaxed);
 }
 
-static void console_line(const char *prefix, const char *suffix, const char *format,
-                         va_list arguments) TFS_PRINTF(3, 0);
+static void console_line(bool with_name, const char *suffix, const char *format, va_list arguments)
+    TFS_PRINTF(3, 0);
 
-static void console_line(const char *prefix, const char *suffix, const char *format,
-                         va_list arguments)
+static void console_line(bool with_name, const char *suffix, const char *format, va_list arguments)
 {
     tfs_mutex_lock(&console.lock);
     console_erase_locked();
-    (void)fputs(prefix, stderr);
+    if (with_name)
+        (void)fprintf(stderr, "%s: ", options_tool.name);
     (void)vfprintf(stderr, format, arguments);
     (void)fputs(suffix, stderr);
     (void)fputc('\n', stderr);
@@ -179,7 +180,7 @@ void console_complain(int error, const char *format, ...)
     if (error != 0)
         (void)snprintf(suffix, sizeof(suffix), ": %s", tfs_error_text(error));
     va_start(arguments, format);
-    console_line("tensorfs-bench: ", suffix, format, arguments);
+    console_line(true, suffix, format, arguments);
     va_end(arguments);
 }
 
@@ -190,6 +191,6 @@ void console_note(const char *format, ...)
     if (console.quiet)
         return;
     va_start(arguments, format);
-    console_line("", "", format, arguments);
+    console_line(false, "", format, arguments);
     va_end(arguments);
 }

@@ -2,8 +2,8 @@
  * Quantities as people write and read them. Sizes are binary (K = 1024); rates are decimal (1 GB/s
  * = 1e9 bytes a second), as disks and LIMITS of others are given.
  */
-#ifndef TENSORFS_BENCH_UNITS_H
-#define TENSORFS_BENCH_UNITS_H
+#ifndef TFS_TOOLS_UNITS_H
+#define TFS_TOOLS_UNITS_H
 
 #include "store/base/defs.h"
 

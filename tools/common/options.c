@@ -3,11 +3,10 @@
  * so is --help. A value is checked before its field is written, so that a refused command line
  * changes nothing.
  */
-#include "tools/bench/options.h"
+#include "tools/common/options.h"
 
-#include "tools/bench/common.h"
-#include "tools/bench/console.h"
-#include "tools/bench/units.h"
+#include "tools/common/console.h"
+#include "tools/common/units.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -20,7 +19,7 @@ enum { ROWS_MAX = 48, LONG_BASE = 1000, HELP_COLUMN = 30 };
 /* The first common row that the command takes. */
 static size_t common_first(const struct options_command *command)
 {
-    return command->draws_only ? common_row_count - 2 : 0;
+    return command->takes_few ? options_tool.row_count - 2 : 0;
 }
 
 /* The rows of a command: its own first, then the common ones. */
@@ -28,11 +27,11 @@ static size_t rows_collect(const struct options_command *command, const struct o
 {
     size_t count = 0;
 
-    assert(command->row_count + common_row_count <= ROWS_MAX);
+    assert(command->row_count + options_tool.row_count <= ROWS_MAX);
     for (size_t i = 0; i < command->row_count; i++)
         rows[count++] = &command->rows[i];
-    for (size_t i = common_first(command); i < common_row_count; i++)
-        rows[count++] = &common_rows[i];
+    for (size_t i = common_first(command); i < options_tool.row_count; i++)
+        rows[count++] = &options_tool.rows[i];
     return count;
 }
 
@@ -129,8 +128,8 @@ static const struct options_row *row_find(const struct options_row **rows, size_
 
 static int options_hint(const struct options_command *command, const char *what, const char *word)
 {
-    return console_reject("%s '%s'; 'tensorfs-bench %s --help' lists the options", what, word,
-                          command->name);
+    return console_reject("%s '%s'; '%s %s --help' lists the options", what, word,
+                          options_tool.name, command->name);
 }
 
 int options_parse(const struct options_command *command, int argc, char **argv, void *settings,
@@ -185,12 +184,14 @@ static void row_print(const struct options_row *row)
 
 void options_print_help(const struct options_command *command)
 {
-    (void)printf("Usage: tensorfs-bench %s %s\n\n%s.\n\nOptions:\n", command->name, command->usage,
+    (void)printf("Usage: %s %s %s\n\n%s.\n", options_tool.name, command->name, command->usage,
                  command->summary);
+    if (command->row_count > 0)
+        (void)printf("\nOptions:\n");
     for (size_t i = 0; i < command->row_count; i++)
         row_print(&command->rows[i]);
     (void)printf("\nCommon options:\n");
-    for (size_t i = common_first(command); i < common_row_count; i++)
-        row_print(&common_rows[i]);
+    for (size_t i = common_first(command); i < options_tool.row_count; i++)
+        row_print(&options_tool.rows[i]);
     (void)printf("\n%s", command->details);
 }

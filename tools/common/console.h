@@ -5,8 +5,8 @@
  *
  * There is one bar at a time.
  */
-#ifndef TENSORFS_BENCH_CONSOLE_H
-#define TENSORFS_BENCH_CONSOLE_H
+#ifndef TFS_TOOLS_CONSOLE_H
+#define TFS_TOOLS_CONSOLE_H
 
 #include "store/base/defs.h"
 
@@ -18,7 +18,7 @@ enum console_unit { CONSOLE_BYTES, CONSOLE_OPERATIONS };
 void console_init(bool quiet);
 
 /*
- * Say what went wrong ("tensorfs-bench: <message>: <text of error>") and give `error`. For the
+ * Say what went wrong ("<program>: <message>: <text of error>") and give `error`. For the
  * place where an error is born; -EINTR says nothing, because the command's end says it once. A
  * macro, so that static analysis sees the value.
  */

@@ -3,8 +3,8 @@
  * tabs; the width of a column is that of its widest cell. Where a table would be too wide, columns
  * of text are cut.
  */
-#ifndef TENSORFS_BENCH_TABLE_H
-#define TENSORFS_BENCH_TABLE_H
+#ifndef TFS_TOOLS_TABLE_H
+#define TFS_TOOLS_TABLE_H
 
 #include "store/base/defs.h"
 

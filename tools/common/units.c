@@ -1,4 +1,4 @@
-#include "tools/bench/units.h"
+#include "tools/common/units.h"
 
 #include <ctype.h>
 #include <errno.h>
