@@ -13,7 +13,7 @@ import os
 import re
 import sys
 
-SOURCE_FOLDERS = ("bench", "fs", "gpu", "store", "tests", "tools")
+SOURCE_FOLDERS = ("bench", "control", "fs", "gpu", "store", "tests", "tools")
 SOURCE_ENDINGS = (".c", ".h", ".cu", ".cuh")
 
 FILE_LINES_MAX = 600
@@ -32,8 +32,10 @@ MAY_INCLUDE = {
     "store/index": ("store/base/", "store/index/"),
     "store": ("store/",),
     "gpu": ("store/base/", "gpu/"),
-    "fs": ("store/store.h", "store/base/", "fs/"),
+    "control": ("store/store.h", "store/base/", "control/"),
+    "fs": ("store/store.h", "store/base/", "control/", "fs/"),
     "tools": PUBLIC + ("tools/",),
+    "tools/ctl": PUBLIC + ("control/", "tools/"),
     "bench": PUBLIC + ("bench/",),
     "bench/codec": ("store/base/", "store/codec/", "bench/"),
     "bench/index": ("store/base/", "store/index/", "bench/"),
@@ -56,6 +58,7 @@ FOLDER_PREFIXES = {
     "store/index": ("index_",),
     "store": ("ns_", "file_", "chunk_", "cache_", "flush_", "commit_", "readahead_"),
     "gpu": ("gpu_",),
+    "control": ("control_",),
     "fs": ("ll_",),
     "tools/bench": ("bench_",),
     "tools/ctl": ("ctl_",),

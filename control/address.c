@@ -1,0 +1,200 @@
+/*
+ * sockaddr_un has room for 107 bytes, paths of stores are longer. A path is therefore named through
+ * a descriptor of its directory, /proc/self/fd/N/control, which always fits and changes no working
+ * directory.
+ */
+#include "control/address.h"
+
+#include "store/base/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { BACKLOG = 8 };
+
+static int new_socket(void)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    return fd < 0 ? -errno : fd;
+}
+
+/* "/a/b/control" into a descriptor of "/a/b" and the name behind it. */
+static int open_parent(const char *path, const char **ret_name)
+{
+    char parent[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t size = slash ? (size_t)(slash - path) : 0;
+    int fd;
+
+    if (!slash || size >= sizeof(parent) || strlen(slash + 1) > NAME_MAX)
+        return -ENAMETOOLONG;
+    memcpy(parent, path, size);
+    parent[size] = '\0';
+    fd = open(size ? parent : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    *ret_name = slash + 1;
+    return fd;
+}
+
+static int fill_path(int directory, const char *name, struct sockaddr_un *ret)
+{
+    *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/%s", directory, name) >=
+        (int)sizeof(ret->sun_path))
+        return -ENAMETOOLONG;
+    return 0;
+}
+
+/* The length of an abstract address says where its name ends. */
+static int fill_abstract(const char *name, struct sockaddr_un *ret, socklen_t *ret_size)
+{
+    size_t size = strlen(name);
+
+    *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (size + 1 > sizeof(ret->sun_path))
+        return -ENAMETOOLONG;
+    memcpy(ret->sun_path + 1, name, size);
+    *ret_size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + size);
+    return 0;
+}
+
+/* Only a socket is removed: anything else of that name is not ours. */
+static int remove_socket(int directory, const char *name)
+{
+    struct stat status;
+
+    if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    if (!S_ISSOCK(status.st_mode))
+        return -EEXIST;
+    return unlinkat(directory, name, 0) < 0 ? -errno : 0;
+}
+
+static int bind_and_listen(int directory)
+{
+    struct sockaddr_un address;
+    int err = fill_path(directory, CONTROL_SOCKET_NAME, &address);
+    int fd = err ? err : new_socket();
+
+    if (fd < 0)
+        return fd;
+    /* bind(2) gives the file the mode that the socket has: there is no moment at which it is open
+     * to others. */
+    if (fchmod(fd, 0600) < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+        listen(fd, BACKLOG) < 0) {
+        err = -errno;
+        (void)close(fd);
+        return err;
+    }
+    return fd;
+}
+
+int control_address_listen(const char *store, struct control_address *ret)
+{
+    struct control_address address;
+    const char *name;
+    int directory;
+    int fd;
+
+    if (snprintf(address.text, sizeof(address.text), "%s/%s", store, CONTROL_SOCKET_NAME) >=
+        (int)sizeof(address.text))
+        return -ENAMETOOLONG;
+    directory = open_parent(address.text, &name);
+    if (directory < 0)
+        return directory;
+    fd = remove_socket(directory, name);
+    if (fd == 0)
+        fd = bind_and_listen(directory);
+    (void)close(directory);
+    if (fd < 0)
+        return tfs_fail(fd, "socket '%s'", address.text);
+    *ret = address;
+    return fd;
+}
+
+int control_address_listen_abstract(const char *name, struct control_address *ret)
+{
+    struct sockaddr_un address;
+    socklen_t size;
+    int err = fill_abstract(name, &address, &size);
+    int fd = err ? err : new_socket();
+
+    if (fd < 0)
+        return fd;
+    if (bind(fd, (const struct sockaddr *)&address, size) < 0 || listen(fd, BACKLOG) < 0) {
+        err = tfs_fail(-errno, "abstract socket '%s'", name);
+        (void)close(fd);
+        return err;
+    }
+    (void)snprintf(ret->text, sizeof(ret->text), "@%s", name);
+    return fd;
+}
+
+void control_address_remove(const struct control_address *address)
+{
+    const char *name;
+    int directory;
+
+    if (address->text[0] != '/')
+        return;
+    directory = open_parent(address->text, &name);
+    if (directory < 0)
+        return;
+    (void)remove_socket(directory, name); /* the next mount replaces one that is left */
+    (void)close(directory);
+}
+
+static int connect_to(const struct sockaddr_un *address, socklen_t size)
+{
+    int fd = new_socket();
+    int err;
+
+    if (fd < 0)
+        return fd;
+    if (connect(fd, (const struct sockaddr *)address, size) == 0)
+        return fd;
+    err = -errno;
+    (void)close(fd);
+    return err;
+}
+
+int control_address_connect(const char *text)
+{
+    struct sockaddr_un address;
+    const char *name;
+    socklen_t size;
+    int directory;
+    int err;
+
+    if (text[0] == '@') {
+        err = fill_abstract(text + 1, &address, &size);
+        return err ? err : connect_to(&address, size);
+    }
+    directory = open_parent(text, &name);
+    if (directory < 0)
+        return directory;
+    err = fill_path(directory, name, &address);
+    if (!err)
+        err = connect_to(&address, sizeof(address));
+    (void)close(directory);
+    return err;
+}
+
+int control_address_peer(int fd, uid_t *ret)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+        return -errno;
+    *ret = peer.uid;
+    return 0;
+}
