@@ -1,22 +1,16 @@
 #include "fs/counters.h"
 
 #include "store/base/error.h"
+#include "store/base/histogram_json.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <linux/fuse.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-struct lane_opcode {
-    _Atomic uint64_t count;
-    _Atomic uint64_t total_ns;
-    _Atomic uint64_t buckets[COUNTERS_BUCKET_COUNT];
-};
-
 struct counters {
-    unsigned lane_count;        /* immutable */
-    struct lane_opcode lanes[]; /* lane_count * COUNTERS_OPCODE_COUNT */
+    unsigned lane_count;          /* immutable */
+    struct tfs_histogram lanes[]; /* lane_count * COUNTERS_OPCODE_COUNT */
 };
 
 static const char *const opcode_names[COUNTERS_OPCODE_COUNT] = {
@@ -80,47 +74,21 @@ void counters_free(struct counters *counters)
     free(counters);
 }
 
-static unsigned bucket_of(uint64_t ns)
-{
-    uint64_t us = ns / 1000;
-    unsigned bucket = us ? 64u - (unsigned)__builtin_clzll(us) : 0;
-
-    return bucket < COUNTERS_BUCKET_COUNT ? bucket : COUNTERS_BUCKET_COUNT - 1;
-}
-
-/* Relaxed, and no atomic addition: the lane has one writer, and statistics order nothing. */
-static void add(_Atomic uint64_t *counter, uint64_t value)
-{
-    uint64_t before = atomic_load_explicit(counter, memory_order_relaxed);
-
-    atomic_store_explicit(counter, before + value, memory_order_relaxed);
-}
-
 void counters_add(struct counters *counters, unsigned lane, uint32_t opcode, uint64_t ns)
 {
     uint32_t cell = opcode < COUNTERS_OPCODE_COUNT ? opcode : 0;
-    struct lane_opcode *at = &counters->lanes[(size_t)lane * COUNTERS_OPCODE_COUNT + cell];
 
     assert(lane < counters->lane_count);
-    add(&at->count, 1);
-    add(&at->total_ns, ns);
-    add(&at->buckets[bucket_of(ns)], 1);
+    tfs_histogram_add_alone(&counters->lanes[(size_t)lane * COUNTERS_OPCODE_COUNT + cell], ns);
 }
 
-void counters_sum(const struct counters *counters, uint32_t opcode, struct counters_opcode *ret)
+void counters_sum(const struct counters *counters, uint32_t opcode, struct tfs_histogram_sum *ret)
 {
-    struct counters_opcode sum = {0};
+    struct tfs_histogram_sum sum = {0};
 
     assert(opcode < COUNTERS_OPCODE_COUNT);
-    for (unsigned lane = 0; lane < counters->lane_count; lane++) {
-        const struct lane_opcode *at =
-            &counters->lanes[(size_t)lane * COUNTERS_OPCODE_COUNT + opcode];
-
-        sum.count += atomic_load_explicit(&at->count, memory_order_relaxed);
-        sum.total_ns += atomic_load_explicit(&at->total_ns, memory_order_relaxed);
-        for (unsigned i = 0; i < COUNTERS_BUCKET_COUNT; i++)
-            sum.buckets[i] += atomic_load_explicit(&at->buckets[i], memory_order_relaxed);
-    }
+    for (unsigned lane = 0; lane < counters->lane_count; lane++)
+        tfs_histogram_sum_up(&counters->lanes[(size_t)lane * COUNTERS_OPCODE_COUNT + opcode], &sum);
     *ret = sum;
 }
 
@@ -129,39 +97,17 @@ const char *counters_opcode_name(uint32_t opcode)
     return opcode < COUNTERS_OPCODE_COUNT ? opcode_names[opcode] : NULL;
 }
 
-static void print_opcode(FILE *stream, const char *name, const struct counters_opcode *sum)
+struct cJSON *counters_to_json(const struct counters *counters)
 {
-    (void)fprintf(stream, "\"%s\": {\"count\": %llu, \"total_ns\": %llu, \"buckets_us\": [", name,
-                  (unsigned long long)sum->count, (unsigned long long)sum->total_ns);
-    for (unsigned i = 0; i < COUNTERS_BUCKET_COUNT; i++)
-        (void)fprintf(stream, "%s%llu", i ? ", " : "", (unsigned long long)sum->buckets[i]);
-    (void)fputs("]}", stream);
-}
+    cJSON *object = cJSON_CreateObject();
 
-int counters_json(const struct counters *counters, char **ret)
-{
-    struct counters_opcode sum;
-    char *text = NULL;
-    size_t size = 0;
-    bool is_first = true;
-    FILE *stream = open_memstream(&text, &size);
+    for (uint32_t opcode = 0; object && opcode < COUNTERS_OPCODE_COUNT; opcode++) {
+        struct tfs_histogram_sum sum;
 
-    if (!stream)
-        return tfs_fail(-ENOMEM, "text of the counters");
-    (void)fputc('{', stream);
-    for (uint32_t opcode = 0; opcode < COUNTERS_OPCODE_COUNT; opcode++) {
         counters_sum(counters, opcode, &sum);
-        if (sum.count == 0)
-            continue;
-        (void)fputs(is_first ? "" : ", ", stream);
-        print_opcode(stream, opcode_names[opcode] ? opcode_names[opcode] : "other", &sum);
-        is_first = false;
+        if (sum.count > 0)
+            tfs_histogram_add_json(object, opcode_names[opcode] ? opcode_names[opcode] : "other",
+                                   &sum);
     }
-    (void)fputc('}', stream);
-    if (fclose(stream) != 0) { /* reports the failure of any write above */
-        free(text);
-        return tfs_fail(-ENOMEM, "text of the counters");
-    }
-    *ret = text;
-    return 0;
+    return object;
 }

@@ -5,21 +5,13 @@
 #ifndef TFS_FS_COUNTERS_H
 #define TFS_FS_COUNTERS_H
 
-#include "store/base/defs.h"
-
-#include <stdatomic.h>
+#include "store/base/histogram.h"
 
 enum {
     COUNTERS_OPCODE_COUNT = 64, /* of the protocol's 53; anything above counts as 0 */
-    COUNTERS_BUCKET_COUNT = 26, /* bucket i: less than 2^i microseconds; the last one: the rest */
 };
 
-struct counters_opcode {
-    uint64_t count;
-    uint64_t total_ns;
-    uint64_t buckets[COUNTERS_BUCKET_COUNT];
-};
-
+struct cJSON;
 struct counters;
 
 /* Ownership: returned; counters_free(), which accepts NULL. Errors: -ENOMEM. */
@@ -30,15 +22,15 @@ void counters_free(struct counters *counters);
 void counters_add(struct counters *counters, unsigned lane, uint32_t opcode, uint64_t ns);
 
 /* The sum of the lanes; each number is one that was true at some moment of the call. */
-void counters_sum(const struct counters *counters, uint32_t opcode, struct counters_opcode *ret);
+void counters_sum(const struct counters *counters, uint32_t opcode, struct tfs_histogram_sum *ret);
 
 /* "LOOKUP"; NULL for a number that has no name. Static. */
 const char *counters_opcode_name(uint32_t opcode);
 
 /*
  * {"LOOKUP": {"count": n, "total_ns": n, "buckets_us": [...]}, ...}, kinds that never came left
- * out. Ownership: *ret is the caller's, free(). Errors: -ENOMEM.
+ * out. Ownership: returned; cJSON_Delete(). NULL: no memory.
  */
-TFS_MUST_CHECK int counters_json(const struct counters *counters, char **ret);
+struct cJSON *counters_to_json(const struct counters *counters);
 
 #endif

@@ -61,3 +61,14 @@ struct request *gate_leave(struct gate *gate)
     tfs_mutex_unlock(&gate->lock);
     return node ? list_entry(node, struct request, node) : NULL;
 }
+
+void gate_get_status(struct gate *gate, struct gate_status *ret)
+{
+    tfs_mutex_lock(&gate->lock);
+    *ret = (struct gate_status){
+        .slots_free = gate->slots_free,
+        .queue_length = gate->queue_length,
+        .queue_length_highest = gate->queue_length_highest,
+    };
+    tfs_mutex_unlock(&gate->lock);
+}

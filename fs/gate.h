@@ -30,4 +30,11 @@ bool gate_enter_or_queue(struct gate *gate, struct request *request);
 /* Returns the next request, for which the caller stays inside, or NULL: the caller is out. */
 struct request *gate_leave(struct gate *gate);
 
+struct gate_status {
+    unsigned slots_free;
+    unsigned queue_length;
+    unsigned queue_length_highest;
+};
+void gate_get_status(struct gate *gate, struct gate_status *ret);
+
 #endif

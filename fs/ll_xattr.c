@@ -18,11 +18,26 @@ static void reply_value(fuse_req_t req, int64_t length, const void *value, size_
         (void)ll_reply_buffer(req, value, (size_t)length); /* nothing was given */
 }
 
+/* Where the mount is asked about itself: the store does not know. Every file has it, so that any
+ * path on the mount leads there. */
+static bool reply_control_address(fuse_req_t req, const char *name, size_t size)
+{
+    const char *address = ll_of(req)->control_address;
+    size_t length = address ? strlen(address) : 0;
+
+    if (!address || strcmp(name, "user.tensorfs.control") != 0)
+        return false;
+    reply_value(req, size > 0 && size < length ? -ERANGE : (int64_t)length, address, size);
+    return true;
+}
+
 /* Valid replies: xattr size (when size is 0), buffer, error (ERANGE when it does not fit). */
 void ll_getxattr(fuse_req_t req, fuse_ino_t inode, const char *name, size_t size)
 {
     char *value = NULL;
 
+    if (reply_control_address(req, name, size))
+        return;
     if (size > TFS_XATTR_VALUE_SIZE_MAX)
         size = TFS_XATTR_VALUE_SIZE_MAX;
     if (size > 0) {

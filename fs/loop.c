@@ -171,6 +171,21 @@ const struct counters *loop_counters(const struct loop *loop)
     return loop->counters;
 }
 
+void loop_get_status(struct loop *loop, struct loop_status *ret)
+{
+    struct gate_status gate;
+
+    gate_get_status(&loop->gate, &gate);
+    *ret = (struct loop_status){
+        .thread_count = loop->options.thread_count,
+        .slot_count = loop->options.thread_count - loop->options.reserve_count,
+        .waiting = gate.queue_length,
+        .waiting_highest = gate.queue_length_highest,
+        .buffer_bytes = loop->pool.memory_size,
+    };
+    ret->slots_busy = ret->slot_count - gate.slots_free;
+}
+
 /* ---- who reads ---- */
 
 static void call_locked(struct loop *loop, struct worker *worker) TFS_REQUIRES(&loop->lock)

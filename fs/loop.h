@@ -83,4 +83,15 @@ int loop_join(struct loop *loop);
 /* Threads: any, until loop_free(). */
 const struct counters *loop_counters(const struct loop *loop);
 
+/* Queues and threads, as they are now. Threads: any, until loop_free(). */
+struct loop_status {
+    unsigned thread_count;
+    unsigned slot_count; /* data requests that are served at a time */
+    unsigned slots_busy;
+    unsigned waiting; /* data requests that wait for one */
+    unsigned waiting_highest;
+    uint64_t buffer_bytes; /* of requests; those never used yet are not touched memory */
+};
+void loop_get_status(struct loop *loop, struct loop_status *ret);
+
 #endif

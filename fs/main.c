@@ -7,6 +7,7 @@
  * is free, which the next mount of the store waits for.
  */
 #include "fs/daemonize.h"
+#include "fs/host.h"
 #include "fs/mount.h"
 #include "fs/mountpoint.h"
 #include "fs/options.h"
@@ -14,6 +15,7 @@
 #include "store/base/error.h"
 #include "store/base/log.h"
 
+#include <cjson/cJSON.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -32,6 +34,7 @@ struct server {
     struct tfs_volume *volume;
     struct ll ll;
     struct loop *loop;
+    struct host host;
     int signal_fd;
 };
 
@@ -77,8 +80,10 @@ static int start_loop(struct server *server, struct tfs_message *message)
     err = loop_new(&loop_options, &server->loop);
     if (err == 0)
         err = mount_agree(&server->ll, server->loop, message);
-    if (err == 0)
+    if (err == 0) {
+        host_start(&server->host, &server->ll, server->options);
         err = loop_start(server->loop);
+    }
     if (err < 0 && !message->text[0])
         (void)snprintf(message->text, sizeof(message->text), "cannot start: %s",
                        tfs_error_text(err));
@@ -135,10 +140,15 @@ static void log_counters(const struct loop *loop)
 {
     char *text;
 
-    if (tfs_log_get_level() < TFS_LOG_DEBUG || counters_json(loop_counters(loop), &text) < 0)
+    cJSON *json;
+
+    if (tfs_log_get_level() < TFS_LOG_DEBUG)
         return;
-    tfs_debug("requests: %s", text);
+    json = counters_to_json(loop_counters(loop));
+    text = cJSON_PrintUnformatted(json);
+    tfs_debug("requests: %s", text ? text : "");
     free(text);
+    cJSON_Delete(json);
 }
 
 /* Returns 0 or the error that somebody has to learn of. */
@@ -154,6 +164,7 @@ static int server_stop(struct server *server)
         loop_err = loop_join(server->loop);
         log_counters(server->loop);
     }
+    host_stop(&server->host);
     if (server->ll.volume) {
         mount_close(&server->ll);
         ll_release(&server->ll);

@@ -463,10 +463,10 @@ int options_parse(int argc, char *const argv[], struct options *ret, struct tfs_
 
 /* ---- help ---- */
 
-static const char *default_text(const struct option *option, const struct options *defaults,
-                                char text[32])
+static const char *value_text(const struct option *option, const struct options *options,
+                              char text[32])
 {
-    const char *field = (const char *)defaults + option->offset;
+    const char *field = (const char *)options + option->offset;
 
     text[0] = '\0';
     switch (option->kind) {
@@ -483,6 +483,24 @@ static const char *default_text(const struct option *option, const struct option
         return tfs_log_level_name(*(const enum tfs_log_level *)(const void *)field);
     default:
         return text;
+    }
+}
+
+void options_visit(const struct options *options,
+                   void (*visit)(void *context, const char *name, const char *value), void *context)
+{
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(option_table); i++) {
+        const struct option *option = &option_table[i];
+        const char *field = (const char *)options + option->offset;
+        char text[32];
+        const char *value = value_text(option, options, text);
+
+        if (option->kind == OPTION_TEXT)
+            value = field;
+        else if (option->kind == OPTION_SET && *(const bool *)(const void *)field)
+            value = "true";
+        if (*value && option->help)
+            visit(context, option->name, value);
     }
 }
 
@@ -505,7 +523,7 @@ void options_print_help(FILE *stream)
     (void)fprintf(stream, "  -o NAME[=VALUE],...       any of these without the dashes\n");
     for (size_t i = 0; i < TFS_ARRAY_COUNT(option_table); i++) {
         const struct option *option = &option_table[i];
-        const char *value = default_text(option, &defaults, text);
+        const char *value = value_text(option, &defaults, text);
 
         if (!option->help)
             continue;

@@ -44,6 +44,12 @@ void options_init(struct options *options);
 TFS_MUST_CHECK int options_parse(int argc, char *const argv[], struct options *ret,
                                  struct tfs_message *message);
 
+/* Calls `visit` for each option that has a value or is set, with its text. For what the options
+ * show of themselves. */
+void options_visit(const struct options *options,
+                   void (*visit)(void *context, const char *name, const char *value),
+                   void *context);
+
 /* What --help prints. */
 void options_print_help(FILE *stream);
 
