@@ -43,20 +43,40 @@ static void add_stats(void *context, struct cJSON *stats)
     const struct host *host = context;
     struct loop_status status;
 
-    loop_get_status(host->ll->loop, &status);
+    loop_get_status(host->loop, &status);
     add_queue(&status, stats);
     (void)cJSON_AddNumberToObject(cJSON_GetObjectItemCaseSensitive(stats, "memory"), "requests",
                                   (double)status.buffer_bytes);
-    add_requests(host->ll->loop, stats);
+    add_requests(host->loop, stats);
 }
 
-void host_start(struct host *host, struct ll *ll, const struct options *options)
+static int start_metrics(struct host *host, struct tfs_message *message)
 {
+    const char *address = host->options->metrics;
+    int err;
+
+    if (!address[0])
+        return 0;
+    err = control_metrics_start(address, host->volume, &host->control, &host->metrics);
+    if (err) {
+        (void)snprintf(message->text, sizeof(message->text), "cannot serve metrics at '%s': %s",
+                       address, tfs_error_text(err));
+        return err;
+    }
+    tfs_info("metrics of '%s' are served at '%s', port %u", host->options->mountpoint, address,
+             control_metrics_port(host->metrics));
+    return 0;
+}
+
+int host_start(struct host *host, const struct host_parts *parts, struct tfs_message *message)
+{
+    const struct options *options = parts->options;
     struct control_server_options server;
     int err;
 
     host->options = options;
-    host->ll = ll;
+    host->loop = parts->loop;
+    host->volume = parts->ll->volume;
     host->control = (struct control_host){
         .version = TFS_VERSION,
         .mountpoint = options->mountpoint,
@@ -68,7 +88,7 @@ void host_start(struct host *host, struct ll *ll, const struct options *options)
         .context = host,
     };
     server = (struct control_server_options){
-        .volume = ll->volume,
+        .volume = host->volume,
         .host = &host->control,
         .abstract = options->volume.read_only,
     };
@@ -76,11 +96,14 @@ void host_start(struct host *host, struct ll *ll, const struct options *options)
     if (err)
         tfs_warn("no control socket for '%s': %s", options->mountpoint, tfs_error_text(err));
     else
-        ll->control_address = control_server_address(host->server);
+        parts->ll->control_address = control_server_address(host->server);
+    return start_metrics(host, message);
 }
 
 void host_stop(struct host *host)
 {
+    control_metrics_stop(host->metrics);
+    host->metrics = NULL;
     control_server_stop(host->server);
     host->server = NULL;
 }

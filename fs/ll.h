@@ -41,7 +41,6 @@
 struct ll {
     struct tfs_volume *volume;    /* immutable; outlives this */
     struct fuse_session *session; /* immutable after mount_open() */
-    struct loop *loop;            /* immutable after start; may be NULL: no counters */
     const char *control_address;  /* immutable after start; NULL: there is no socket */
     int fd;                       /* of the session */
     struct protocol protocol;

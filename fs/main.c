@@ -6,6 +6,7 @@
  * the kernel held is then written, and this process goes on until the store is durable and its lock
  * is free, which the next mount of the store waits for.
  */
+#include "control/log_ring.h"
 #include "fs/daemonize.h"
 #include "fs/host.h"
 #include "fs/mount.h"
@@ -80,10 +81,11 @@ static int start_loop(struct server *server, struct tfs_message *message)
     err = loop_new(&loop_options, &server->loop);
     if (err == 0)
         err = mount_agree(&server->ll, server->loop, message);
-    if (err == 0) {
-        host_start(&server->host, &server->ll, server->options);
+    if (err == 0)
+        err = host_start(&server->host,
+                         &(struct host_parts){&server->ll, server->loop, server->options}, message);
+    if (err == 0)
         err = loop_start(server->loop);
-    }
     if (err < 0 && !message->text[0])
         (void)snprintf(message->text, sizeof(message->text), "cannot start: %s",
                        tfs_error_text(err));
@@ -206,6 +208,7 @@ static int serve(const struct options *options, struct daemonize *daemonize)
     (void)umask(077); /* the store is its owner's alone */
     if (!options->foreground)
         syslog_sink_install();
+    log_ring_install();
     err = take_signals(&server);
     if (err < 0)
         (void)snprintf(message.text, sizeof(message.text), "signals: %s", tfs_error_text(err));

@@ -7,6 +7,7 @@
  */
 #include "fs/options.h"
 
+#include "control/metrics_server.h"
 #include "store/base/error.h"
 
 #include <errno.h>
@@ -80,6 +81,8 @@ static const struct option option_table[] = {
     {"exec", OPTION_CLEAR, AT(noexec), 0, 0, "programs can be run (the default)"},
     {"noexec", OPTION_SET, AT(noexec), 0, 0, "they cannot"},
     {"fsname", OPTION_TEXT, AT(fsname), 1, PATH_MAX - 1, "source in /proc/mounts (the store)"},
+    {"metrics", OPTION_TEXT, AT(metrics), 1, 63,
+     "serve metrics over HTTP at PORT of 127.0.0.1, or ADDRESS:PORT"},
     {"log_level", OPTION_LEVEL, AT(log_level), 0, 0, "error, warn, info or debug"},
     {"default_permissions", OPTION_ACCEPTED, 0, 0, 0, "always on"},
     {"nonempty", OPTION_ACCEPTED, 0, 0, 0, "always on"},
@@ -417,8 +420,15 @@ static int take_path(const char *what, const char *path, char field[PATH_MAX],
 
 static int check_together(struct options *options, struct tfs_message *message)
 {
+    struct control_metrics_address address;
+
     if (options->volume.cache_size > options->volume.memory_size)
         return refuse(message, "option cache: more than the whole budget of option memory");
+    if (options->metrics[0] && !control_metrics_is_built_in())
+        return refuse(message, "option metrics: not built in, libmicrohttpd was missing");
+    if (options->metrics[0] && control_metrics_parse(options->metrics, &address) < 0)
+        return refuse(message, "option metrics: '%s' is not PORT, ADDRESS:PORT or [ADDRESS]:PORT",
+                      options->metrics);
     if (options->debug) {
         options->foreground = true;
         options->log_level = TFS_LOG_DEBUG;

@@ -20,6 +20,7 @@ struct options {
     char mountpoint[PATH_MAX];        /* as given; absolute after mountpoint_check() */
     char fsname[PATH_MAX];            /* the source in /proc/mounts; empty: the store */
     uint64_t read_ahead_size;         /* bytes; 0: what the kernel takes */
+    char metrics[64];                 /* where metrics are served; empty: nowhere */
     unsigned request_threads;         /* 0: twice the cores, at least 16 */
     unsigned lock_wait_s;             /* how long to wait for the store's lock */
     enum tfs_log_level log_level;

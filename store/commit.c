@@ -272,6 +272,7 @@ static bool wants_durable(const struct commit_group *group)
 
 static void commit_group(struct tfs_volume *volume, struct commit_group *group)
 {
+    uint64_t start_ns = tfs_clock_ns();
     bool appended;
     int err;
 
@@ -285,6 +286,7 @@ static void commit_group(struct tfs_volume *volume, struct commit_group *group)
         err = index_sync(volume->index);
         reclaim_kick(volume->reclaim);
     }
+    tfs_histogram_add(&volume->stats.commit_time, tfs_clock_ns() - start_ns);
     tfs_counter_add(&volume->stats.commits, 1);
     tfs_counter_add(&volume->stats.committed_files, group->count);
     for (size_t i = 0; i < group->count; i++) {

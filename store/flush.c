@@ -14,6 +14,7 @@
  */
 #include "store/flush.h"
 
+#include "store/base/clock.h"
 #include "store/base/error.h"
 #include "store/base/log.h"
 #include "store/cache.h"
@@ -292,11 +293,14 @@ static void flight_end(struct tfs_volume *volume, struct tfs_chunk *chunk,
 static void flush_chunk(struct tfs_volume *volume, struct tfs_chunk *chunk,
                         struct flush_scratch *scratch)
 {
+    uint64_t start_ns;
     int err;
 
     if (!flight_begin(volume->flush, chunk))
         return;
+    start_ns = tfs_clock_ns();
     err = encode_chunk(volume, chunk, scratch->scratch, &scratch->encoded);
+    tfs_histogram_add(&volume->stats.encode_time, tfs_clock_ns() - start_ns);
     flight_end(volume, chunk, &scratch->encoded, err);
 }
 

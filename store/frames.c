@@ -10,7 +10,9 @@
  */
 #include "store/frames.h"
 
+#include "store/base/clock.h"
 #include "store/base/error.h"
+#include "store/base/histogram.h"
 #include "store/codec/frame.h"
 #include "store/memory.h"
 #include "store/scratch.h"
@@ -27,6 +29,7 @@ struct tfs_frames {
     struct tfs_cache *cache;
     struct tfs_headers *headers;
     struct tfs_scratch_pool *request_scratches;
+    struct tfs_histogram *load_time; /* may be NULL */
 };
 
 /* One load in progress. */
@@ -50,6 +53,7 @@ int frames_new(const struct frames_options *options, struct tfs_frames **ret)
     frames->segments = options->segments;
     frames->memory = options->memory;
     frames->cache = options->cache;
+    frames->load_time = options->load_time;
     err = headers_new(options->header_bytes_max, &frames->headers);
     if (!err)
         err = scratch_pool_new(options->request_scratch_count, scratch_capacity_for_requests(),
@@ -353,6 +357,7 @@ static int load_claimed(struct load *load)
 {
     struct tfs_scratch_pool *pool = load->frames->request_scratches;
     struct tfs_scratch *borrowed = load->scratch ? NULL : scratch_pool_take(pool);
+    uint64_t start_ns = tfs_clock_ns();
     int err;
 
     if (borrowed)
@@ -365,6 +370,8 @@ static int load_claimed(struct load *load)
         publish_mine(load, err);
     if (borrowed)
         scratch_pool_give(pool, borrowed);
+    if (load->frames->load_time)
+        tfs_histogram_add(load->frames->load_time, tfs_clock_ns() - start_ns);
     return err;
 }
 

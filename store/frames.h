@@ -22,12 +22,15 @@ struct tfs_segments;
 
 enum { FRAMES_UNITS_MAX = 16 };
 
+struct tfs_histogram;
+
 struct frames_options {
     struct tfs_segments *segments;
     struct tfs_memory *memory;
     struct tfs_cache *cache;
     unsigned request_scratch_count; /* loads by request threads at the same time */
     uint64_t header_bytes_max;
+    struct tfs_histogram *load_time; /* what each load takes; may be NULL */
 };
 
 TFS_MUST_CHECK int frames_new(const struct frames_options *options, struct tfs_frames **ret);

@@ -3,12 +3,14 @@
  */
 #include "store/stats.h"
 
+#include "store/base/histogram_json.h"
 #include "store/cache.h"
 #include "store/codec/frame.h"
 #include "store/commit.h"
 #include "store/flush.h"
 #include "store/inode.h"
 #include "store/memory.h"
+#include "store/segment/segment.h"
 #include "store/usage.h"
 #include "store/volume.h"
 
@@ -48,6 +50,41 @@ static void add_memory(struct tfs_volume *volume, cJSON *root)
     add(object, "inodes", inode_table_count(volume));
 }
 
+/* How many requests for durability one sync of the disk served: asked / made. */
+static void add_syncs(struct tfs_volume *volume, cJSON *root)
+{
+    cJSON *object = cJSON_AddObjectToObject(root, "sync");
+    uint64_t asked;
+    uint64_t made;
+
+    segments_sync_counts(volume->segments, &asked, &made);
+    add(object, "segments_asked", asked);
+    add(object, "segments_made", made);
+    index_sync_counts(volume->index, &asked, &made);
+    add(object, "index_asked", asked);
+    add(object, "index_made", made);
+}
+
+static void add_times(struct tfs_volume *volume, cJSON *root)
+{
+    const struct {
+        const char *name;
+        const struct tfs_histogram *histogram;
+    } times[] = {
+        {"encode", &volume->stats.encode_time},
+        {"load", &volume->stats.load_time},
+        {"commit", &volume->stats.commit_time},
+    };
+    cJSON *object = cJSON_AddObjectToObject(root, "times");
+
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(times); i++) {
+        struct tfs_histogram_sum sum = {0};
+
+        tfs_histogram_sum_up(times[i].histogram, &sum);
+        tfs_histogram_add_json(object, times[i].name, &sum);
+    }
+}
+
 static void add_flush(struct tfs_volume *volume, cJSON *root)
 {
     cJSON *object = cJSON_AddObjectToObject(root, "flush");
@@ -80,6 +117,8 @@ int tfs_volume_stats_json(struct tfs_volume *volume, char **ret_json)
     add_memory(volume, root);
     add_flush(volume, root);
     add_commit(volume, root);
+    add_syncs(volume, root);
+    add_times(volume, root);
     add(root, "read_bytes", tfs_counter_get(&volume->stats.read_bytes));
     add(root, "written_bytes", tfs_counter_get(&volume->stats.written_bytes));
     add(root, "prefetched_chunks", tfs_counter_get(&volume->stats.prefetched));

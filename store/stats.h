@@ -5,8 +5,7 @@
 #ifndef TFS_STATS_H
 #define TFS_STATS_H
 
-#include <stdatomic.h>
-#include <stdint.h>
+#include "store/base/histogram.h"
 
 struct tfs_counter {
     atomic_uint_fast64_t value;
@@ -35,6 +34,9 @@ struct tfs_stats {
     struct tfs_counter prefetched;      /* chunks decoded ahead */
     struct tfs_counter checksum_errors; /* blocks or headers that did not verify */
     struct tfs_counter reclaimed_bytes; /* given back to the disk */
+    struct tfs_histogram encode_time;   /* a chunk into frames, appended */
+    struct tfs_histogram load_time;     /* units of a frame: read, verified, decoded */
+    struct tfs_histogram commit_time;   /* a group of files: data synced, batch, index synced */
 };
 
 #endif

@@ -114,6 +114,39 @@ const uint8_t *tfs_volume_uuid(const struct tfs_volume *volume);
  * the fields. */
 TFS_MUST_CHECK int tfs_volume_stats_json(struct tfs_volume *volume, char **ret_json);
 
+/* ---- looking inside ---- */
+
+/* A run of a file's bytes and the frame that holds them. A frame can show in several places. */
+struct tfs_frame_place {
+    uint64_t chunk;          /* which of the file's */
+    uint64_t offset;         /* bytes from the start of the file */
+    uint64_t size;           /* bytes that show here */
+    uint64_t segment;        /* 0: the frame lies in the index */
+    uint64_t segment_offset; /* bytes */
+    uint32_t stored_size;    /* bytes, of the whole frame */
+    uint32_t raw_size;       /* likewise */
+    uint32_t block_count;    /* likewise */
+};
+
+struct tfs_frame_visitor {
+    int (*visit)(void *context, const struct tfs_frame_place *place); /* an error ends the walk */
+    void *context;
+};
+
+/*
+ * Calls the visitor for all that is stored of a file, in the order of the file; holes are left out.
+ * What was written before is written back first. No lock is held during a visit; a file that
+ * changes meanwhile is seen partly as it was.
+ *
+ * Errors: -ESTALE, -ENODATA (not a regular file), those of the visitor. May block.
+ */
+TFS_MUST_CHECK int tfs_volume_visit_frames(struct tfs_volume *volume, uint64_t inode,
+                                           const struct tfs_frame_visitor *visitor);
+
+/* Segments and what the index tells of itself, as a JSON text: for reports of problems. *ret_json
+ * is the caller's, free(). */
+TFS_MUST_CHECK int tfs_volume_layout_json(struct tfs_volume *volume, char **ret_json);
+
 /* ---- namespace ---- */
 
 struct tfs_attr {

@@ -427,6 +427,18 @@ bool usage_knows_segment(struct tfs_usage *usage, uint64_t segment)
     return knows;
 }
 
+uint64_t usage_live_of(struct tfs_usage *usage, uint64_t segment)
+{
+    struct usage_entry *entry;
+    uint64_t bytes;
+
+    tfs_mutex_lock(&usage->lock);
+    entry = entry_locked(usage, segment, false);
+    bytes = entry ? entry->state.live : 0;
+    tfs_mutex_unlock(&usage->lock);
+    return bytes;
+}
+
 uint64_t usage_live_bytes(struct tfs_usage *usage)
 {
     uint64_t bytes = 0;

@@ -87,6 +87,9 @@ void usage_forget_segment(struct tfs_usage *usage, uint64_t segment);
 /* True when the index knows the segment. */
 bool usage_knows_segment(struct tfs_usage *usage, uint64_t segment);
 
+/* Live bytes of one segment; 0 when it is not known. */
+uint64_t usage_live_of(struct tfs_usage *usage, uint64_t segment);
+
 /* Live bytes of all segments. */
 uint64_t usage_live_bytes(struct tfs_usage *usage);
 

@@ -262,6 +262,7 @@ static int open_parts(struct tfs_volume *volume, bool creating)
     frames.segments = volume->segments;
     frames.memory = volume->memory;
     frames.cache = volume->cache;
+    frames.load_time = &volume->stats.load_time;
     err = frames_new(&frames, &volume->frames);
     if (!err)
         err = inode_table_new(volume, &volume->inodes);

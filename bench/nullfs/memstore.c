@@ -192,3 +192,18 @@ int tfs_volume_stats_json(struct tfs_volume *volume, char **ret_json)
     *ret_json = strdup("{}");
     return *ret_json ? 0 : -ENOMEM;
 }
+
+/* Nothing here has frames or segments. */
+int tfs_volume_visit_frames(struct tfs_volume *volume, uint64_t inode,
+                            const struct tfs_frame_visitor *visitor)
+{
+    (void)volume;
+    (void)inode;
+    (void)visitor;
+    return 0;
+}
+
+int tfs_volume_layout_json(struct tfs_volume *volume, char **ret_json)
+{
+    return tfs_volume_stats_json(volume, ret_json);
+}

@@ -30,6 +30,7 @@ static void group_lead(struct tfs_group *group, struct tfs_mutex *mutex, tfs_gro
     int err;
 
     group->running = true;
+    group->flush_count++;
     tfs_mutex_unlock(mutex);
     err = flush(context);
     tfs_mutex_lock(mutex);
@@ -47,6 +48,8 @@ int tfs_group_sync(struct tfs_group *group, struct tfs_mutex *mutex, uint64_t nu
 {
     assert(number <= group->noted);
 
+    if (group->durable < number)
+        group->asked_count++;
     while (group->durable < number && group->error == 0) {
         if (group->running)
             tfs_cond_wait(&group->done, mutex);

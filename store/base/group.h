@@ -13,10 +13,12 @@
 
 struct tfs_group {
     struct tfs_cond done;
-    uint64_t noted;   /* number of the newest completed write */
-    uint64_t durable; /* all writes up to this number survive a power cut */
-    int error;        /* of the first flush that failed; sticky until tfs_group_reset() */
-    bool running;     /* a thread is flushing, without the mutex */
+    uint64_t noted;       /* number of the newest completed write */
+    uint64_t durable;     /* all writes up to this number survive a power cut */
+    int error;            /* of the first flush that failed; sticky until tfs_group_reset() */
+    bool running;         /* a thread is flushing, without the mutex */
+    uint64_t asked_count; /* statistics: calls of tfs_group_sync() that had something to wait for */
+    uint64_t flush_count; /* statistics: flushes that were made for them */
 };
 
 /* Makes everything written so far durable, without the mutex. Returns: 0 or a negative errno. */

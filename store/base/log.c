@@ -21,11 +21,17 @@ static void sink_stderr(enum tfs_log_level level, const char *message)
 
 /* Relaxed: a message may use the old value for a moment, nothing is published through them. */
 static _Atomic(tfs_log_sink *) log_sink = sink_stderr;
+static _Atomic(tfs_log_sink *) log_tap;
 static atomic_int log_level = TFS_LOG_INFO;
 
 void tfs_log_set_sink(tfs_log_sink *sink)
 {
     atomic_store_explicit(&log_sink, sink ? sink : sink_stderr, memory_order_relaxed);
+}
+
+void tfs_log_set_tap(tfs_log_sink *tap)
+{
+    atomic_store_explicit(&log_tap, tap, memory_order_relaxed);
 }
 
 void tfs_log_set_level(enum tfs_log_level level)
@@ -60,9 +66,12 @@ static void TFS_PRINTF(2, 0) log_va(enum tfs_log_level level, const char *format
 {
     char message[LOG_MESSAGE_BYTES_MAX];
     tfs_log_sink *sink = atomic_load_explicit(&log_sink, memory_order_relaxed);
+    tfs_log_sink *tap = atomic_load_explicit(&log_tap, memory_order_relaxed);
 
     (void)vsnprintf(message, sizeof(message), format, arguments); /* a longer one is cut */
     sink(level, message);
+    if (tap)
+        tap(level, message);
 }
 
 void tfs_log(enum tfs_log_level level, const char *format, ...)

@@ -24,6 +24,10 @@ typedef void tfs_log_sink(enum tfs_log_level level, const char *message);
  */
 void tfs_log_set_sink(tfs_log_sink *sink);
 
+/* A second sink that gets every message beside the first, for who keeps the newest lines; NULL:
+ * none. Threads: as above. */
+void tfs_log_set_tap(tfs_log_sink *tap);
+
 /* Messages above this level are dropped. Default: TFS_LOG_INFO. Threads: any. */
 void tfs_log_set_level(enum tfs_log_level level);
 enum tfs_log_level tfs_log_get_level(void);

@@ -156,6 +156,15 @@ uint64_t index_durable_number(struct tfs_index *index);
 /* Bytes that the adapter holds in memory now (memtables, block cache, pinned). */
 uint64_t index_memory_used(struct tfs_index *index);
 
+/* How often durability was asked for, and how often the disk was made to sync for it. */
+void index_sync_counts(struct tfs_index *index, uint64_t *ret_asked, uint64_t *ret_made);
+
+/* Calls `visit` with what the adapter tells of itself: names and texts that are its own business,
+ * for people. */
+void index_visit_properties(struct tfs_index *index,
+                            void (*visit)(void *context, const char *name, const char *value),
+                            void *context);
+
 /*
  * After a commit failed with -ENOSPC or -EIO RocksDB refuses further writes; this closes and opens
  * it again in place, once the cause is gone. No scan, value or commit may be in progress.

@@ -208,6 +208,14 @@ static int sync_locked(struct tfs_index *index) TFS_REQUIRES(&index->lock)
     return err;
 }
 
+void index_sync_counts(struct tfs_index *index, uint64_t *ret_asked, uint64_t *ret_made)
+{
+    tfs_mutex_lock(&index->lock);
+    *ret_asked = index->commits.asked_count;
+    *ret_made = index->commits.flush_count;
+    tfs_mutex_unlock(&index->lock);
+}
+
 int index_sync(struct tfs_index *index)
 {
     int err;

@@ -118,3 +118,32 @@ uint64_t index_memory_used(struct tfs_index *index)
     rocksdb_memory_consumers_destroy(consumers);
     return used;
 }
+
+void index_visit_properties(struct tfs_index *index,
+                            void (*visit)(void *context, const char *name, const char *value),
+                            void *context)
+{
+    static const char *const names[] = {
+        "rocksdb.stats",
+        "rocksdb.levelstats",
+        "rocksdb.estimate-num-keys",
+        "rocksdb.estimate-live-data-size",
+        "rocksdb.total-sst-files-size",
+        "rocksdb.cur-size-all-mem-tables",
+        "rocksdb.estimate-table-readers-mem",
+        "rocksdb.block-cache-usage",
+        "rocksdb.block-cache-capacity",
+        "rocksdb.background-errors",
+        "rocksdb.num-running-compactions",
+        "rocksdb.estimate-pending-compaction-bytes",
+        "rocksdb.is-write-stopped",
+    };
+
+    for (size_t i = 0; index->db && i < TFS_ARRAY_COUNT(names); i++) {
+        char *value = rocksdb_property_value(index->db, names[i]);
+
+        if (value)
+            visit(context, names[i], value);
+        rocksdb_free(value);
+    }
+}

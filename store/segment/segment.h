@@ -76,6 +76,9 @@ TFS_MUST_CHECK int segments_append(struct tfs_segments *segments, const void *da
 TFS_MUST_CHECK int segments_sync(struct tfs_segments *segments);
 void segments_sync_reset(struct tfs_segments *segments);
 
+/* How often that was asked for, and how often the disk was made to sync for it. */
+void segments_sync_counts(struct tfs_segments *segments, uint64_t *ret_asked, uint64_t *ret_made);
+
 /*
  * Read `size` bytes from anywhere. With O_DIRECT the surrounding aligned range is read into
  * `buffer`, and *ret_data points to the first byte asked for, inside it.

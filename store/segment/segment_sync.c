@@ -99,6 +99,14 @@ int segments_sync(struct tfs_segments *segments)
     return err;
 }
 
+void segments_sync_counts(struct tfs_segments *segments, uint64_t *ret_asked, uint64_t *ret_made)
+{
+    tfs_mutex_lock(&segments->lock);
+    *ret_asked = segments->appends.asked_count;
+    *ret_made = segments->appends.flush_count;
+    tfs_mutex_unlock(&segments->lock);
+}
+
 void segments_sync_reset(struct tfs_segments *segments)
 {
     tfs_mutex_lock(&segments->lock);

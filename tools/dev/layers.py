@@ -58,7 +58,7 @@ FOLDER_PREFIXES = {
     "store/index": ("index_",),
     "store": ("ns_", "file_", "chunk_", "cache_", "flush_", "commit_", "readahead_"),
     "gpu": ("gpu_",),
-    "control": ("control_",),
+    "control": ("control_", "log_ring_"),
     "fs": ("ll_",),
     "tools/bench": ("bench_",),
     "tools/ctl": ("ctl_",),

@@ -1,0 +1,107 @@
+/*
+ * stats, and what does something small: sync, loglevel, layout, log.
+ */
+#include "control/commands.h"
+#include "control/log_ring.h"
+#include "store/base/clock.h"
+#include "store/base/log.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <stdlib.h>
+
+struct cJSON *control_stats(struct tfs_volume *volume, const struct control_host *host)
+{
+    cJSON *stats = NULL;
+    char *text;
+
+    if (tfs_volume_stats_json(volume, &text) < 0)
+        return NULL;
+    stats = cJSON_Parse(text);
+    free(text);
+    if (!stats)
+        return NULL;
+    control_add_number(stats, "time_ns", tfs_clock_ns());
+    control_add_number(stats, "uptime_s", (tfs_clock_ns() - host->start_ns) / TFS_NS_PER_S);
+    if (host->add_stats)
+        host->add_stats(host->context, stats);
+    return stats;
+}
+
+int control_run_stats(struct control_call *call)
+{
+    cJSON *stats = control_stats(call->volume, call->host);
+
+    if (!stats)
+        return -ENOMEM;
+    cJSON_Delete(call->result);
+    call->result = stats;
+    return 0;
+}
+
+int control_run_sync(struct control_call *call)
+{
+    uint64_t start_ns = tfs_clock_ns();
+    int err = tfs_volume_sync(call->volume);
+
+    if (!err)
+        control_add_number(call->result, "took_ns", tfs_clock_ns() - start_ns);
+    return err;
+}
+
+/* Without "level" it only tells. */
+int control_run_loglevel(struct control_call *call)
+{
+    const char *name = NULL;
+    enum tfs_log_level level = tfs_log_get_level();
+    const char *before = tfs_log_level_name(level);
+    int err = control_request_text(call->request, "level", 16, &name);
+
+    if (!err && name)
+        err = tfs_log_level_parse(name, &level);
+    if (err)
+        return control_fail(call, err, "a level is error, warn, info or debug");
+    if (name) {
+        tfs_log_set_level(level);
+        tfs_info("log level: %s, was %s", tfs_log_level_name(level), before);
+    }
+    (void)cJSON_AddStringToObject(call->result, "level", tfs_log_level_name(level));
+    (void)cJSON_AddStringToObject(call->result, "before", before);
+    return 0;
+}
+
+int control_run_layout(struct control_call *call)
+{
+    cJSON *layout;
+    char *text;
+    int err = tfs_volume_layout_json(call->volume, &text);
+
+    if (err)
+        return err;
+    layout = cJSON_Parse(text);
+    free(text);
+    if (!layout)
+        return -ENOMEM;
+    cJSON_Delete(call->result);
+    call->result = layout;
+    return 0;
+}
+
+static int emit_log_line(void *context, const struct log_ring_line *line)
+{
+    cJSON *item = cJSON_CreateObject();
+
+    control_add_number(item, "time", (uint64_t)line->time);
+    (void)cJSON_AddStringToObject(item, "level", tfs_log_level_name(line->level));
+    (void)cJSON_AddStringToObject(item, "text", line->text);
+    return control_emit_item(context, item);
+}
+
+/* The newest lines, oldest first; with "names": true what is in quotes is told, too. */
+int control_run_log(struct control_call *call)
+{
+    bool names = false;
+    int err = control_request_flag(call->request, "names", &names);
+
+    return err ? err : log_ring_visit(names, emit_log_line, call);
+}
