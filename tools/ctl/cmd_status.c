@@ -1,8 +1,7 @@
 /* tensorfsctl status: what is mounted, since when, with which options. */
 #include "tools/common/units.h"
 #include "tools/ctl/answer.h"
-#include "tools/ctl/ctl.h"
-#include "tools/ctl/target.h"
+#include "tools/ctl/ask.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -58,19 +57,13 @@ int ctl_status(const struct ctl_context *context, int argc, char **argv)
 {
     struct ctl_settings settings = {.store = NULL};
     const struct ctl_line line = {.command = &command, .settings = &settings, .operand_count = 1};
-    tfs_cleanup(ctl_target_close_p) struct ctl_target *target = NULL;
-    tfs_cleanup(ctl_json_free_p) cJSON *request = NULL;
-    tfs_cleanup(ctl_json_free_p) cJSON *result = NULL;
     const char *path;
-    int err = ctl_parse(context, &line, argc, argv, &path);
+    int outcome = ctl_parse(context, &line, argc, argv, &path);
 
-    if (err != OPTIONS_RUN)
-        return ctl_exit_of_parse(err);
-    request = ctl_request_new(command.name);
-    err = ctl_target_open(path, &target);
-    if (!err)
-        err = ctl_target_call(target, &(struct ctl_question){.request = request}, &result);
-    if (!err && !settings.json)
-        print_status(result);
-    return ctl_finish(&settings, result, err);
+    if (outcome != OPTIONS_RUN)
+        return ctl_exit_of_parse(outcome);
+    return ctl_ask(&(struct ctl_ask){.settings = &settings,
+                                     .path = path,
+                                     .request = ctl_request_new("status"),
+                                     .print = print_status});
 }

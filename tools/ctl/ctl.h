@@ -60,5 +60,12 @@ TFS_MUST_CHECK int ctl_print_json(const struct cJSON *value);
 
 /* The commands. Each returns its exit status. */
 int ctl_status(const struct ctl_context *context, int argc, char **argv);
+int ctl_stats(const struct ctl_context *context, int argc, char **argv);
+int ctl_info(const struct ctl_context *context, int argc, char **argv);
+int ctl_du(const struct ctl_context *context, int argc, char **argv);
+int ctl_sync(const struct ctl_context *context, int argc, char **argv);
+int ctl_loglevel(const struct ctl_context *context, int argc, char **argv);
+int ctl_metrics(const struct ctl_context *context, int argc, char **argv);
+int ctl_debug_bundle(const struct ctl_context *context, int argc, char **argv);
 
 #endif

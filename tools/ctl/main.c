@@ -14,6 +14,13 @@ static const struct {
     const char *summary;
 } commands[] = {
     {"status", ctl_status, "what is mounted, since when, with which options"},
+    {"stats", ctl_stats, "counters and latencies of a mount; --watch: a line a second"},
+    {"info", ctl_info, "what became of a file's bytes, and where they lie"},
+    {"du", ctl_du, "what a file or a tree holds, and what it takes"},
+    {"sync", ctl_sync, "make everything durable"},
+    {"loglevel", ctl_loglevel, "how much a mount logs"},
+    {"metrics", ctl_metrics, "the counters as Prometheus reads them"},
+    {"debug-bundle", ctl_debug_bundle, "collect what helps to understand a problem"},
 };
 
 static void usage_print(FILE *out)
