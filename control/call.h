@@ -32,7 +32,7 @@ struct control_call {
     const struct control_host *host; /* the mount; NULL: the tool has opened the store itself */
     const struct cJSON *request;     /* parsed; the command's arguments are its members */
     const struct control_sink *sink;
-    struct cJSON *result; /* an object to be filled */
+    struct cJSON *result; /* an object to be filled, or replaced */
     struct tfs_message message;
     uint64_t progress_ns; /* when progress was sent last */
 };

@@ -81,6 +81,22 @@ int control_request_parse(const char *line, size_t size, struct cJSON **ret,
     return 0;
 }
 
+const char *control_request_error_text(int error)
+{
+    switch (error) {
+    case -EMSGSIZE:
+        return "the request is too long";
+    case -ELOOP:
+        return "the request is nested too deep";
+    case -EBADMSG:
+        return "the request is no JSON object on a line";
+    case -EINVAL:
+        return "the request has no member 'command' that could be one";
+    default:
+        return "";
+    }
+}
+
 int control_request_number(const struct cJSON *request, const char *name, uint64_t minimum,
                            uint64_t maximum, uint64_t *ret)
 {

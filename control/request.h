@@ -25,6 +25,9 @@ enum {
 TFS_MUST_CHECK int control_request_parse(const char *line, size_t size, struct cJSON **ret,
                                          const char **ret_command);
 
+/* What is wrong with it, for an error of control_request_parse(); "" for others. Static. */
+const char *control_request_error_text(int error);
+
 /*
  * Members of a request. An absent one leaves *ret as it is, the default.
  *

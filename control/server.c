@@ -109,7 +109,8 @@ static int serve_line(struct connection *connection, const char *line, size_t si
     int err = control_request_parse(line, size, &request, &name);
 
     if (err) {
-        (void)send_error(&connection->wire, err, ""); /* it ends in any case */
+        /* It ends in any case. */
+        (void)send_error(&connection->wire, err, control_request_error_text(err));
         return err;
     }
     err = run(connection, request, name);
@@ -128,8 +129,8 @@ static void *connection_main(void *context)
         err = control_wire_receive(&connection->wire, &line, &size);
         if (err == -EINTR)
             continue;
-        if (err == -EMSGSIZE || err == -ETIMEDOUT)
-            (void)send_error(&connection->wire, err, ""); /* it ends in any case */
+        if (err == -EMSGSIZE || err == -ETIMEDOUT) /* it ends in any case */
+            (void)send_error(&connection->wire, err, control_request_error_text(err));
         if (err <= 0)
             break;
         err = serve_line(connection, line, size);

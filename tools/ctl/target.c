@@ -293,9 +293,10 @@ int ctl_target_call(struct ctl_target *target, const struct ctl_question *questi
     if (target->client) {
         err = control_client_call(target->client, question->request, &sink, &result, &call.message);
     } else {
-        call.result = result = cJSON_CreateObject();
-        if (result)
+        call.result = cJSON_CreateObject();
+        if (call.result)
             err = call_volume(target, &call);
+        result = call.result; /* a command may have put another in its place */
     }
     if (context.has_bar)
         console_end();
