@@ -20,6 +20,7 @@ A case gets a fresh store on the disk beneath the build folder and, in its envir
     MNT STORE WORK     the mountpoint, the store, and a folder of its own
     CACHE              a folder that is kept from run to run
     TENSORFS LOG       the binary, and the daemon's log
+    TENSORFSCTL        the tool beside it
     TFS_LIB            helpers for a shell case (lib.sh); Python cases import what lies beside it
     TFS_SANITIZED      1 when the binary carries a sanitizer, whose memory is not ours
     TFS_PLAIN          1 on a plain directory, else 0
@@ -178,6 +179,7 @@ class Case:
         self.source = os.path.abspath(arguments.case)
         self.program = arguments.program
         self.binary = arguments.tensorfs
+        self.tool = arguments.tensorfsctl
         self.directives = read_directives(self.source)
         self.name = os.path.splitext(os.path.basename(self.source))[0]
         self.plain = os.environ.get("TFS_TEST_DIR")
@@ -224,6 +226,7 @@ class Case:
         return dict(os.environ, MNT=os.path.join(self.work, "mnt"),
                     STORE=os.path.join(self.work, "store"), WORK=self.work, LOG=self.log,
                     CACHE=self.cache, TENSORFS=self.binary or "",
+                    TENSORFSCTL=self.tool or "",
                     PROGRAM=os.path.abspath(self.program or ""),
                     TFS_LIB=os.path.join(HERE, "lib.sh"), TFS_PLAIN="1" if self.plain else "0",
                     TFS_SANITIZED="1" if self.patience > 1 else "0",
@@ -355,6 +358,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--control", metavar="COMMAND")
     parser.add_argument("--tensorfs", default="")
+    parser.add_argument("--tensorfsctl", default="")
     parser.add_argument("--work", default="/tmp/tensorfs-cases")
     parser.add_argument("--patience", type=int, default=1, help="factor for timeouts")
     parser.add_argument("case", nargs="?")
