@@ -111,10 +111,13 @@ static int server_start(struct server *server, struct tfs_message *message)
         return err;
     }
     err = mount_open(&server->ll, options, message);
-    if (err == 0)
-        err = start_loop(server, message);
+    if (err < 0)
+        return err;
+    err = start_loop(server, message);
     if (err == 0)
         mount_tune(options->mountpoint, options->read_ahead_size);
+    else
+        mount_take_back(options->mountpoint);
     return err;
 }
 

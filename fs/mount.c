@@ -225,18 +225,23 @@ static void sync_mapped_pages(const char *mountpoint)
     (void)close(fd); /* a directory, opened to read */
 }
 
-void mount_detach(const char *mountpoint)
+void mount_take_back(const char *mountpoint)
 {
     char *const arguments[] = {(char[]){"fusermount3"}, (char[]){"-uqz"}, (char[]){"--"},
                                strdup(mountpoint), NULL};
     pid_t child;
     int status;
 
-    sync_mapped_pages(mountpoint);
     if (umount2(mountpoint, MNT_DETACH) < 0 && errno == EPERM && arguments[3] &&
         posix_spawnp(&child, arguments[0], NULL, NULL, arguments, environ) == 0)
         (void)waitpid(child, &status, 0); /* if it failed, the loop goes on to be waited for */
     free(arguments[3]);
+}
+
+void mount_detach(const char *mountpoint)
+{
+    sync_mapped_pages(mountpoint);
+    mount_take_back(mountpoint);
 }
 
 /*

@@ -30,6 +30,10 @@ void mount_tune(const char *mountpoint, uint64_t read_ahead_size);
  * the tree, also while files are open. The loop has to be running. */
 void mount_detach(const char *mountpoint);
 
+/* Take the mount out of the tree again when the loop could not be started: nothing was served, and
+ * nobody would answer. */
+void mount_take_back(const char *mountpoint);
+
 /* End the connection: open files of the mount answer ENOTCONN from now on. The loop has ended. */
 void mount_close(struct ll *ll);
 
