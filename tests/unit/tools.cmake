@@ -4,3 +4,6 @@
 foreach(module stats text sweep_config model formats results workers)
     tfs_add_unit_test(test_bench_${module} SOURCES test_bench_${module}.c LINK tfs_bench PkgConfig::ZLIB m)
 endforeach()
+
+# tensorfsctl
+tfs_add_unit_test(test_ctl SOURCES test_ctl.c LINK tfs_ctl)
