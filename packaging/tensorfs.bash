@@ -2,7 +2,7 @@
 # Completion of tensorfs(8) for bash.
 
 _tensorfs_options='chunk_size= compression= concurrency= threads= memory= cache= commit_interval=
-    read_ahead= request_threads= lock_wait= log_level= fsname= direct nodirect create nocreate ro rw
+    read_ahead= request_threads= lock_wait= metrics= log_level= fsname= direct nodirect create nocreate ro rw
     noatime atime allow_other suid nosuid dev nodev exec noexec default_permissions'
 
 # The values of an option whose name is $1.

@@ -4,10 +4,10 @@
  * against shares that can be computed.
  */
 #include "tools/bench/check.h"
-#include "tools/common/console.h"
 #include "tools/bench/json_place.h"
 #include "tools/bench/request_lru.h"
 #include "tools/bench/request_order.h"
+#include "tools/common/console.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>

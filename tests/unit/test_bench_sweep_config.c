@@ -3,8 +3,8 @@
  * is named with its line and key. Method: small texts are parsed; what is said on standard error is
  * caught in a file and compared.
  */
-#include "tools/common/console.h"
 #include "tools/bench/sweep_config.h"
+#include "tools/common/console.h"
 
 #include <errno.h>
 #include <setjmp.h>

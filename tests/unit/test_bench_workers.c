@@ -4,8 +4,8 @@
  * argv.
  */
 #include "tools/bench/common.h"
-#include "tools/common/console.h"
 #include "tools/bench/workers.h"
+#include "tools/common/console.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -177,7 +177,7 @@ static void one_request_can_be_served_before_the_threads_start(void **state)
 static void requests_are_answered(void **state)
 {
     struct bench *bench = *state;
-    struct counters_opcode sum;
+    struct tfs_histogram_sum sum;
 
     assert_int_equal(loop_start(bench->loop), 0);
     for (uint64_t unique = 1; unique <= 1000; unique++) {
