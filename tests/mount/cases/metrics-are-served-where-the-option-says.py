@@ -77,7 +77,6 @@ for spelling in "0", ":0", "127.0.0.1:0":
     assert request(port, "DELETE", "/metrics")[0] == 405
     with socket.create_connection(("127.0.0.1", port), timeout=30) as wire:
         wire.sendall(b"\0\xff nonsense\r\n\r\n")
-        wire.recv(65536)
     assert request(port, "GET", "/metrics")[0] == 200
     if spelling == "0":
         refused_by_the_command_line(f"127.0.0.1:{port}")  # taken
