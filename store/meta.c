@@ -170,6 +170,32 @@ int meta_inode_decode(const uint8_t *bytes, size_t size, struct meta_inode *ret,
     return 0;
 }
 
+int meta_inode_mend(uint8_t *bytes, size_t size, struct meta_inode *ret, const char **ret_target,
+                    size_t *ret_size)
+{
+    static const size_t nanoseconds[] = {72, 84, 96, 108};
+    struct codec_spec spec;
+    size_t target_size = 0;
+
+    if (size < META_INODE_FIXED_SIZE)
+        return tfs_fail(-EUCLEAN, "inode record of %zu bytes", size);
+    bytes[0] = META_INODE_VERSION;
+    spec = (struct codec_spec){.codec = (enum codec_id)bytes[2], .level = bytes[3]};
+    if (!codec_spec_is_valid(&spec)) {
+        bytes[2] = CODEC_AUTO;
+        bytes[3] = 0;
+    }
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(nanoseconds); i++) {
+        if (tfs_get_le32(bytes + nanoseconds[i]) >= 1000000000u)
+            tfs_put_le32(bytes + nanoseconds[i], 0);
+    }
+    if (S_ISLNK(tfs_get_le32(bytes + 48)))
+        target_size = tfs_min_u64(size - META_INODE_FIXED_SIZE, TFS_SYMLINK_SIZE_MAX);
+    tfs_put_le16(bytes + 112, (uint16_t)target_size);
+    *ret_size = META_INODE_FIXED_SIZE + target_size;
+    return meta_inode_decode(bytes, *ret_size, ret, ret_target);
+}
+
 void meta_dentry_encode(const struct meta_dentry *dentry, uint8_t *dst)
 {
     tfs_put_le64(dst, dentry->inode);

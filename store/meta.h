@@ -73,6 +73,14 @@ struct meta_dentry {
     uint32_t type; /* S_IFMT bits */
 };
 
+/*
+ * Values that no record may have become some that it may: times, compression, lengths. What cannot
+ * be guessed, such as a chunk size, is refused. `bytes` are changed, *ret_size may be less than
+ * size. Errors: -EUCLEAN.
+ */
+TFS_MUST_CHECK int meta_inode_mend(uint8_t *bytes, size_t size, struct meta_inode *ret,
+                                   const char **ret_target, size_t *ret_size);
+
 void meta_dentry_encode(const struct meta_dentry *dentry, uint8_t *dst);
 TFS_MUST_CHECK int meta_dentry_decode(const uint8_t *bytes, size_t size, struct meta_dentry *ret);
 

@@ -32,11 +32,16 @@ int namespace_check_name(const char *name)
     return 0;
 }
 
-uint64_t namespace_hash(const struct tfs_volume *volume, const char *name)
+uint64_t namespace_hash_seeded(uint64_t seed, const char *name)
 {
-    uint64_t hash = XXH3_64bits_withSeed(name, strlen(name), volume->name_hash_seed) & INT64_MAX;
+    uint64_t hash = XXH3_64bits_withSeed(name, strlen(name), seed) & INT64_MAX;
 
     return hash < HASH_MIN ? hash + HASH_MIN : hash;
+}
+
+uint64_t namespace_hash(const struct tfs_volume *volume, const char *name)
+{
+    return namespace_hash_seeded(volume->name_hash_seed, name);
 }
 
 int namespace_get_directory(struct tfs_volume *volume, uint64_t number, struct tfs_inode **ret)

@@ -28,6 +28,7 @@ TFS_MUST_CHECK int namespace_is_empty(struct tfs_volume *volume, uint64_t direct
 
 /* Where the entry stands in the directory's order. */
 uint64_t namespace_hash(const struct tfs_volume *volume, const char *name);
+uint64_t namespace_hash_seeded(uint64_t seed, const char *name); /* the volume's name_hash_seed */
 
 /*
  * One change of the namespace: the batch, and the records that go with it. The records are

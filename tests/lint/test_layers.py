@@ -69,7 +69,7 @@ class LayersTest(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
         self.addCleanup(self.folder.cleanup)
-        headers = ("store/store.h", "store/base/log.h", "store/codec/codec.h", "store/index/index.h")
+        headers = ("store/store.h", "store/check/check.h", "store/base/log.h", "store/codec/codec.h", "store/index/index.h")
         for path in headers + ("store/segment/segment.h", "gpu/gpu.h", "fs/ioctl.h", "fs/ll.h"):
             self.write(path, "")
 
@@ -97,6 +97,8 @@ class LayersTest(unittest.TestCase):
     def test_every_layer_may_include_the_layers_below_it(self):
         self.assert_accepted("store/codec/probe.c", '#include "store/base/log.h"\n')
         self.assert_accepted("store/file.c", '#include "store/index/index.h"\n')
+        self.assert_accepted("store/check/check.c", '#include "store/index/index.h"\n')
+        self.assert_accepted("tools/ctl/cmd_check.c", '#include "store/check/check.h"\n')
         self.assert_accepted("fs/ll_read.c", '#include "store/store.h"\n#include <fuse_lowlevel.h>\n')
         self.assert_accepted("tools/bench/main.c", '#include "gpu/gpu.h"\n#include "fs/ioctl.h"\n')
         self.assert_accepted("gpu/gpu_cuda.cu", '#include <cuda_runtime.h>\n')
@@ -109,6 +111,7 @@ class LayersTest(unittest.TestCase):
             ("store/codec/probe.c", "store/index/index.h"),
             ("store/segment/segment.c", "store/codec/codec.h"),
             ("store/file.c", "fs/ll.h"),
+            ("store/file.c", "store/check/check.h"),
             ("store/file.c", "gpu/gpu.h"),
             ("gpu/gpu.c", "store/store.h"),
             ("fs/ll_read.c", "store/index/index.h"),

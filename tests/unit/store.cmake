@@ -11,7 +11,7 @@ function(tfs_add_store_test name)
     if(arg_FORKS)
         set(forks FORKS)
     endif()
-    tfs_add_unit_test(${name} SOURCES ${sources} LINK tfs_store ${forks})
+    tfs_add_unit_test(${name} SOURCES ${sources} LINK tfs_check ${forks})
     if(NOT TARGET ${name})
         return()
     endif()
@@ -52,3 +52,15 @@ tfs_add_store_test(test_ns_make VOLUME WRAP data_new)
 tfs_add_store_test(test_snapshot VOLUME SOURCES store_crash.c WRAP snapshot_take)
 tfs_add_store_test(test_flush VOLUME SOURCES store_crash.c WRAP segments_append)
 tfs_add_store_test(test_reclaim VOLUME SOURCES store_crash.c WRAP segments_punch)
+
+# What stands on top of the store.
+tfs_add_store_test(test_check VOLUME SOURCES check_fixture.c)
+tfs_add_store_test(test_check_data VOLUME SOURCES check_fixture.c)
+tfs_add_store_test(test_check_random VOLUME SOURCES check_fixture.c)
+
+# The same with more rounds.
+if(TARGET test_check_random)
+    add_test(NAME test_check_random_long COMMAND test_check_random)
+    set_tests_properties(test_check_random_long PROPERTIES
+        LABELS "unit;long" TIMEOUT 3600 ENVIRONMENT "TFS_TEST_LONG=1")
+endif()

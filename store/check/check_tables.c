@@ -1,0 +1,219 @@
+/*
+ * The tables of the index as the check reads and corrects them, and the model that it fills.
+ */
+#include "store/base/bytes.h"
+#include "store/base/error.h"
+#include "store/check/check_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BATCH_CHANGES_MAX = 4096, STEPS_BETWEEN_PROGRESS = 4096, PATH_DEPTH_MAX = 2048 };
+
+int check_step(struct check *check)
+{
+    struct tfs_check_progress progress = {check->step, ++check->step_done, check->step_total};
+
+    if (check->step_done % STEPS_BETWEEN_PROGRESS != 1 || !check->options->progress)
+        return 0;
+    return check->options->progress(check->options->context, &progress) ? 0 : -ECANCELED;
+}
+
+int check_scan(struct check *check, enum index_table table, const char *step, check_visit *visit)
+{
+    struct index_range range = {.table = table};
+    struct index_record record;
+    struct index_scan *scan;
+    int more;
+    int err = index_scan_open(check->index, &range, &scan);
+
+    if (err)
+        return err;
+    check->step = step;
+    check->step_done = 0;
+    check->step_total = 0;
+    while (!err && (more = index_scan_next(scan, &record)) != 0) {
+        err = more < 0 ? more : check_step(check);
+        if (!err)
+            err = visit(check, &record);
+        if (!err && check->repairing && index_batch_count(check->batch) >= BATCH_CHANGES_MAX)
+            err = check_commit(check);
+    }
+    index_scan_close(scan);
+    return err;
+}
+
+void check_put(struct check *check, enum index_table table, const void *key, size_t key_size,
+               const void *value, size_t value_size)
+{
+    if (check->repairing)
+        index_batch_put(check->batch, table, key, key_size, value, value_size);
+}
+
+void check_delete(struct check *check, enum index_table table, const void *key, size_t key_size)
+{
+    if (check->repairing)
+        index_batch_delete(check->batch, table, key, key_size);
+}
+
+void check_put_number(struct check *check, enum index_table table, const void *key, size_t key_size,
+                      uint64_t value)
+{
+    uint8_t raw[sizeof(uint64_t)];
+
+    tfs_put_le64(raw, value);
+    check_put(check, table, key, key_size, raw, sizeof(raw));
+}
+
+int check_commit(struct check *check)
+{
+    int err = 0;
+
+    if (check->repairing && index_batch_count(check->batch) > 0)
+        err = index_commit(check->index, check->batch, true);
+    if (check->batch)
+        index_batch_clear(check->batch);
+    return err;
+}
+
+int check_grow(void **array, size_t count, size_t *capacity, size_t element_size)
+{
+    size_t wanted = *capacity ? 2 * *capacity : 256;
+    void *grown;
+
+    if (count < *capacity)
+        return 0;
+    grown = reallocarray(*array, wanted, element_size);
+    if (!grown)
+        return -ENOMEM;
+    *array = grown;
+    *capacity = wanted;
+    return 0;
+}
+
+struct check_inode *check_find_inode(struct check *check, uint64_t number)
+{
+    size_t low = 0;
+    size_t high = check->inode_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (check->inodes[middle].number < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < check->inode_count && check->inodes[low].number == number ? &check->inodes[low]
+                                                                           : NULL;
+}
+
+/* The place of the first segment that is not below `number`. */
+static size_t segment_place(const struct check *check, uint64_t number)
+{
+    size_t low = 0;
+    size_t high = check->segment_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (check->segment_list[middle].number < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct check_segment *check_find_segment(struct check *check, uint64_t number)
+{
+    size_t place = segment_place(check, number);
+
+    return place < check->segment_count && check->segment_list[place].number == number
+               ? &check->segment_list[place]
+               : NULL;
+}
+
+struct check_segment *check_add_segment(struct check *check, uint64_t number)
+{
+    size_t place = segment_place(check, number);
+    struct check_segment *found = check_find_segment(check, number);
+
+    if (found)
+        return found;
+    if (check_grow((void **)&check->segment_list, check->segment_count, &check->segment_capacity,
+                   sizeof(*found)) < 0)
+        return NULL;
+    found = &check->segment_list[place];
+    memmove(found + 1, found, (check->segment_count - place) * sizeof(*found));
+    check->segment_count++;
+    *found = (struct check_segment){.number = number};
+    return found;
+}
+
+void check_model_release(struct check *check)
+{
+    free(TAKE_PTR(check->inodes));
+    free(TAKE_PTR(check->uses));
+    free(TAKE_PTR(check->segment_list));
+    check->inode_count = check->inode_capacity = 0;
+    check->use_count = check->use_capacity = 0;
+    check->segment_count = check->segment_capacity = 0;
+    check->unknown_rows = 0;
+    check->lost_and_found = 0;
+}
+
+/* The name of the entry that the model has for the inode. */
+static bool find_name(struct check *check, const struct check_inode *inode,
+                      struct meta_dentry_name *ret)
+{
+    uint8_t prefix[2 * sizeof(uint64_t)];
+    struct index_range range = {
+        .table = INDEX_DENTRY, .prefix = prefix, .prefix_size = sizeof(prefix)};
+    struct index_record record;
+    struct index_scan *scan;
+    bool found = false;
+
+    tfs_put_be64(prefix, inode->entry_parent);
+    tfs_put_be64(prefix + sizeof(uint64_t), inode->entry_hash);
+    if (index_scan_open(check->index, &range, &scan) < 0)
+        return false;
+    while (!found && index_scan_next(scan, &record) > 0) {
+        struct meta_dentry entry;
+
+        found = meta_dentry_decode(record.value, record.value_size, &entry) == 0 &&
+                entry.inode == inode->number &&
+                meta_dentry_key_decode(record.key, record.key_size, ret) == 0;
+    }
+    index_scan_close(scan);
+    return found;
+}
+
+bool check_path(struct check *check, uint64_t inode, char text[CHECK_PATH_SIZE])
+{
+    char path[CHECK_PATH_SIZE];
+    size_t at = sizeof(path) - 1;
+
+    path[at] = '\0';
+    if (inode == TFS_ROOT_INODE)
+        path[--at] = '/';
+    for (int depth = 0; inode != TFS_ROOT_INODE; depth++) {
+        const struct check_inode *found = check_find_inode(check, inode);
+        struct meta_dentry_name name;
+        size_t size;
+
+        if (!found || found->names == 0 || depth >= PATH_DEPTH_MAX ||
+            !find_name(check, found, &name))
+            return false;
+        size = strlen(name.name);
+        if (size + 1 > at)
+            break; /* a long path loses its beginning */
+        at -= size;
+        memcpy(path + at, name.name, size);
+        path[--at] = '/';
+        inode = found->entry_parent;
+    }
+    memcpy(text, path + at, sizeof(path) - at);
+    return true;
+}

@@ -1,0 +1,254 @@
+/*
+ * The check counts again what can be counted, and lists what cannot be read without touching it.
+ *
+ * Method: as in test_check.c, for settings, counts, rows and frames.
+ */
+#include "check_fixture.h"
+
+#include "store/base/bytes.h"
+#include "store/row.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The first frame of the file that is in a segment, and the row it is in. */
+static struct frame_ref first_frame(struct fixture *fixture, const char *path)
+{
+    uint64_t inode = check_inode_of(fixture, path);
+    struct tfs_index *index = check_open_index(fixture);
+    struct row_shape shape = {256 * TFS_KIB, 4 * TFS_MIB};
+    uint8_t key[META_EXTENT_KEY_SIZE];
+    struct frame_ref frame;
+    struct index_value value;
+    struct tfs_row *row;
+
+    meta_extent_key(inode, 0, key);
+    assert_int_equal(index_get(index, INDEX_EXTENT, key, sizeof(key), &value), 0);
+    assert_int_equal(row_decode(value.data, value.size, &shape, &row), 0);
+    frame = row->extents[0].frame;
+    row_unref(row);
+    index_value_release(&value);
+    check_close_index(index);
+    assert_true(frame.segment > 0);
+    return frame;
+}
+
+static void segment_path(const struct fixture *fixture, uint64_t segment, char path[500])
+{
+    (void)snprintf(path, 500, "%s/segments/%016llx.seg", fixture->path,
+                   (unsigned long long)segment);
+}
+
+static void damage_segment(const struct fixture *fixture, uint64_t segment, uint64_t offset)
+{
+    static const uint8_t noise[16] = {0x5a, 0xa5, 0x5a};
+    char path[500];
+    int fd;
+
+    segment_path(fixture, segment, path);
+    fd = open(path, O_WRONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, noise, sizeof(noise), (off_t)offset), sizeof(noise));
+    assert_int_equal(close(fd), 0);
+}
+
+/* ---- settings and counts ---- */
+
+static void settings_that_are_missing_or_too_low_are_set(void **state)
+{
+    struct fixture *fixture = *state;
+
+    check_plant_setting(fixture, "next_inode", 17);
+    check_assert_repairs_all(fixture, TFS_CHECK_SETTING);
+    check_plant_setting(fixture, "next_segment", 1);
+    check_assert_repairs_all(fixture, TFS_CHECK_SETTING);
+    check_plant_setting(fixture, "next_inode", INT64_MAX);
+    check_assert_repairs_all(fixture, TFS_CHECK_SETTING);
+    check_plant(fixture, INDEX_SUPER, "clean", 5, NULL, 0);
+    check_assert_repairs_all(fixture, TFS_CHECK_SETTING);
+    check_plant(fixture, INDEX_SUPER, "sweep_from", 10, "x", 1);
+    check_assert_repairs_all(fixture, TFS_CHECK_SETTING);
+}
+
+/* The next mount would cut the segment there. */
+static void appending_does_not_go_on_inside_of_frames_in_use(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_true(check_setting_of(fixture, "resume_segment") > 0);
+    check_plant_setting(fixture, "resume_offset", 4096);
+    check_assert_repairs_all(fixture, TFS_CHECK_SETTING);
+}
+
+static void an_unknown_setting_is_noted_and_kept(void **state)
+{
+    struct fixture *fixture = *state;
+    struct found *found;
+
+    check_plant_setting(fixture, "of_tomorrow", 1);
+    assert_int_equal(check_run(fixture, true, &found), 0);
+    (void)check_expect(found, TFS_CHECK_SETTING, TFS_CHECK_NOTE);
+    assert_int_equal(found->result.fixed + found->result.left, 0);
+    free(found);
+    assert_int_equal(check_setting_of(fixture, "of_tomorrow"), 1);
+}
+
+static void live_bytes_are_counted_again(void **state)
+{
+    struct fixture *fixture = *state;
+    uint8_t key[META_SEGMENT_KEY_SIZE];
+
+    meta_segment_key(first_frame(fixture, "copy").segment, key);
+    check_plant_number(fixture, INDEX_SEGMENT, key, sizeof(key), 12345);
+    check_assert_repairs_all(fixture, TFS_CHECK_USAGE);
+    check_plant(fixture, INDEX_SEGMENT, key, sizeof(key), NULL, 0);
+    check_assert_repairs_all(fixture, TFS_CHECK_USAGE);
+    check_plant(fixture, INDEX_SEGMENT, key, sizeof(key), "odd", 3);
+    check_assert_repairs_all(fixture, TFS_CHECK_USAGE);
+}
+
+static void users_of_frames_are_counted_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct frame_ref frame = first_frame(fixture, "copy");
+    uint8_t key[META_SHARE_KEY_SIZE];
+
+    meta_share_key(frame.segment, frame.offset, key);
+    check_plant_number(fixture, INDEX_SHARE, key, sizeof(key), 7);
+    check_assert_repairs_all(fixture, TFS_CHECK_USAGE);
+    check_plant(fixture, INDEX_SHARE, key, sizeof(key), NULL, 0);
+    check_assert_repairs_all(fixture, TFS_CHECK_USAGE);
+    meta_share_key(frame.segment, frame.offset + (1ull << 29), key);
+    check_plant_number(fixture, INDEX_SHARE, key, sizeof(key), 2);
+    check_assert_repairs_all(fixture, TFS_CHECK_USAGE);
+}
+
+static void keys_that_nobody_asks_for_are_removed(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (int table = 0; table < INDEX_TABLE_COUNT; table++) {
+        uint64_t before = check_sum_of_index(fixture);
+
+        if (table == INDEX_SUPER)
+            continue; /* a setting of another version */
+        check_plant(fixture, (enum index_table)table, "key", 3, "value", 5);
+        check_assert_repairs(fixture, table == INDEX_DENTRY ? TFS_CHECK_NAME : TFS_CHECK_KEY);
+        assert_true(check_sum_of_index(fixture) == before);
+    }
+    check_assert_content(fixture, NULL);
+}
+
+/* ---- rows and frames ---- */
+
+static size_t assert_unreadable(struct fixture *fixture, enum tfs_check_kind kind, const char *path)
+{
+    uint64_t before = check_sum_of_index(fixture);
+    size_t count = 0;
+
+    for (int i = 0; i < 2; i++) {
+        struct found *found;
+        bool seen = false;
+
+        assert_int_equal(check_run(fixture, true, &found), 0);
+        (void)check_expect(found, kind, TFS_CHECK_UNREADABLE);
+        for (size_t at = 0; at < found->count; at++)
+            seen = seen || (found->problems[at].kind == kind && found->problems[at].size > 0 &&
+                            strcmp(found->problems[at].path, path) == 0);
+        assert_true(seen);
+        assert_int_equal(found->result.left + found->result.fixed, 0);
+        count = found->result.unreadable;
+        free(found);
+    }
+    assert_true(check_sum_of_index(fixture) == before);
+    return count;
+}
+
+static void a_damaged_header_is_listed_for_each_file_that_shows_it(void **state)
+{
+    struct fixture *fixture = *state;
+    struct frame_ref frame = first_frame(fixture, "copy");
+
+    damage_segment(fixture, frame.segment, frame.offset + 20);
+    assert_int_equal(assert_unreadable(fixture, TFS_CHECK_FRAME, "/copy"), 2);
+    (void)assert_unreadable(fixture, TFS_CHECK_FRAME, "/dir/large");
+}
+
+static void a_missing_segment_is_listed_and_all_else_is_readable(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[500];
+
+    segment_path(fixture, first_frame(fixture, "copy").segment, path);
+    assert_int_equal(unlink(path), 0);
+    (void)assert_unreadable(fixture, TFS_CHECK_FRAME, "/copy");
+}
+
+static void a_cut_segment_is_listed_from_the_cut_on(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[500];
+    struct frame_ref frame = first_frame(fixture, "copy");
+
+    segment_path(fixture, frame.segment, path);
+    assert_int_equal(truncate(path, (off_t)(frame.offset + frame.stored_size)), 0);
+    assert_int_equal(assert_unreadable(fixture, TFS_CHECK_FRAME, "/copy"), 2);
+}
+
+static void a_row_that_is_none_is_listed_and_nothing_it_may_use_is_given_up(void **state)
+{
+    struct fixture *fixture = *state;
+    uint8_t key[META_EXTENT_KEY_SIZE];
+
+    meta_extent_key(check_inode_of(fixture, "dir/large"), 0, key);
+    check_plant(fixture, INDEX_EXTENT, key, sizeof(key), "nonsense", 8);
+    (void)assert_unreadable(fixture, TFS_CHECK_ROW, "/dir/large");
+    check_assert_content(fixture, "dir/large");
+    (void)assert_unreadable(fixture, TFS_CHECK_ROW, "/dir/large");
+}
+
+static void rows_of_an_inode_that_is_lost_are_kept(void **state)
+{
+    struct fixture *fixture = *state;
+    uint8_t key[META_INODE_KEY_SIZE];
+    struct found *found;
+    uint64_t after;
+
+    meta_inode_key(check_inode_of(fixture, "copy"), key);
+    check_plant(fixture, INDEX_INODE, key, sizeof(key), NULL, 0);
+    assert_int_equal(check_run(fixture, true, &found), 0);
+    (void)check_expect(found, TFS_CHECK_NAME, TFS_CHECK_FIXED);
+    (void)check_expect(found, TFS_CHECK_ROW, TFS_CHECK_UNREADABLE);
+    assert_int_equal(found->result.left, 0);
+    free(found);
+    after = check_sum_of_index(fixture);
+    assert_int_equal(check_run(fixture, true, &found), 0);
+    assert_int_equal(found->result.fixed + found->result.left, 0);
+    free(found);
+    assert_true(check_sum_of_index(fixture) == after);
+    check_assert_content(fixture, "copy");
+}
+
+#define CHECK_TEST(name) cmocka_unit_test_setup_teardown(name, check_set_up, fixture_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CHECK_TEST(settings_that_are_missing_or_too_low_are_set),
+        CHECK_TEST(appending_does_not_go_on_inside_of_frames_in_use),
+        CHECK_TEST(an_unknown_setting_is_noted_and_kept),
+        CHECK_TEST(live_bytes_are_counted_again),
+        CHECK_TEST(users_of_frames_are_counted_again),
+        CHECK_TEST(keys_that_nobody_asks_for_are_removed),
+        CHECK_TEST(a_damaged_header_is_listed_for_each_file_that_shows_it),
+        CHECK_TEST(a_missing_segment_is_listed_and_all_else_is_readable),
+        CHECK_TEST(a_cut_segment_is_listed_from_the_cut_on),
+        CHECK_TEST(a_row_that_is_none_is_listed_and_nothing_it_may_use_is_given_up),
+        CHECK_TEST(rows_of_an_inode_that_is_lost_are_kept),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
