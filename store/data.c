@@ -9,6 +9,7 @@
 #include "store/data.h"
 
 #include "store/base/error.h"
+#include "store/volume.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -80,6 +81,30 @@ static void count_uncommitted(struct tfs_chunk *chunk, void *context)
         sum->stored += row_stored_size(chunk->row) - row_stored_size(chunk->committed);
     for (int i = 0; i < CHUNK_SLOTS_MAX; i++)
         sum->dirty += chunk->slots[i].to - chunk->slots[i].from;
+}
+
+int data_read_shape(struct tfs_volume *volume, uint64_t inode, uint64_t *known,
+                    struct row_shape *shape)
+{
+    uint8_t key[META_INODE_KEY_SIZE];
+    struct index_value value;
+    struct meta_inode record;
+    const char *target;
+    int err;
+
+    if (*known == inode)
+        return 0;
+    meta_inode_key(inode, key);
+    err = index_get(volume->index, INDEX_INODE, key, sizeof(key), &value);
+    if (err)
+        return err;
+    err = meta_inode_decode(value.data, value.size, &record, &target);
+    index_value_release(&value);
+    if (err)
+        return err;
+    *shape = data_shape(record.chunk_size_log2);
+    *known = inode;
+    return 0;
 }
 
 void data_attr_locked(struct tfs_inode *inode, struct tfs_attr *ret)

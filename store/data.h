@@ -51,6 +51,14 @@ void data_free(struct tfs_data *data); /* accepts NULL; nothing may be dirty */
 /* Sizes of a file's chunks and blocks in memory and on disk, from its chunk_size: see chunk.h. */
 struct row_shape data_shape(uint8_t chunk_size_log2);
 
+/*
+ * The shape of the rows of an inode, by its record in the index. For walks over the table `extent`:
+ * *known is the inode that *shape is of (0: none yet), and is not read again. Errors: -ENOENT
+ * (purged since the walk began), -EUCLEAN, of the index.
+ */
+TFS_MUST_CHECK int data_read_shape(struct tfs_volume *volume, uint64_t inode, uint64_t *known,
+                                   struct row_shape *shape);
+
 /* Overwrites in *ret what programs see different from the record. */
 void data_attr_locked(struct tfs_inode *inode, struct tfs_attr *ret);
 

@@ -61,29 +61,20 @@ static int add_row(struct sweep *sweep, const struct tfs_row *row)
     return 0;
 }
 
-/* The shape of an inode's chunks, remembered while its rows are read one after the other. */
-static int shape_of(struct tfs_volume *volume, uint64_t inode, uint64_t *known,
-                    struct row_shape *shape)
+/*
+ * A row whose inode is not there: purged since the scan began, rows first. If the row still is, its
+ * inode was lost, and the frames that it shows may be all that is left of a file. Errors: -EUCLEAN.
+ */
+static int check_is_purged(struct tfs_volume *volume, const struct index_record *row)
 {
-    uint8_t key[META_INODE_KEY_SIZE];
     struct index_value value;
-    struct meta_inode record;
-    const char *target;
-    int err;
+    int err = index_get(volume->index, INDEX_EXTENT, row->key, row->key_size, &value);
 
-    if (*known == inode)
-        return 0;
-    meta_inode_key(inode, key);
-    err = index_get(volume->index, INDEX_INODE, key, sizeof(key), &value);
     if (err)
-        return err;
-    err = meta_inode_decode(value.data, value.size, &record, &target);
+        return err == -ENOENT ? 0 : err;
     index_value_release(&value);
-    if (err)
-        return err;
-    *shape = data_shape(record.chunk_size_log2);
-    *known = inode;
-    return 0;
+    return tfs_fail(-EUCLEAN, "a row of inode %llu, which does not exist",
+                    (unsigned long long)tfs_get_be64(row->key));
 }
 
 static int collect(struct sweep *sweep)
@@ -106,9 +97,9 @@ static int collect(struct sweep *sweep)
         if (!err && record.key_size != META_EXTENT_KEY_SIZE)
             err = tfs_fail(-EUCLEAN, "chunk key of %zu bytes", record.key_size);
         if (!err)
-            err = shape_of(sweep->volume, tfs_get_be64(record.key), &known, &shape);
-        if (err == -ENOENT) { /* purged since the scan began */
-            err = 0;
+            err = data_read_shape(sweep->volume, tfs_get_be64(record.key), &known, &shape);
+        if (err == -ENOENT) {
+            err = check_is_purged(sweep->volume, &record);
             continue;
         }
         if (!err)

@@ -50,6 +50,7 @@ struct tfs_volume {
     struct tfs_inode_table *inodes;
     struct tfs_stats stats;
     struct complaints complaints;
+    atomic_bool scrubbing; /* one scrub at a time: it has one place in the store */
 };
 
 /* -EROFS on a read-only volume, else 0. */

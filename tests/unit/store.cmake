@@ -57,6 +57,7 @@ tfs_add_store_test(test_reclaim VOLUME SOURCES store_crash.c WRAP segments_punch
 tfs_add_store_test(test_check VOLUME SOURCES check_fixture.c)
 tfs_add_store_test(test_check_data VOLUME SOURCES check_fixture.c)
 tfs_add_store_test(test_check_random VOLUME SOURCES check_fixture.c)
+tfs_add_store_test(test_scrub VOLUME)
 
 # The same with more rounds.
 if(TARGET test_check_random)

@@ -1,0 +1,372 @@
+/*
+ * A scrub verifies all that is stored, names each range that cannot be read, keeps to its rate,
+ * goes on where it was stopped, and takes nothing for damage that was only overwritten meanwhile.
+ *
+ * Method: bytes are changed in the segments under an open volume.
+ */
+#include "store_fixture.h"
+
+#include "store/check/scrub.h"
+#include "store/data.h"
+#include "store/volume.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FILE_SIZE (6 * TFS_MIB + 5000)
+enum { DAMAGE_MAX = 64 };
+
+struct run {
+    struct tfs_scrub_result result;
+    struct {
+        uint64_t inode;
+        uint64_t offset;
+        uint64_t size;
+        char path[64];
+    } damage[DAMAGE_MAX];
+    size_t count;
+    unsigned calls;     /* of progress */
+    unsigned calls_max; /* then it is stopped; 0: never */
+    struct tfs_scrub_progress last;
+};
+
+static void keep_damage(void *context, const struct tfs_scrub_damage *damage)
+{
+    struct run *run = context;
+
+    assert_true(run->count < DAMAGE_MAX);
+    run->damage[run->count].inode = damage->inode;
+    run->damage[run->count].offset = damage->offset;
+    run->damage[run->count].size = damage->size;
+    (void)snprintf(run->damage[run->count].path, sizeof(run->damage[0].path), "%s",
+                   damage->path ? damage->path : "");
+    assert_non_null(damage->reason);
+    run->count++;
+}
+
+static bool keep_progress(void *context, const struct tfs_scrub_progress *progress)
+{
+    struct run *run = context;
+
+    assert_true(progress->bytes >= run->last.bytes && progress->bytes <= progress->total);
+    run->last = *progress;
+    return ++run->calls != run->calls_max;
+}
+
+static int scrub(struct fixture *fixture, const struct tfs_scrub_options *how, struct run *run)
+{
+    struct tfs_scrub_options options = *how;
+
+    options.progress = keep_progress;
+    options.damage = keep_damage;
+    options.context = run;
+    return tfs_scrub(fixture->volume, &options, &run->result);
+}
+
+static void make_file(struct fixture *fixture, const char *name, uint64_t size, uint64_t seed)
+{
+    struct tfs_file *file = fixture_create(fixture, name);
+
+    fixture_write_random(file, 0, size, seed);
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    tfs_file_close(file);
+}
+
+/* The frame that shows the first byte of the file's row. */
+static struct frame_ref frame_of(struct fixture *fixture, const char *name, uint64_t row_number)
+{
+    uint64_t inode = fixture_lookup(fixture, TFS_ROOT_INODE, name);
+    struct row_shape shape = data_shape(22);
+    uint8_t key[META_EXTENT_KEY_SIZE];
+    struct frame_ref frame;
+    struct index_value value;
+    struct tfs_row *row;
+
+    meta_extent_key(inode, row_number, key);
+    assert_int_equal(index_get(fixture->volume->index, INDEX_EXTENT, key, sizeof(key), &value), 0);
+    assert_int_equal(row_decode(value.data, value.size, &shape, &row), 0);
+    frame = row->extents[0].frame;
+    row_unref(row);
+    index_value_release(&value);
+    return frame;
+}
+
+static int open_segment(struct fixture *fixture, uint64_t number)
+{
+    char path[500];
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "%s/segments/%016llx.seg", fixture->path,
+                   (unsigned long long)number);
+    fd = open(path, O_RDWR);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void flip(struct fixture *fixture, uint64_t segment, uint64_t offset)
+{
+    int fd = open_segment(fixture, segment);
+    uint8_t byte;
+
+    assert_int_equal(pread(fd, &byte, 1, (off_t)offset), 1);
+    byte ^= 0x10;
+    assert_int_equal(pwrite(fd, &byte, 1, (off_t)offset), 1);
+    assert_int_equal(fsync(fd), 0); /* O_DIRECT reads see it */
+    assert_int_equal(close(fd), 0);
+}
+
+static void all_that_is_stored_is_verified(void **state)
+{
+    struct fixture *fixture = *state;
+
+    make_file(fixture, "large", FILE_SIZE, 1);
+    make_file(fixture, "small", 100, 2);
+    for (int deep = 0; deep < 2; deep++) {
+        struct tfs_scrub_options how = {.deep = deep};
+        struct run run = {0};
+
+        assert_int_equal(scrub(fixture, &how, &run), 0);
+        assert_true(run.result.bytes >= FILE_SIZE);
+        assert_int_equal(run.result.bytes, run.last.total);
+        assert_int_equal(run.last.bytes, run.last.total);
+        assert_int_equal(run.result.frames, 3);
+        assert_int_equal(run.count, 0);
+        assert_false(run.result.resumed);
+    }
+}
+
+static void a_damaged_block_is_listed_with_path_and_range(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_scrub_options how = {0};
+    struct frame_ref frame;
+
+    make_file(fixture, "large", FILE_SIZE, 1);
+    frame = frame_of(fixture, "large", 0);
+    /* Bytes that do not compress: the third block lies about there. */
+    flip(fixture, frame.segment, frame.offset + 2 * 256 * TFS_KIB + 100 * TFS_KIB);
+    for (int deep = 0; deep < 2; deep++) {
+        struct run run = {0};
+
+        how.deep = deep;
+        assert_int_equal(scrub(fixture, &how, &run), 0);
+        assert_int_equal(run.count, 1);
+        assert_string_equal(run.damage[0].path, "/large");
+        assert_int_equal(run.damage[0].offset, 2 * 256 * TFS_KIB);
+        assert_int_equal(run.damage[0].size, 256 * TFS_KIB);
+        assert_int_equal(run.result.damaged, 1);
+        assert_int_equal(run.result.damaged_bytes, 256 * TFS_KIB);
+    }
+}
+
+static void a_damaged_header_takes_all_its_frame_shows(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_scrub_options how = {0};
+    struct tfs_copy copy = {.size = FILE_SIZE};
+    struct frame_ref frame;
+    struct run run = {0};
+
+    make_file(fixture, "large", FILE_SIZE, 1);
+    copy.source = fixture_open_file(fixture, "large");
+    copy.target = fixture_create(fixture, "copy");
+    assert_int_equal(tfs_file_copy(&copy), FILE_SIZE);
+    tfs_file_close(copy.source);
+    tfs_file_close(copy.target);
+    frame = frame_of(fixture, "large", 1);
+    flip(fixture, frame.segment, frame.offset + 60);
+    assert_int_equal(scrub(fixture, &how, &run), 0);
+    assert_int_equal(run.count, 2);
+    assert_string_equal(run.damage[0].path, "/large");
+    assert_string_equal(run.damage[1].path, "/copy");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(run.damage[i].offset, 4 * TFS_MIB);
+        assert_int_equal(run.damage[i].size, FILE_SIZE - 4 * TFS_MIB);
+    }
+}
+
+static void damage_that_nobody_can_see_any_more_is_none(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_scrub_options how = {0};
+    struct frame_ref frame;
+    struct tfs_file *file;
+    struct run run = {0};
+
+    make_file(fixture, "large", FILE_SIZE, 1);
+    frame = frame_of(fixture, "large", 0);
+    file = fixture_open_file(fixture, "large");
+    fixture_write_random(file, 2 * 256 * TFS_KIB, 256 * TFS_KIB, 3);
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    tfs_file_close(file);
+    flip(fixture, frame.segment, frame.offset + 2 * 256 * TFS_KIB + 100 * TFS_KIB);
+    assert_int_equal(scrub(fixture, &how, &run), 0);
+    assert_int_equal(run.count, 0);
+}
+
+static void a_run_that_is_stopped_is_gone_on_with(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_scrub_options how = {.rate = 64 * TFS_MIB};
+    struct run first = {.calls_max = 2}; /* at the start, and once on the way */
+    struct run second = {0};
+    struct run third = {0};
+    char name[16];
+
+    for (uint64_t i = 0; i < 20; i++) {
+        (void)snprintf(name, sizeof(name), "file%llu", (unsigned long long)i);
+        make_file(fixture, name, 2 * TFS_MIB, i);
+    }
+    assert_int_equal(scrub(fixture, &how, &first), -ECANCELED);
+    assert_true(first.result.frames > 0 && first.result.frames < 20);
+    fixture_reopen(fixture);
+    how.rate = 0;
+    assert_int_equal(scrub(fixture, &how, &second), 0);
+    assert_true(second.result.resumed);
+    assert_int_equal(first.result.frames + second.result.frames, 20);
+    assert_int_equal(second.last.bytes, second.last.total);
+    assert_int_equal(scrub(fixture, &how, &third), 0);
+    assert_false(third.result.resumed);
+    assert_int_equal(third.result.frames, 20);
+}
+
+static void a_run_can_begin_anew(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_scrub_options how = {.rate = 16 * TFS_MIB};
+    struct run first = {.calls_max = 2};
+    struct run second = {0};
+
+    make_file(fixture, "large", FILE_SIZE, 1);
+    make_file(fixture, "second", FILE_SIZE, 2);
+    assert_int_equal(scrub(fixture, &how, &first), -ECANCELED);
+    how = (struct tfs_scrub_options){.restart = true};
+    assert_int_equal(scrub(fixture, &how, &second), 0);
+    assert_false(second.result.resumed);
+    assert_int_equal(second.result.frames, 4);
+}
+
+static void the_rate_is_kept(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_scrub_options how = {.rate = 20 * TFS_MIB};
+    struct timespec begin;
+    struct timespec end;
+    struct run run = {0};
+    double seconds;
+
+    make_file(fixture, "large", FILE_SIZE, 1);
+    (void)clock_gettime(CLOCK_MONOTONIC, &begin);
+    assert_int_equal(scrub(fixture, &how, &run), 0);
+    (void)clock_gettime(CLOCK_MONOTONIC, &end);
+    seconds = (double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec);
+    assert_true((double)run.result.bytes / seconds <= 20.0 * TFS_MIB);
+}
+
+static bool scrub_inside(void *context, const struct tfs_scrub_progress *progress)
+{
+    struct fixture *fixture = context;
+    struct tfs_scrub_options options = {0};
+    struct tfs_scrub_result result;
+
+    (void)progress;
+    assert_int_equal(tfs_scrub(fixture->volume, &options, &result), -EBUSY);
+    return true;
+}
+
+static void there_is_one_scrub_at_a_time(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_scrub_options options = {.progress = scrub_inside, .context = fixture};
+    struct tfs_scrub_result result;
+
+    make_file(fixture, "large", FILE_SIZE, 1);
+    assert_int_equal(tfs_scrub(fixture->volume, &options, &result), 0);
+    assert_int_equal(tfs_scrub(fixture->volume, &options, &result), 0);
+}
+
+static void a_read_only_volume_can_be_scrubbed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_scrub_options how = {0};
+    struct run run = {0};
+
+    make_file(fixture, "large", FILE_SIZE, 1);
+    fixture_close(fixture);
+    fixture->options.read_only = true;
+    fixture_open(fixture);
+    assert_int_equal(scrub(fixture, &how, &run), 0);
+    assert_int_equal(run.result.frames, 2);
+}
+
+struct overwriter {
+    struct fixture *fixture;
+    atomic_bool stop;
+    bool wrong;
+};
+
+static void *overwrite(void *argument)
+{
+    struct overwriter *overwriter = argument;
+    struct tfs_volume *volume = overwriter->fixture->volume;
+    uint8_t *bytes = malloc(FILE_SIZE);
+    struct tfs_file *file = NULL;
+    struct tfs_attr attr;
+
+    overwriter->wrong = !bytes || tfs_lookup(volume, TFS_ROOT_INODE, "large", &attr) ||
+                        tfs_file_open(volume, attr.inode, O_RDWR, &file);
+    for (uint64_t i = 0; !overwriter->wrong && !atomic_load(&overwriter->stop); i++) {
+        fixture_fill(bytes, FILE_SIZE, i);
+        overwriter->wrong = tfs_file_write(file, 0, bytes, FILE_SIZE, 0) != FILE_SIZE ||
+                            tfs_file_sync(file, false) != 0;
+    }
+    tfs_file_close(file);
+    free(bytes);
+    return NULL;
+}
+
+/* Frames are overwritten, dropped and punched all the time under the scrub. */
+static void what_is_overwritten_meanwhile_is_no_damage(void **state)
+{
+    struct fixture *fixture = *state;
+    struct overwriter overwriter = {.fixture = fixture};
+    struct tfs_scrub_options how = {.deep = true};
+    pthread_t thread;
+
+    make_file(fixture, "large", FILE_SIZE, 1);
+    assert_int_equal(pthread_create(&thread, NULL, overwrite, &overwriter), 0);
+    for (int i = 0; i < 30; i++) {
+        struct run run = {0};
+
+        assert_int_equal(scrub(fixture, &how, &run), 0);
+        assert_int_equal(run.count, 0);
+    }
+    atomic_store(&overwriter.stop, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_false(overwriter.wrong);
+}
+
+#define SCRUB_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCRUB_TEST(all_that_is_stored_is_verified),
+        SCRUB_TEST(a_damaged_block_is_listed_with_path_and_range),
+        SCRUB_TEST(a_damaged_header_takes_all_its_frame_shows),
+        SCRUB_TEST(damage_that_nobody_can_see_any_more_is_none),
+        SCRUB_TEST(a_run_that_is_stopped_is_gone_on_with),
+        SCRUB_TEST(a_run_can_begin_anew),
+        SCRUB_TEST(the_rate_is_kept),
+        SCRUB_TEST(there_is_one_scrub_at_a_time),
+        SCRUB_TEST(a_read_only_volume_can_be_scrubbed),
+        SCRUB_TEST(what_is_overwritten_meanwhile_is_no_damage),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
