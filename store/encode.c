@@ -121,20 +121,19 @@ static void find_run(const struct tfs_chunk *chunk, uint32_t first, struct encod
     };
 }
 
-static int append_frame(struct tfs_volume *volume, struct encoded_run *run,
-                        struct tfs_scratch *scratch, uint32_t stored_size)
+int encode_append(struct tfs_volume *volume, struct tfs_scratch *scratch, struct frame_ref *ref)
 {
-    size_t padded = tfs_align_up(stored_size, SEGMENT_ALIGNMENT);
+    size_t padded = tfs_align_up(ref->stored_size, SEGMENT_ALIGNMENT);
     struct segment_position position;
     int err;
 
-    memset(scratch->bytes + stored_size, 0, padded - stored_size);
+    memset(scratch->bytes + ref->stored_size, 0, padded - ref->stored_size);
     usage_append_begin(volume->usage);
     err = segments_append(volume->segments, scratch->bytes, padded, &position);
     if (!err) {
-        run->extent.frame.segment = position.number;
-        run->extent.frame.offset = position.offset;
-        usage_appended(volume->usage, &run->extent.frame);
+        ref->segment = position.number;
+        ref->offset = position.offset;
+        usage_appended(volume->usage, ref);
     }
     usage_append_end(volume->usage);
     return err;
@@ -176,7 +175,7 @@ static int encode_run(struct tfs_volume *volume, struct tfs_chunk *chunk, struct
         .block_count = view.block_count,
     };
     if (stored_size > ROW_INLINE_SIZE_MAX || run->slot_count > 1)
-        return append_frame(volume, run, scratch, (uint32_t)stored_size);
+        return encode_append(volume, scratch, &run->extent.frame);
     memcpy(run->inline_copy, scratch->bytes, (size_t)stored_size);
     run->extent.inline_bytes = run->inline_copy;
     return 0;

@@ -31,6 +31,14 @@ struct encoded_chunk {
 TFS_MUST_CHECK int encode_chunk(struct tfs_volume *volume, struct tfs_chunk *chunk,
                                 struct tfs_scratch *scratch, struct encoded_chunk *ret);
 
+/*
+ * Append the frame that stands at the beginning of the scratch, ref->stored_size bytes. On success
+ * the ref has its place, and the frame counts as appended and not committed: it is to be committed,
+ * or handed to reclaim. Errors: of the segments.
+ */
+TFS_MUST_CHECK int encode_append(struct tfs_volume *volume, struct tfs_scratch *scratch,
+                                 struct frame_ref *ref);
+
 /* The frames will not be used: give their space back. */
 void encode_give_back(struct tfs_volume *volume, const struct encoded_chunk *encoded);
 

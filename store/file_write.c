@@ -7,6 +7,7 @@
  */
 #include "store/base/error.h"
 #include "store/commit.h"
+#include "store/compactor.h"
 #include "store/data.h"
 #include "store/file.h"
 #include "store/flush.h"
@@ -168,6 +169,7 @@ static int take_room(struct tfs_volume *volume, const struct write_part *part,
 
     if (err == -ENOSPC) {
         reclaim_hurry(volume->reclaim);
+        compactor_hurry(volume->compactor); /* not waited for: it waits for gates */
         err = segments_reserve(volume->segments, room);
     }
     if (err)

@@ -15,6 +15,7 @@
 #include "store/base/list.h"
 #include "store/base/lock.h"
 #include "store/base/log.h"
+#include "store/compactor.h"
 #include "store/meta.h"
 #include "store/purge.h"
 #include "store/segment/segment.h"
@@ -176,7 +177,9 @@ static void punch_frame(struct tfs_volume *volume, const struct frame_ref *frame
 
     if (err == 0)
         tfs_counter_add(&volume->stats.reclaimed_bytes, size);
-    else if (err != -EOPNOTSUPP && err != -ENOENT)
+    else if (err == -EOPNOTSUPP)
+        compactor_note(volume->compactor, size);
+    else if (err != -ENOENT)
         tfs_warn("segment %llu offset %llu: cannot give back %llu bytes: %s",
                  (unsigned long long)frame->segment, (unsigned long long)frame->offset,
                  (unsigned long long)size, tfs_error_text(err));

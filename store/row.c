@@ -240,6 +240,19 @@ int row_clip(const struct tfs_row *row, const struct row_shape *shape, uint32_t 
     return 0;
 }
 
+int row_copy(const struct tfs_row *row, struct tfs_row **ret)
+{
+    struct row_builder builder;
+    int err = builder_init(&builder, row, NULL);
+
+    if (err)
+        return err;
+    for (uint32_t i = 0; i < row->extent_count; i++)
+        row_append(&builder, &row->extents[i]);
+    *ret = builder.row;
+    return 0;
+}
+
 size_t row_encoded_size(const struct tfs_row *row)
 {
     size_t size = ROW_HEADER_SIZE;

@@ -78,6 +78,9 @@ TFS_MUST_CHECK int row_replace(const struct tfs_row *row, const struct row_shape
 TFS_MUST_CHECK int row_clip(const struct tfs_row *row, const struct row_shape *shape, uint32_t size,
                             struct tfs_row **ret);
 
+/* A row of its own with the same extents, for its maker to change before anybody else knows it. */
+TFS_MUST_CHECK int row_copy(const struct tfs_row *row, struct tfs_row **ret);
+
 /* Bytes that row_encode() needs. */
 size_t row_encoded_size(const struct tfs_row *row);
 void row_encode(const struct tfs_row *row, uint8_t *dst);

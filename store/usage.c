@@ -417,6 +417,18 @@ void usage_forget_segment(struct tfs_usage *usage, uint64_t segment)
     free(entry);
 }
 
+bool usage_segment(struct tfs_usage *usage, uint64_t segment, struct usage_segment *ret)
+{
+    struct usage_entry *entry;
+
+    tfs_mutex_lock(&usage->lock);
+    entry = entry_locked(usage, segment, false);
+    if (entry)
+        *ret = entry->state;
+    tfs_mutex_unlock(&usage->lock);
+    return entry != NULL;
+}
+
 bool usage_knows_segment(struct tfs_usage *usage, uint64_t segment)
 {
     bool knows;

@@ -84,6 +84,9 @@ size_t usage_empty_segments(struct tfs_usage *usage, struct usage_segment *ret, 
 /* The segment was removed; so is its row, in this batch. */
 void usage_forget_segment(struct tfs_usage *usage, uint64_t segment);
 
+/* False when the index does not know the segment, and nothing was appended to it. */
+bool usage_segment(struct tfs_usage *usage, uint64_t segment, struct usage_segment *ret);
+
 /* True when the index knows the segment. */
 bool usage_knows_segment(struct tfs_usage *usage, uint64_t segment);
 

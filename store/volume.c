@@ -9,6 +9,7 @@
 #include "store/cache.h"
 #include "store/codec/frame.h"
 #include "store/commit.h"
+#include "store/compactor.h"
 #include "store/flush.h"
 #include "store/format.h"
 #include "store/frames.h"
@@ -269,6 +270,8 @@ static int open_parts(struct tfs_volume *volume, bool creating)
     if (!err)
         err = reclaim_new(volume, &volume->reclaim);
     if (!err)
+        err = compactor_new(volume, &volume->compactor);
+    if (!err)
         err = commit_new(volume, &volume->commit);
     if (!err)
         err = flush_new(volume, &volume->flush);
@@ -302,6 +305,7 @@ static int release_parts(struct tfs_volume *volume)
     int err;
 
     commit_stop(volume->commit);
+    compactor_stop(volume->compactor);
     if (volume->reclaim)
         reclaim_stop(volume->reclaim);
     flush_free(volume->flush);
@@ -309,6 +313,7 @@ static int release_parts(struct tfs_volume *volume)
         inode_table_free(volume->inodes);
     commit_free(volume->commit);
     reclaim_free(volume->reclaim);
+    compactor_free(volume->compactor);
     frames_free(volume->frames);
     cache_free(volume->cache);
     memory_free(volume->memory);
@@ -386,6 +391,7 @@ int tfs_volume_close(struct tfs_volume *volume)
     if (!volume)
         return 0;
     commit_stop(volume->commit);
+    compactor_stop(volume->compactor);
     if (!volume->options.read_only) {
         first_error = commit_all(volume, true);
         commit_abandon(volume); /* nothing, unless that failed */

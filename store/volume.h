@@ -18,6 +18,7 @@
 
 struct tfs_cache;
 struct tfs_commit;
+struct tfs_compactor;
 struct tfs_flush;
 struct tfs_format_lock;
 struct tfs_frames;
@@ -47,6 +48,7 @@ struct tfs_volume {
     struct tfs_flush *flush;
     struct tfs_commit *commit;
     struct tfs_reclaim *reclaim;
+    struct tfs_compactor *compactor;
     struct tfs_inode_table *inodes;
     struct tfs_stats stats;
     struct complaints complaints;

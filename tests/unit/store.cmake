@@ -58,6 +58,7 @@ tfs_add_store_test(test_check VOLUME SOURCES check_fixture.c)
 tfs_add_store_test(test_check_data VOLUME SOURCES check_fixture.c)
 tfs_add_store_test(test_check_random VOLUME SOURCES check_fixture.c)
 tfs_add_store_test(test_scrub VOLUME)
+tfs_add_store_test(test_compact VOLUME SOURCES store_crash.c WRAP segments_punch index_commit)
 
 # The same with more rounds.
 if(TARGET test_check_random)
