@@ -12,6 +12,8 @@ static const struct control_command commands[] = {
     {.name = "loglevel", .run = control_run_loglevel, .needs_mount = true},
     {.name = "layout", .run = control_run_layout},
     {.name = "log", .run = control_run_log, .needs_mount = true},
+    {.name = "scrub", .run = control_run_scrub, .changes = true},
+    {.name = "gc", .run = control_run_gc, .changes = true},
 };
 
 const struct control_command *control_command_find(const char *name)

@@ -16,6 +16,8 @@ int control_run_sync(struct control_call *call);
 int control_run_loglevel(struct control_call *call);
 int control_run_layout(struct control_call *call);
 int control_run_log(struct control_call *call);
+int control_run_scrub(struct control_call *call);
+int control_run_gc(struct control_call *call);
 
 /* All counters of the volume and the mount as one object. cJSON_Delete(); NULL: no memory. */
 struct cJSON *control_stats(struct tfs_volume *volume, const struct control_host *host);

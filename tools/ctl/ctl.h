@@ -66,6 +66,10 @@ int ctl_du(const struct ctl_context *context, int argc, char **argv);
 int ctl_sync(const struct ctl_context *context, int argc, char **argv);
 int ctl_loglevel(const struct ctl_context *context, int argc, char **argv);
 int ctl_metrics(const struct ctl_context *context, int argc, char **argv);
+int ctl_check(const struct ctl_context *context, int argc, char **argv);
+int ctl_gc(const struct ctl_context *context, int argc, char **argv);
+int ctl_scrub(const struct ctl_context *context, int argc, char **argv);
+int ctl_verify(const struct ctl_context *context, int argc, char **argv);
 int ctl_debug_bundle(const struct ctl_context *context, int argc, char **argv);
 
 #endif

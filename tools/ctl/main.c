@@ -20,6 +20,10 @@ static const struct {
     {"sync", ctl_sync, "make everything durable"},
     {"loglevel", ctl_loglevel, "how much a mount logs"},
     {"metrics", ctl_metrics, "the counters as Prometheus reads them"},
+    {"check", ctl_check, "check a store that is not mounted, and repair it"},
+    {"scrub", ctl_scrub, "verify every stored byte against its checksum"},
+    {"gc", ctl_gc, "give back the space of what was removed, now"},
+    {"verify", ctl_verify, "read a file or tree, tensor by tensor, and compare"},
     {"debug-bundle", ctl_debug_bundle, "collect what helps to understand a problem"},
 };
 

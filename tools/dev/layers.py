@@ -39,7 +39,7 @@ MAY_INCLUDE = {
     "store/check": ("store/",),
     "store": ("store/",),
     "gpu": ("store/base/", "gpu/"),
-    "control": ("store/store.h", "store/base/", "control/"),
+    "control": ("store/store.h", "store/gc.h", "store/check/scrub.h", "store/base/", "control/"),
     "fs": ("store/store.h", "store/base/", "control/", "fs/"),
     "tools": PUBLIC + ("tools/",),
     "tools/ctl": PUBLIC + ("control/", "tools/"),
