@@ -285,7 +285,7 @@ static void a_run_that_is_stopped_leaves_a_whole_store(void **state)
     for (int i = 0; i < 70; i++) { /* more than a group */
         char name[16];
 
-        (void)snprintf(name, sizeof(name), "small%d", i);
+        (void)snprintf(name, sizeof(name), "small%d", i % 100);
         make_file(fixture, name, 20000, (uint64_t)i);
     }
     make_mostly_dead_segment(fixture);

@@ -22,7 +22,7 @@ struct model_file {
     uint8_t *bytes; /* MODEL_SIZE; zeros behind size */
     uint64_t size;
     struct tfs_file *file;
-    char name[8];
+    char name[16];
 };
 
 struct model {
