@@ -82,8 +82,10 @@ uint32_t ll_file_choose_flags(struct ll *ll, struct ll_file *file, int flags, bo
     uint32_t open_flags = open_flags_for(ll, flags, is_new);
 
     file->is_direct = (open_flags & FOPEN_DIRECT_IO) != 0;
-    if (!file->is_direct)
+    if (!file->is_direct) {
         inode_hints_set(ll->hints, file->inode, INODE_HINT_PAGES);
+        tfs_file_set_cached_above(file->file);
+    }
     return open_flags;
 }
 

@@ -1,9 +1,10 @@
 /*
- * The cache of decoded units: a hash table and two lists in order of use (segmented LRU). A unit
+ * The cache of decoded units: a hash table and lists in order of use (segmented LRU). A unit
  * enters on the cold list; when it is asked for again later, it moves to the hot one, which may
  * hold most of the cache. The oldest cold unit goes first, so that a scan passes through without
  * driving out what is used again and again. "Later" means after some other loads: the several
- * requests that read one unit in sequence are one use.
+ * requests that read one unit in sequence are one use. What a stream has passed by, whose pages the
+ * kernel keeps, goes before anything else.
  *
  *   (absent) --cache_claim--> LOADING --cache_publish(0)--> READY --evicted, unpinned--> (absent)
  *                                     --cache_publish(error)--> FAILED --last unpin--> (absent)
@@ -29,6 +30,7 @@ enum {
     CACHE_BUCKETS_MIN = 1024,
     EVICT_BATCH_MAX = 64,
     HOT_PERCENT_MAX = 80, /* of the units */
+    PASSED_KEPT = 32,     /* a stream's last units: its next request may need them once more */
     LATER_PART = 16,      /* loads of this part of the cache's units make "later" */
 };
 
@@ -37,8 +39,12 @@ enum unit_state { UNIT_LOADING, UNIT_READY, UNIT_FAILED };
 struct cache_unit {
     struct cache_key key;
     struct cache_unit *next; /* in its bucket */
-    struct list age;         /* on cache->cold or hot while READY and unpinned, else alone */
+    struct list age;         /* on a list of the cache's while READY and unpinned, else alone */
     bool hot;                /* counted in hot_count */
+    bool again;              /* used again later: becomes hot unless a stream only passes by */
+    bool ahead;              /* loaded for a use to come */
+    bool used;               /* by anyone but its loader */
+    bool is_passed;          /* on cache->passed, and counted */
     uint64_t load_number;    /* cache->misses when it was loaded */
     enum unit_state state;
     int error;
@@ -51,11 +57,13 @@ struct tfs_cache {
     struct tfs_cond published;
     struct cache_unit **buckets; /* guarded by lock, as all below */
     size_t bucket_count;         /* immutable; a power of two */
-    struct list cold;            /* oldest first */
-    struct list hot;             /* oldest first */
-    size_t hot_count;            /* units that are hot, on the list or pinned */
-    size_t unit_count;           /* with a buffer */
-    size_t unit_count_max;       /* immutable */
+    struct list passed;          /* oldest first, as in the next two */
+    struct list cold;
+    struct list hot;
+    size_t passed_count;
+    size_t hot_count;      /* units that are hot, on the list or pinned */
+    size_t unit_count;     /* with a buffer */
+    size_t unit_count_max; /* immutable */
     uint64_t hits;
     uint64_t misses;
     uint64_t evictions;
@@ -92,6 +100,7 @@ int cache_new(struct tfs_memory *memory, uint64_t bytes_max, struct tfs_cache **
         free(cache);
         return -ENOMEM;
     }
+    list_init(&cache->passed);
     list_init(&cache->cold);
     list_init(&cache->hot);
     tfs_mutex_init(&cache->lock, TFS_RANK_CACHE);
@@ -133,6 +142,14 @@ static void insert_locked(struct tfs_cache *cache, struct cache_unit *unit)
     cache->unit_count++;
 }
 
+static void leave_list_locked(struct tfs_cache *cache, struct cache_unit *unit)
+    TFS_REQUIRES(&cache->lock)
+{
+    list_remove(&unit->age);
+    cache->passed_count -= unit->is_passed;
+    unit->is_passed = false;
+}
+
 static void remove_locked(struct tfs_cache *cache, struct cache_unit *unit)
     TFS_REQUIRES(&cache->lock)
 {
@@ -141,7 +158,7 @@ static void remove_locked(struct tfs_cache *cache, struct cache_unit *unit)
     while (*at != unit)
         at = &(*at)->next;
     *at = unit->next;
-    list_remove(&unit->age);
+    leave_list_locked(cache, unit);
     cache->hot_count -= unit->hot;
     cache->unit_count--;
 }
@@ -150,18 +167,25 @@ static void remove_locked(struct tfs_cache *cache, struct cache_unit *unit)
 static void hit_locked(struct tfs_cache *cache, struct cache_unit *unit) TFS_REQUIRES(&cache->lock)
 {
     unit->pins++;
-    list_remove(&unit->age);
+    leave_list_locked(cache, unit);
     cache->hits++;
-    if (!unit->hot && cache->misses - unit->load_number > cache->unit_count_max / LATER_PART) {
-        unit->hot = true;
-        cache->hot_count++;
-    }
+    if (unit->ahead)
+        unit->load_number = cache->misses;
+    else if (cache->misses - unit->load_number > cache->unit_count_max / LATER_PART)
+        unit->again = true;
+    unit->ahead = false;
+    unit->used = true;
 }
 
 /* The last pin is gone: the unit ages. A hot list that is too long gives its oldest to the cold
  * one. */
 static void age_locked(struct tfs_cache *cache, struct cache_unit *unit) TFS_REQUIRES(&cache->lock)
 {
+    if (unit->again && !unit->hot) {
+        unit->hot = true;
+        cache->hot_count++;
+    }
+    unit->again = false;
     list_push_back(unit->hot ? &cache->hot : &cache->cold, &unit->age);
     while (cache->hot_count > cache->unit_count_max * HOT_PERCENT_MAX / 100 &&
            !list_is_empty(&cache->hot)) {
@@ -175,10 +199,19 @@ static void age_locked(struct tfs_cache *cache, struct cache_unit *unit) TFS_REQ
     }
 }
 
-/* Takes out the unit that goes first; NULL when all are pinned. */
-static struct cache_unit *take_victim_locked(struct tfs_cache *cache) TFS_REQUIRES(&cache->lock)
+static void age_passed_locked(struct tfs_cache *cache, struct cache_unit *unit)
+    TFS_REQUIRES(&cache->lock)
 {
-    struct list *list = list_is_empty(&cache->cold) ? &cache->hot : &cache->cold;
+    unit->again = false;
+    list_push_back(&cache->passed, &unit->age);
+    unit->is_passed = true;
+    cache->passed_count++;
+}
+
+/* Takes out the oldest unit of a list; NULL when it is empty. */
+static struct cache_unit *take_oldest_locked(struct tfs_cache *cache, struct list *list)
+    TFS_REQUIRES(&cache->lock)
+{
     struct cache_unit *unit;
 
     if (list_is_empty(list))
@@ -187,6 +220,22 @@ static struct cache_unit *take_victim_locked(struct tfs_cache *cache) TFS_REQUIR
     remove_locked(cache, unit);
     cache->evictions++;
     return unit;
+}
+
+/* Takes out the unit that goes first; NULL when all are pinned. */
+static struct cache_unit *take_victim_locked(struct tfs_cache *cache) TFS_REQUIRES(&cache->lock)
+{
+    struct cache_unit *unit = take_oldest_locked(cache, &cache->passed);
+
+    if (!unit)
+        unit = take_oldest_locked(cache, &cache->cold);
+    return unit ? unit : take_oldest_locked(cache, &cache->hot);
+}
+
+/* The same of passed units only, of which the newest stay. */
+static struct cache_unit *take_passed_locked(struct tfs_cache *cache) TFS_REQUIRES(&cache->lock)
+{
+    return cache->passed_count > PASSED_KEPT ? take_oldest_locked(cache, &cache->passed) : NULL;
 }
 
 static struct cache_unit *unit_new(const struct cache_key *key, void *buffer, enum unit_state state)
@@ -292,7 +341,7 @@ static void release(struct tfs_cache *cache, struct cache_unit *unit)
     free(unit);
 }
 
-void cache_unpin(struct tfs_cache *cache, struct cache_unit *unit)
+void cache_unpin_as(struct tfs_cache *cache, struct cache_unit *unit, enum cache_use use)
 {
     struct cache_unit *gone = NULL;
 
@@ -300,9 +349,13 @@ void cache_unpin(struct tfs_cache *cache, struct cache_unit *unit)
         return;
     tfs_mutex_lock(&cache->lock);
     assert(unit->pins > 0);
+    if (use == CACHE_AHEAD && !unit->used)
+        unit->ahead = true;
     if (--unit->pins == 0) {
         if (unit->state == UNIT_FAILED)
             gone = unit;
+        else if (use == CACHE_PASSED && !unit->hot)
+            age_passed_locked(cache, unit);
         else
             age_locked(cache, unit);
         if (cache->unit_count > cache->unit_count_max && !gone)
@@ -311,6 +364,11 @@ void cache_unpin(struct tfs_cache *cache, struct cache_unit *unit)
     tfs_mutex_unlock(&cache->lock);
     if (gone)
         release(cache, gone);
+}
+
+void cache_unpin(struct tfs_cache *cache, struct cache_unit *unit)
+{
+    cache_unpin_as(cache, unit, CACHE_USED);
 }
 
 bool cache_offer(struct tfs_cache *cache, const struct cache_key *key, void *buffer)
@@ -333,7 +391,9 @@ bool cache_offer(struct tfs_cache *cache, const struct cache_key *key, void *buf
     return taken;
 }
 
-size_t cache_evict(struct tfs_cache *cache, size_t count)
+/* Evicts what `take` takes out. */
+static size_t evict(struct tfs_cache *cache, size_t count,
+                    struct cache_unit *(*take)(struct tfs_cache *cache))
 {
     struct cache_unit *unit;
     struct list victims;
@@ -342,7 +402,7 @@ size_t cache_evict(struct tfs_cache *cache, size_t count)
 
     list_init(&victims);
     tfs_mutex_lock(&cache->lock);
-    while (evicted < count && (unit = take_victim_locked(cache))) {
+    while (evicted < count && (unit = take(cache))) {
         list_push_back(&victims, &unit->age);
         evicted++;
     }
@@ -351,6 +411,16 @@ size_t cache_evict(struct tfs_cache *cache, size_t count)
     while ((node = list_pop_front(&victims)))
         release(cache, list_entry(node, struct cache_unit, age));
     return evicted;
+}
+
+size_t cache_evict(struct tfs_cache *cache, size_t count)
+{
+    return evict(cache, count, take_victim_locked);
+}
+
+size_t cache_evict_passed(struct tfs_cache *cache, size_t count)
+{
+    return evict(cache, count, take_passed_locked);
 }
 
 void cache_get_status(struct tfs_cache *cache, struct cache_status *ret)

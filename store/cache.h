@@ -61,12 +61,25 @@ TFS_MUST_CHECK int cache_wait(struct tfs_cache *cache, struct cache_unit *unit);
 uint8_t *cache_unit_data(struct cache_unit *unit);
 void cache_unpin(struct tfs_cache *cache, struct cache_unit *unit); /* accepts NULL */
 
+enum cache_use {
+    CACHE_USED,
+    CACHE_PASSED, /* by a stream that will not come back: among the first to go, unless it is in
+                     steady use */
+    CACHE_AHEAD,  /* loaded for a use to come, which then is the first one */
+};
+
+/* The same, telling what the pin was for. Accepts NULL. */
+void cache_unpin_as(struct tfs_cache *cache, struct cache_unit *unit, enum cache_use use);
+
 /* Offer data that was just written. Returns true when it took the buffer over, as clean data; it
  * never evicts for it. */
 bool cache_offer(struct tfs_cache *cache, const struct cache_key *key, void *buffer);
 
 /* For the memory pool: evict up to `count` of the least recently used units that nobody pins. */
 size_t cache_evict(struct tfs_cache *cache, size_t count);
+
+/* Likewise of those that a stream has passed, but for the newest few. */
+size_t cache_evict_passed(struct tfs_cache *cache, size_t count);
 
 struct cache_status {
     uint64_t hits;

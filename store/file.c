@@ -168,6 +168,11 @@ bool tfs_file_close_is_ready(const struct tfs_file *file)
     return ready;
 }
 
+void tfs_file_set_cached_above(struct tfs_file *file)
+{
+    file->cached_above = true;
+}
+
 uint64_t tfs_file_inode(const struct tfs_file *file)
 {
     return file->inode->number;

@@ -15,6 +15,7 @@ struct tfs_file {
     bool writable;         /* immutable */
     bool changes;          /* writable, or truncated by the open: its close commits; immutable */
     bool reads_move_atime; /* immutable */
+    bool cached_above;     /* see tfs_file_set_cached_above(); set before the first read */
 };
 
 /* The error of a background flush that this open has not reported yet, or 0. */

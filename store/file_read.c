@@ -410,7 +410,8 @@ int tfs_file_read(struct tfs_file *file, uint64_t offset, size_t size, struct tf
     data_enter(file->inode);
     size = clip_to_size(file->inode, offset, size);
     if (size > 0) {
-        readahead_note(file->volume, file->inode, offset, size);
+        read.passes_by =
+            readahead_note(file->volume, file->inode, offset, size) && file->cached_above;
         err = read_parts(&reading, offset, size);
         if (err == -EAGAIN) {
             rewind_to(&reading, (struct read_mark){0});
@@ -432,7 +433,7 @@ int tfs_file_read(struct tfs_file *file, uint64_t offset, size_t size, struct tf
 void tfs_read_release(struct tfs_read *read)
 {
     for (int i = 0; i < read->piece_count; i++)
-        cache_unpin(read->cache, read->pins[i]);
+        cache_unpin_as(read->cache, read->pins[i], read->passes_by ? CACHE_PASSED : CACHE_USED);
     free(read->copy);
     *read = (struct tfs_read){0};
 }

@@ -196,7 +196,7 @@ static void release_run(struct tfs_volume *volume, struct tfs_chunk *chunk,
         *slot = (struct chunk_slot){0};
         memory_dirty_to_clean(volume->memory, 1);
         if (!run->extent.visible_size || !frame->segment || !run->on_unit_boundary ||
-            !cache_offer(volume->cache, &key, buffer))
+            !memory_has_warm_spare(volume->memory) || !cache_offer(volume->cache, &key, buffer))
             memory_give_clean(volume->memory, 1, &buffer);
     }
 }

@@ -490,5 +490,5 @@ void frames_prefetch(struct tfs_frames *frames, const struct frames_source *sour
     if (frames_pin(frames, source, &range, false, scratch, units) != 0)
         return;
     for (uint32_t i = 0; i < range.unit_count; i++)
-        cache_unpin(frames->cache, units[i]);
+        cache_unpin_as(frames->cache, units[i], CACHE_AHEAD);
 }

@@ -6,6 +6,7 @@
  * other.
  * 3. `returns` grows with every buffer given back, under the lock: a taker that saw no buffer
  * sleeps only while it has not grown, and so misses none.
+ * 4. The lowest untouched_count of the stack were never given out; all above them are warm.
  */
 #include "store/memory.h"
 
@@ -23,15 +24,24 @@
  * this. */
 enum { RELIEF_INTERVAL_MS = 50, HUGE_PAGE_SIZE = 2 << 20 };
 
+/*
+ * A chunk gives its 16 buffers back together, every 1 to 3 ms for each worker that only encodes.
+ * Where the disk is slower than that, waiting gains nothing: after a wait in vain so many buffers
+ * are touched without one.
+ */
+enum { WARM_WAIT_MS = 4, WARM_WAITS_APART = 256, WARM_SPARE = 64 };
+
 struct tfs_memory {
     struct tfs_mutex lock; /* rank TFS_RANK_POOL */
     struct tfs_cond given;
-    void **free_buffers; /* guarded by lock; a stack */
-    size_t free_count;   /* guarded by lock */
-    size_t dirty_count;  /* guarded by lock */
-    uint64_t returns;    /* guarded by lock */
-    uint64_t waits;      /* guarded by lock */
-    uint8_t *region;     /* immutable */
+    void **free_buffers;    /* guarded by lock; a stack */
+    size_t free_count;      /* guarded by lock */
+    size_t untouched_count; /* guarded by lock */
+    size_t dirty_count;     /* guarded by lock */
+    size_t impatience;      /* guarded by lock; buffers to be touched before the next wait */
+    uint64_t returns;       /* guarded by lock */
+    uint64_t waits;         /* guarded by lock */
+    uint8_t *region;        /* immutable */
     struct memory_options options;
 };
 
@@ -58,6 +68,7 @@ int memory_new(const struct memory_options *options, struct tfs_memory **ret)
     tfs_cond_init(&memory->given);
     for (size_t i = options->buffer_count; i > 0; i--)
         memory->free_buffers[memory->free_count++] = memory->region + (i - 1) * FRAME_BUFFER_SIZE;
+    memory->untouched_count = memory->free_count;
     *ret = memory;
     return 0;
 }
@@ -83,6 +94,8 @@ static bool take_locked(struct tfs_memory *memory, size_t count, bool dirty, voi
         return false;
     for (size_t i = 0; i < count; i++)
         ret[i] = memory->free_buffers[--memory->free_count];
+    if (memory->untouched_count > memory->free_count)
+        memory->untouched_count = memory->free_count;
     if (dirty)
         memory->dirty_count += count;
     return true;
@@ -124,11 +137,53 @@ static void wait_for_return(struct tfs_memory *memory, uint64_t returns)
     tfs_mutex_unlock(&memory->lock);
 }
 
+/* Whether taking so many would touch memory for the first time, though enough is warm already. */
+static bool is_cold_locked(struct tfs_memory *memory, size_t count) TFS_REQUIRES(&memory->lock)
+{
+    size_t touched = memory->options.buffer_count - memory->untouched_count;
+
+    return memory->free_count - memory->untouched_count < count && memory->untouched_count > 0 &&
+           touched >= memory->options.warm_count;
+}
+
+/* Clean data that nobody will miss makes room. Returns true when buffers are still cold. */
+static bool recycle(struct tfs_memory *memory, size_t count)
+{
+    bool cold;
+
+    tfs_mutex_lock(&memory->lock);
+    cold = is_cold_locked(memory, count);
+    tfs_mutex_unlock(&memory->lock);
+    return cold && (!memory->options.recycle ||
+                    memory->options.recycle(memory->options.context, count) < count);
+}
+
+static void wait_for_warm(struct tfs_memory *memory, size_t count)
+{
+    uint64_t deadline = tfs_clock_ns() + WARM_WAIT_MS * TFS_NS_PER_MS;
+
+    tfs_mutex_lock(&memory->lock);
+    if (memory->impatience > 0) {
+        memory->impatience -= count < memory->impatience ? count : memory->impatience;
+        tfs_mutex_unlock(&memory->lock);
+        return;
+    }
+    while (is_cold_locked(memory, count)) {
+        if (!tfs_cond_wait_until(&memory->given, &memory->lock, deadline)) {
+            memory->impatience = WARM_WAITS_APART;
+            break;
+        }
+    }
+    tfs_mutex_unlock(&memory->lock);
+}
+
 int memory_take_dirty(struct tfs_memory *memory, size_t count, void **ret)
 {
     uint64_t returns;
 
     assert(count <= memory->options.dirty_count_max);
+    if (recycle(memory, count))
+        wait_for_warm(memory, count);
     while (!try_take(memory, count, true, ret, &returns)) {
         if (dirty_is_spent(memory, count)) {
             int err = memory->options.relieve(memory->options.context);
@@ -148,6 +203,7 @@ int memory_take_clean(struct tfs_memory *memory, size_t count, bool wait, void *
     uint64_t returns;
 
     assert(count <= memory->options.buffer_count - memory->options.dirty_count_max);
+    (void)recycle(memory, count); /* a load does not wait */
     while (!try_take(memory, count, false, ret, &returns)) {
         if (memory->options.evict(memory->options.context, count))
             continue;
@@ -185,6 +241,17 @@ void memory_give_clean(struct tfs_memory *memory, size_t count, void **buffers)
     give(memory, count, false, buffers);
 }
 
+bool memory_has_warm_spare(struct tfs_memory *memory)
+{
+    bool spare;
+
+    tfs_mutex_lock(&memory->lock);
+    spare =
+        memory->untouched_count == 0 || memory->free_count - memory->untouched_count >= WARM_SPARE;
+    tfs_mutex_unlock(&memory->lock);
+    return spare;
+}
+
 void memory_dirty_to_clean(struct tfs_memory *memory, size_t count)
 {
     tfs_mutex_lock(&memory->lock);
@@ -201,6 +268,7 @@ void memory_get_status(struct tfs_memory *memory, struct memory_status *ret)
     *ret = (struct memory_status){
         .buffer_count = memory->options.buffer_count,
         .free_count = memory->free_count,
+        .untouched_count = memory->untouched_count,
         .dirty_count = memory->dirty_count,
         .waits = memory->waits,
     };

@@ -149,7 +149,7 @@ static uint64_t window_size(struct tfs_volume *volume, const struct tfs_inode *i
     return tfs_min_u64(wanted, volume->options.cache_size / 4);
 }
 
-void readahead_note(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t offset,
+bool readahead_note(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t offset,
                     size_t size)
 {
     struct tfs_data *data = inode->data;
@@ -157,12 +157,14 @@ void readahead_note(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t
     struct readahead_stream *stream;
     uint64_t from = 0;
     uint64_t to = 0;
+    bool believed;
 
     tfs_mutex_lock(&inode->lock);
     stream = find_stream(&data->readahead, offset, size);
     stream->last_use = data->readahead.uses;
     note_steps(stream, offset, size);
-    if (is_believed(stream)) {
+    believed = is_believed(stream);
+    if (believed) {
         /* Chunks that begin behind what is being read; the current one is loaded by the reads
          * themselves. */
         from = tfs_max_u64(tfs_align_up(stream->next, chunk_size), stream->ahead);
@@ -173,4 +175,5 @@ void readahead_note(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t
     tfs_mutex_unlock(&inode->lock);
     for (uint64_t at = tfs_align_up(from, chunk_size); at < to; at += chunk_size)
         submit(volume, inode, at / chunk_size);
+    return believed;
 }

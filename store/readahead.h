@@ -27,8 +27,11 @@ struct readahead {
     uint32_t uses;
 };
 
-/* A read of [offset, offset + size) came. Threads: any; takes the inode's lock. */
-void readahead_note(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t offset,
+/*
+ * A read of [offset, offset + size) came. Returns whether it belongs to a sequence.
+ * Threads: any; takes the inode's lock.
+ */
+bool readahead_note(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t offset,
                     size_t size);
 
 #endif

@@ -328,6 +328,12 @@ void tfs_file_close(struct tfs_file *file);
 /* True when tfs_file_close() would find nothing to discard now; a hint for schedulers. */
 bool tfs_file_close_is_ready(const struct tfs_file *file);
 
+/*
+ * Whoever reads through this handle keeps what he read, as the kernel's page cache does: what he
+ * reads in sequence need not stay in the store's cache. Call it before the first read.
+ */
+void tfs_file_set_cached_above(struct tfs_file *file);
+
 uint64_t tfs_file_inode(const struct tfs_file *file);
 
 enum { TFS_READ_PIECES_MAX = 8 };
@@ -341,6 +347,7 @@ struct tfs_read {
     void *pins[TFS_READ_PIECES_MAX]; /* the store's */
     void *copy;                      /* the store's */
     struct tfs_cache *cache;         /* the store's */
+    bool passes_by;                  /* the store's */
 };
 
 /*

@@ -31,8 +31,9 @@ enum {
     CONCURRENCY_DEFAULT = 16,
     COMMIT_INTERVAL_DEFAULT_S = 5,
     LOCK_WAIT_DEFAULT_MS = 10000,
-    BUFFERS_MIN = 96,       /* with less, one writer and one reader wait for each other's buffers */
-    CLEAN_BUFFERS_MIN = 24, /* always left for loads */
+    BUFFERS_MIN = 96, /* with less, one writer and one reader wait for each other's buffers */
+    WARM_BUFFERS_PER_WORKER = 64, /* four chunks of 4 MiB: being filled, waiting, in work */
+    CLEAN_BUFFERS_MIN = 24,       /* always left for loads */
     REQUEST_SCRATCHES_MIN = 2,
     REQUEST_SCRATCHES_MAX = 16,
 };
@@ -123,6 +124,13 @@ static size_t evict(void *context, size_t count)
     return cache_evict(volume->cache, count);
 }
 
+static size_t recycle(void *context, size_t count)
+{
+    struct tfs_volume *volume = context;
+
+    return cache_evict_passed(volume->cache, count);
+}
+
 static int relieve(void *context)
 {
     struct tfs_volume *volume = context;
@@ -134,7 +142,10 @@ static int open_memory(struct tfs_volume *volume, const struct budget *budget)
 {
     struct memory_options memory = {.buffer_count = budget->buffers,
                                     .dirty_count_max = budget->dirty_buffers,
+                                    .warm_count = (size_t)WARM_BUFFERS_PER_WORKER *
+                                                  tfs_max_u64(2, volume->options.threads),
                                     .evict = evict,
+                                    .recycle = recycle,
                                     .relieve = relieve,
                                     .context = volume};
     uint64_t cache_size =

@@ -111,6 +111,64 @@ static struct cache_status status_of(struct cached *cached)
     return status;
 }
 
+static void pass(struct cached *cached, uint64_t number)
+{
+    struct cache_key key = key_of(number);
+    struct cache_unit *unit = cache_find(cached->cache, &key);
+
+    assert_non_null(unit);
+    cache_unpin_as(cached->cache, unit, CACHE_PASSED);
+}
+
+static void what_a_stream_has_passed_goes_first(void **state)
+{
+    struct cached *cached = *state;
+
+    for (uint64_t number = 0; number < UNITS_MAX; number++)
+        load(cached, number);
+    pass(cached, 2);
+    load(cached, UNITS_MAX);
+    assert_false(has(cached, 2));
+    assert_true(has(cached, 0)); /* which was older */
+    pass(cached, 1);
+    pass(cached, 3);
+    pass(cached, 1); /* passed once more: the newest of the two */
+    load(cached, UNITS_MAX + 1);
+    assert_false(has(cached, 3));
+    assert_true(has(cached, 1));
+}
+
+static void what_is_loaded_ahead_is_first_used_when_it_is_read(void **state)
+{
+    struct cached *cached = *state;
+    struct cache_key key = key_of(0);
+    struct cache_unit *unit = claim_mine(cached, 0);
+
+    cache_publish(cached->cache, unit, 0);
+    cache_unpin_as(cached->cache, unit, CACHE_AHEAD);
+    load(cached, 1);
+    load(cached, 2);
+    unit = cache_find(cached->cache, &key); /* later, but for the first time: it stays cold */
+    cache_unpin(cached->cache, unit);
+    load(cached, 3);
+    load(cached, 4);
+    load(cached, 5);
+    load(cached, 6);
+    assert_false(has(cached, 0));
+}
+
+static void the_newest_passed_units_are_not_recycled(void **state)
+{
+    struct cached *cached = *state;
+
+    for (uint64_t number = 0; number < UNITS_MAX; number++) {
+        load(cached, number);
+        pass(cached, number);
+    }
+    assert_int_equal(cache_evict_passed(cached->cache, UNITS_MAX), 0);
+    assert_int_equal(cache_evict(cached->cache, UNITS_MAX), UNITS_MAX);
+}
+
 static void what_was_loaded_is_found(void **state)
 {
     struct cached *cached = *state;
@@ -334,6 +392,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CACHE_TEST(what_was_loaded_is_found),
+        CACHE_TEST(what_a_stream_has_passed_goes_first),
+        CACHE_TEST(what_is_loaded_ahead_is_first_used_when_it_is_read),
+        CACHE_TEST(the_newest_passed_units_are_not_recycled),
         CACHE_TEST(units_of_one_frame_are_told_apart),
         CACHE_TEST(a_second_claim_waits_for_the_first),
         CACHE_TEST(a_failed_load_is_told_to_all_and_leaves_nothing),

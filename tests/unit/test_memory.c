@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-enum { BUFFERS = 8, DIRTY_MAX = 6, THREADS = 8, ROUNDS = 20000 };
+enum { BUFFERS = 8, DIRTY_MAX = 6, WARM = 4, THREADS = 8, ROUNDS = 20000 };
 
 struct pool {
     struct tfs_memory *memory;
@@ -27,6 +27,9 @@ struct pool {
     atomic_int relief_error;
     void *clean[BUFFERS]; /* what evict() can give back */
     size_t clean_count;
+    void *spent[BUFFERS]; /* what recycle() can give back */
+    size_t spent_count;
+    atomic_int recyclings;
 };
 
 static size_t evict(void *context, size_t count)
@@ -42,6 +45,18 @@ static size_t evict(void *context, size_t count)
     return evicted;
 }
 
+static size_t recycle(void *context, size_t count)
+{
+    struct pool *pool = context;
+
+    atomic_fetch_add(&pool->recyclings, 1);
+    if (pool->spent_count < count)
+        return 0;
+    pool->spent_count -= count;
+    memory_give_clean(pool->memory, count, &pool->spent[pool->spent_count]);
+    return count;
+}
+
 static int relieve(void *context)
 {
     struct pool *pool = context;
@@ -55,7 +70,9 @@ static int set_up(void **state)
     struct pool *pool = calloc(1, sizeof(*pool));
     struct memory_options options = {.buffer_count = BUFFERS,
                                      .dirty_count_max = DIRTY_MAX,
+                                     .warm_count = WARM,
                                      .evict = evict,
+                                     .recycle = recycle,
                                      .relieve = relieve,
                                      .context = pool};
 
@@ -115,6 +132,43 @@ static void the_last_buffer_given_is_the_next_one_taken(void **state)
     assert_ptr_equal(first, second);
     memory_give_clean(pool->memory, 1, &second);
     memory_give_clean(pool->memory, 0, NULL);
+}
+
+static void memory_stays_untouched_while_something_can_be_recycled(void **state)
+{
+    struct pool *pool = *state;
+    void *dirty[WARM];
+    void *clean;
+
+    assert_int_equal(memory_take_dirty(pool->memory, WARM, dirty), 0);
+    assert_int_equal(atomic_load(&pool->recyclings), 0); /* so much is touched without asking */
+    assert_int_equal(status_of(pool).untouched_count, BUFFERS - WARM);
+    memory_dirty_to_clean(pool->memory, 2);
+    pool->spent[pool->spent_count++] = dirty[0];
+    assert_int_equal(memory_take_clean(pool->memory, 1, false, &clean), 0);
+    assert_ptr_equal(clean, dirty[0]);
+    pool->spent[pool->spent_count++] = dirty[1];
+    assert_int_equal(memory_take_dirty(pool->memory, 1, &dirty[0]), 0);
+    assert_ptr_equal(dirty[0], dirty[1]);
+    assert_int_equal(status_of(pool).untouched_count, BUFFERS - WARM);
+    memory_give_clean(pool->memory, 1, &clean);
+    memory_give_dirty(pool->memory, 1, &dirty[0]);
+    memory_give_dirty(pool->memory, WARM - 2, &dirty[2]);
+}
+
+static void a_writer_waits_for_warm_memory_but_not_for_ever(void **state)
+{
+    struct pool *pool = *state;
+    void *buffers[WARM + 1];
+
+    assert_int_equal(memory_take_dirty(pool->memory, WARM, buffers), 0);
+    assert_int_equal(memory_take_dirty(pool->memory, 1, &buffers[WARM]), 0); /* nothing came */
+    assert_int_equal(status_of(pool).untouched_count, BUFFERS - WARM - 1);
+    memory_give_dirty(pool->memory, 1, &buffers[WARM]);
+    assert_true(status_of(pool).free_count > status_of(pool).untouched_count);
+    assert_int_equal(memory_take_dirty(pool->memory, 1, &buffers[WARM]), 0);
+    assert_int_equal(status_of(pool).untouched_count, BUFFERS - WARM - 1); /* the warm one */
+    memory_give_dirty(pool->memory, WARM + 1, buffers);
 }
 
 static void loads_take_all_or_nothing(void **state)
@@ -311,6 +365,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_last_buffer_given_is_the_next_one_taken, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(loads_take_all_or_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(memory_stays_untouched_while_something_can_be_recycled,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_writer_waits_for_warm_memory_but_not_for_ever, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(clean_buffers_are_evicted_for_a_taker, set_up, tear_down),
         cmocka_unit_test_setup_teardown(dirty_data_leaves_the_reserve_to_loads, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_error_of_relief_reaches_the_writer_who_waits, set_up,
