@@ -14,6 +14,7 @@ for mount in range(2):
     daemon = session(journal=True)
     power_cuts.cut_while_saving(daemon, dice, seed + mount, least=3)
     run(CUT, JOURNAL, power_cuts.BASE, WORK + "/told", "none")
-    done = subprocess.run(["diff", "-r", STORE, WORK + "/told"], check=False)
+    # The control socket holds no data; the next mount replaces what a crash left of it.
+    done = subprocess.run(["diff", "-r", "--exclude=control", STORE, WORK + "/told"], check=False)
     assert done.returncode == 0, "the journal tells another store"
     run("rm", "-r", WORK + "/told", power_cuts.BASE)
