@@ -65,8 +65,8 @@ static int file_sum(int fd, uint64_t *ret_size, uint32_t *ret_sum)
 static int seal_make(const struct tfs_index *index, char seal[SEAL_SIZE_MAX])
 {
     char current[SEAL_SIZE_MAX];
-    uint64_t manifest_size;
-    uint32_t sum;
+    uint64_t manifest_size = 0;
+    uint32_t sum = 0;
     ssize_t size = line_read(index, "CURRENT", current);
     int fd;
     int err;

@@ -5,6 +5,7 @@ which is then tampered with in one way after the other."""
 import glob
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,12 +14,33 @@ import unittest
 
 PROGRAM = sys.argv.pop(1)
 BLOCK = 4096
+TAMPERED = ("torch-*.pt", "model-*.safetensors", "log-*", "in-place", "rewrite", "stream-*")
+
+
+def largest(folder, pattern):
+    found = sorted(glob.glob(os.path.join(folder, pattern)), key=os.path.getsize)
+    return found[-1] if found and os.path.getsize(found[-1]) > 2 * BLOCK else None
 
 
 def acknowledged_file(folder, pattern):
-    found = sorted(glob.glob(os.path.join(folder, pattern)), key=os.path.getsize)
-    assert found and os.path.getsize(found[-1]) > 2 * BLOCK, f"no {pattern} to tamper with"
-    return found[-1]
+    found = largest(folder, pattern)
+    assert found, f"no {pattern} to tamper with"
+    return found
+
+
+def kill_with_something_of_each(saver, folder):
+    """Files that are rewritten are short now and then: look while the savers stand still."""
+    deadline = time.monotonic() + 60
+    while True:
+        saver.send_signal(signal.SIGSTOP)
+        time.sleep(0.01)
+        if all(largest(folder, pattern) for pattern in TAMPERED):
+            break
+        assert time.monotonic() < deadline, "the savers have not written all kinds of files"
+        saver.send_signal(signal.SIGCONT)
+        time.sleep(0.05)
+    saver.kill()
+    saver.wait()
 
 
 def change(path, offset, content):
@@ -53,8 +75,7 @@ class Check(unittest.TestCase):
         saver = subprocess.Popen([PROGRAM, "save", cls.good, cls.record, "1"])
         time.sleep(4)
         assert saver.poll() is None, "the savers ended by themselves"
-        saver.kill()
-        saver.wait()
+        kill_with_something_of_each(saver, cls.good)
 
     @classmethod
     def tearDownClass(cls):
@@ -85,8 +106,7 @@ class Check(unittest.TestCase):
             self.notices(lambda bad, p=pattern: zero_block(acknowledged_file(bad, p)))
 
     def test_a_changed_byte_is_noticed_everywhere(self):
-        for pattern in ("torch-*.pt", "model-*.safetensors", "log-*", "in-place", "rewrite",
-                        "stream-*"):
+        for pattern in TAMPERED:
             self.notices(lambda bad, p=pattern: change_bytes(acknowledged_file(bad, p)))
 
     def test_a_truncated_checkpoint_is_noticed(self):
