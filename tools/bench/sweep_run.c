@@ -76,7 +76,7 @@ static int test_load(struct sweep *sweep, struct target *target, struct sweep_sa
                      unsigned run)
 {
     enum source_method method = sweep->config->load_by_mmap ? SOURCE_MMAP : SOURCE_READ;
-    uint64_t stored;
+    uint64_t stored = 0;
     double cpu;
     int cold;
     int err = mount_stop(target->mount);

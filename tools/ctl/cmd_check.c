@@ -209,9 +209,7 @@ static int check_place(const char *path)
 
 static int check(const struct check_settings *settings, const char *path)
 {
-    tfs_cleanup(ctl_json_free_p) cJSON *problems =
-        settings->common.json ? cJSON_CreateArray() : NULL;
-    struct check_run run = {.problems = problems};
+    struct check_run run = {.problems = settings->common.json ? cJSON_CreateArray() : NULL};
     struct tfs_check_options options = {.path = path,
                                         .repair = settings->repair,
                                         .report = report,
@@ -227,12 +225,12 @@ static int check(const struct check_settings *settings, const char *path)
         console_complain(message.text[0] ? 0 : err, "%s", message.text[0] ? message.text : path);
     if (settings->common.json) {
         err = print_json(&run, path, status, &result);
-        problems = run.problems;
         if (err)
             status |= STATUS_FAILED;
     } else if (!err) {
         print_text(path, &result);
     }
+    cJSON_Delete(run.problems);
     return status;
 }
 

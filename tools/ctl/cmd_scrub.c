@@ -100,7 +100,8 @@ int ctl_scrub(const struct ctl_context *context, int argc, char **argv)
 
     if (err != OPTIONS_RUN)
         return ctl_exit_of_parse(err);
-    question.request = request = request_new(&settings);
+    request = request_new(&settings);
+    question.request = request;
     question.context = damage = settings.common.json ? cJSON_CreateArray() : NULL;
     err = ctl_target_open(path, &target);
     if (!err)
