@@ -404,14 +404,15 @@ int tfs_file_read(struct tfs_file *file, uint64_t offset, size_t size, struct tf
 {
     struct tfs_read read = {.cache = file->volume->cache};
     struct reading reading = {.volume = file->volume, .inode = file->inode, .read = &read};
+    bool in_sequence;
     int err = 0;
 
     assert(size <= TFS_READ_SIZE_MAX);
     data_enter(file->inode);
     size = clip_to_size(file->inode, offset, size);
     if (size > 0) {
-        read.passes_by =
-            readahead_note(file->volume, file->inode, offset, size) && file->cached_above;
+        in_sequence = readahead_note(file->volume, file->inode, offset, size);
+        read.passes_by = file->cached_above && (in_sequence || size >= FRAME_BUFFER_SIZE);
         err = read_parts(&reading, offset, size);
         if (err == -EAGAIN) {
             rewind_to(&reading, (struct read_mark){0});
