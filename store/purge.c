@@ -12,6 +12,7 @@
 #include "store/volume.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 
 enum { PURGE_ROWS_MAX = 512 };
 
@@ -99,10 +100,17 @@ static int commit_deletions(struct tfs_volume *volume, struct index_batch *batch
     return 0;
 }
 
+/* Looking for rows costs a scan. A row never reaches behind the size that was committed with it. */
+static bool has_extents(const struct meta_inode *record)
+{
+    return S_ISREG(record->mode) && record->size > 0;
+}
+
 /* One step under the lock. Returns 1 while there may be more rows, 0 when the inode is gone. */
-static int purge_step(struct tfs_volume *volume, uint64_t inode, const struct row_shape *shape,
+static int purge_step(struct tfs_volume *volume, uint64_t inode, const struct meta_inode *record,
                       struct index_batch *batch)
 {
+    struct row_shape shape = data_shape(record->chunk_size_log2);
     struct usage_change change;
     uint8_t key[META_INODE_KEY_SIZE];
     int count;
@@ -110,10 +118,11 @@ static int purge_step(struct tfs_volume *volume, uint64_t inode, const struct ro
 
     usage_begin(volume->usage, &change);
     index_batch_clear(batch);
-    count = collect_extents(volume, inode, shape, batch, &change);
+    count = has_extents(record) ? collect_extents(volume, inode, &shape, batch, &change) : 0;
     err = count < 0 ? count : 0;
     if (!err && count < PURGE_ROWS_MAX) {
-        err = collect_xattrs(volume, inode, batch);
+        if (record->flags & META_INODE_HAS_XATTRS)
+            err = collect_xattrs(volume, inode, batch);
         meta_inode_key(inode, key);
         index_batch_delete(batch, INDEX_INODE, key, sizeof(key));
         index_batch_delete(batch, INDEX_ORPHAN, key, sizeof(key));
@@ -128,7 +137,6 @@ int purge_inode(struct tfs_volume *volume, uint64_t inode)
 {
     struct index_batch *batch;
     struct meta_inode record;
-    struct row_shape shape;
     int more = 1;
     int err = read_record(volume, inode, &record);
 
@@ -139,13 +147,12 @@ int purge_inode(struct tfs_volume *volume, uint64_t inode)
     if (record.nlink > 0)
         return tfs_fail(-EUCLEAN, "inode %llu is an orphan and has %u names",
                         (unsigned long long)inode, record.nlink);
-    shape = data_shape(record.chunk_size_log2);
     err = index_batch_new(&batch);
     if (err)
         return err;
     while (more > 0) {
         tfs_mutex_lock(&volume->metadata);
-        more = purge_step(volume, inode, &shape, batch);
+        more = purge_step(volume, inode, &record, batch);
         tfs_mutex_unlock(&volume->metadata);
     }
     index_batch_free(batch);

@@ -11,6 +11,7 @@
  */
 #include "store/reclaim.h"
 
+#include "store/base/clock.h"
 #include "store/base/error.h"
 #include "store/base/list.h"
 #include "store/base/lock.h"
@@ -28,7 +29,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { SEGMENTS_PER_PASS = 64 };
+enum { SEGMENTS_PER_PASS = 64, GATHER_MS = 20 };
 
 struct dead_frame {
     struct frame_ref frame;
@@ -59,6 +60,8 @@ struct tfs_reclaim {
     struct dead_frames frames;
     struct list inodes;
     bool kicked;
+    bool hurried;   /* somebody waits for the pass */
+    bool gathering; /* the thread lets more come before it begins */
     bool busy;
     uint64_t passes; /* complete passes so far */
     uint64_t sweep_first;
@@ -80,6 +83,13 @@ int reclaim_new(struct tfs_volume *volume, struct tfs_reclaim **ret)
     tfs_cond_init(&reclaim->idle);
     *ret = reclaim;
     return 0;
+}
+
+static void kick_locked(struct tfs_reclaim *reclaim) TFS_REQUIRES(&reclaim->lock)
+{
+    reclaim->kicked = true;
+    if (!reclaim->gathering)
+        tfs_cond_signal(&reclaim->work);
 }
 
 /* Without memory the frame is forgotten: its space comes back with its segment. */
@@ -110,8 +120,7 @@ void reclaim_frame(struct tfs_reclaim *reclaim, const struct frame_ref *frame,
     tfs_mutex_lock(&reclaim->lock);
     add_frame_locked(reclaim, &dead);
     if (commit_number == 0) { /* others wait for the next sync, which kicks */
-        reclaim->kicked = true;
-        tfs_cond_signal(&reclaim->work);
+        kick_locked(reclaim);
     }
     tfs_mutex_unlock(&reclaim->lock);
 }
@@ -125,8 +134,7 @@ void reclaim_inode(struct tfs_reclaim *reclaim, uint64_t inode)
     dead->number = inode;
     tfs_mutex_lock(&reclaim->lock);
     list_push_back(&reclaim->inodes, &dead->node);
-    reclaim->kicked = true;
-    tfs_cond_signal(&reclaim->work);
+    kick_locked(reclaim);
     tfs_mutex_unlock(&reclaim->lock);
 }
 
@@ -136,16 +144,14 @@ void reclaim_sweep(struct tfs_reclaim *reclaim, uint64_t first, uint64_t end)
     reclaim->sweep_first = first;
     reclaim->sweep_end = end;
     reclaim->swept = false;
-    reclaim->kicked = true;
-    tfs_cond_signal(&reclaim->work);
+    kick_locked(reclaim);
     tfs_mutex_unlock(&reclaim->lock);
 }
 
 void reclaim_kick(struct tfs_reclaim *reclaim)
 {
     tfs_mutex_lock(&reclaim->lock);
-    reclaim->kicked = true;
-    tfs_cond_signal(&reclaim->work);
+    kick_locked(reclaim);
     tfs_mutex_unlock(&reclaim->lock);
 }
 
@@ -310,6 +316,18 @@ static bool has_work_locked(const struct tfs_reclaim *reclaim)
     return reclaim->kicked || reclaim->stopping;
 }
 
+/* Names are removed by the thousand: a pass, and waking for it, is for many of them. */
+static void gather_locked(struct tfs_reclaim *reclaim) TFS_REQUIRES(&reclaim->lock)
+{
+    uint64_t deadline = tfs_clock_ns() + GATHER_MS * TFS_NS_PER_MS;
+
+    reclaim->gathering = true;
+    while (!reclaim->stopping && !reclaim->hurried &&
+           tfs_cond_wait_until(&reclaim->work, &reclaim->lock, deadline))
+        ;
+    reclaim->gathering = false;
+}
+
 static void *reclaim_main(void *argument)
 {
     struct tfs_reclaim *reclaim = argument;
@@ -319,7 +337,9 @@ static void *reclaim_main(void *argument)
         tfs_mutex_lock(&reclaim->lock);
         while (!has_work_locked(reclaim))
             tfs_cond_wait(&reclaim->work, &reclaim->lock);
+        gather_locked(reclaim);
         reclaim->kicked = false;
+        reclaim->hurried = false;
         reclaim->busy = true;
         stopping = reclaim->stopping;
         tfs_mutex_unlock(&reclaim->lock);
@@ -362,10 +382,9 @@ void reclaim_hurry(struct tfs_reclaim *reclaim)
             return;
         tfs_mutex_lock(&reclaim->lock);
         passes = reclaim->passes + (reclaim->busy ? 2 : 1);
-        reclaim->kicked = true;
-        tfs_cond_signal(&reclaim->work);
         while (reclaim->passes < passes && !reclaim->stopping) {
             reclaim->kicked = true;
+            reclaim->hurried = true;
             tfs_cond_signal(&reclaim->work);
             tfs_cond_wait(&reclaim->idle, &reclaim->lock);
         }
