@@ -18,8 +18,7 @@ folder=$(mktemp -d "${TMPDIR:-/tmp}/tensorfs-example.XXXXXX")
 mkdir "$folder/mnt"
 clean_up()
 {
-    cd /
-    ! mountpoint --quiet "$folder/mnt" || fusermount3 -u -z "$folder/mnt"
+    ! mountpoint --quiet "$folder/mnt" || unmount_store || fusermount3 -u -z "$folder/mnt"
     rm -rf "$folder"
 }
 trap clean_up EXIT
@@ -35,9 +34,10 @@ mount_store()
     "$program" "$folder/store" "$folder/mnt"
 }
 
+# Returns when the daemon is done with the store.
 unmount_store()
 {
-    fusermount3 -u "$folder/mnt"
+    packaging/umount.fuse.tensorfs "$folder/mnt"
 }
 
 # The checksums of all files below the mountpoint.

