@@ -10,7 +10,10 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
 build=${TFS_BUILD:-$here/build/release}
 runs=3 kind=mixed threads=1 files=16 file_mib=64 options=
-[ $# -ge 1 ] || { sed -n '2,8p' "$0"; exit 2; }
+case ${1:-} in
+-h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0" && exit 0 ;;
+'' | -*) sed -n '2,8s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+esac
 dir=$1
 shift
 while [ $# -gt 0 ]; do
@@ -37,7 +40,7 @@ mkdir "$mnt" "$work/native"
 
 unmount() {
     mountpoint -q "$mnt" || return 0
-    fusermount3 -u "$mnt"
+    "$here/packaging/umount.fuse.tensorfs" "$mnt" # waits for the daemon
 }
 clean_up() {
     unmount || fusermount3 -uz "$mnt" || true
