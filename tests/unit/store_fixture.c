@@ -264,6 +264,32 @@ void fixture_assert_zeros(struct tfs_file *file, uint64_t offset, size_t size)
     free(wanted);
 }
 
+void fixture_make_file(struct fixture *fixture, const char *name, uint64_t size, uint64_t seed)
+{
+    struct tfs_file *file = fixture_create(fixture, name);
+
+    fixture_write_random(file, 0, size, seed);
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    tfs_file_close(file);
+}
+
+void fixture_assert_file(struct fixture *fixture, const char *name, uint64_t size, uint64_t seed)
+{
+    struct tfs_file *file = fixture_open_file(fixture, name);
+
+    assert_int_equal(fixture_attr(fixture, tfs_file_inode(file)).size, size);
+    fixture_assert_random(file, 0, size, seed);
+    tfs_file_close(file);
+}
+
+void fixture_remove_file(struct fixture *fixture, const char *name)
+{
+    uint64_t inode = fixture_lookup(fixture, TFS_ROOT_INODE, name);
+
+    assert_int_equal(tfs_unlink(fixture->volume, TFS_ROOT_INODE, name), 0);
+    tfs_forget(fixture->volume, inode, UINT32_MAX);
+}
+
 uint64_t fixture_seed(void)
 {
     const char *given = getenv("TFS_TEST_SEED");

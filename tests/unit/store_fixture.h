@@ -67,6 +67,12 @@ void fixture_write_random(struct tfs_file *file, uint64_t offset, size_t size, u
 void fixture_assert_random(struct tfs_file *file, uint64_t offset, size_t size, uint64_t seed);
 void fixture_assert_zeros(struct tfs_file *file, uint64_t offset, size_t size);
 
+/* Whole files of fixture_fill()'s bytes in the root: written and synced; compared, size too;
+ * removed, with what the kernel would know of it. */
+void fixture_make_file(struct fixture *fixture, const char *name, uint64_t size, uint64_t seed);
+void fixture_assert_file(struct fixture *fixture, const char *name, uint64_t size, uint64_t seed);
+void fixture_remove_file(struct fixture *fixture, const char *name);
+
 /* Numbers for random tests. The seed is $TFS_TEST_SEED or new, and is printed by a test that fails:
  * see fixture_seed(). */
 uint64_t fixture_seed(void);

@@ -55,39 +55,13 @@ int __wrap_index_commit(struct tfs_index *index, struct index_batch *batch, bool
     return err;
 }
 
-static void make_file(struct fixture *fixture, const char *name, uint64_t size, uint64_t seed)
-{
-    struct tfs_file *file = fixture_create(fixture, name);
-
-    fixture_write_random(file, 0, size, seed);
-    assert_int_equal(tfs_file_sync(file, false), 0);
-    tfs_file_close(file);
-}
-
-static void assert_file(struct fixture *fixture, const char *name, uint64_t size, uint64_t seed)
-{
-    struct tfs_file *file = fixture_open_file(fixture, name);
-
-    assert_int_equal(fixture_attr(fixture, tfs_file_inode(file)).size, size);
-    fixture_assert_random(file, 0, size, seed);
-    tfs_file_close(file);
-}
-
-static void remove_file(struct fixture *fixture, const char *name)
-{
-    uint64_t inode = fixture_lookup(fixture, TFS_ROOT_INODE, name);
-
-    assert_int_equal(tfs_unlink(fixture->volume, TFS_ROOT_INODE, name), 0);
-    tfs_forget(fixture->volume, inode, UINT32_MAX);
-}
-
 /* A sealed segment with a file `kept` in use, and much that is dead. */
 static void make_mostly_dead_segment(struct fixture *fixture)
 {
-    make_file(fixture, "kept", KEPT_SIZE, 1);
-    make_file(fixture, "dead", DEAD_SIZE, 2);
+    fixture_make_file(fixture, "kept", KEPT_SIZE, 1);
+    fixture_make_file(fixture, "dead", DEAD_SIZE, 2);
     assert_int_equal(segments_seal(fixture->volume->segments), 0);
-    remove_file(fixture, "dead");
+    fixture_remove_file(fixture, "dead");
 }
 
 static struct tfs_gc_result collect(struct fixture *fixture)
@@ -128,9 +102,9 @@ static void a_segment_that_is_mostly_dead_is_emptied_and_removed(void **state)
     assert_true(result.moved_bytes >= KEPT_SIZE && result.moved_bytes < 2 * KEPT_SIZE);
     assert_int_equal(result.kept_rows, 0);
     assert_true(result.bytes_after < 2 * KEPT_SIZE);
-    assert_file(fixture, "kept", KEPT_SIZE, 1);
+    fixture_assert_file(fixture, "kept", KEPT_SIZE, 1);
     fixture_reopen(fixture);
-    assert_file(fixture, "kept", KEPT_SIZE, 1);
+    fixture_assert_file(fixture, "kept", KEPT_SIZE, 1);
     close_and_check(fixture);
 }
 
@@ -139,13 +113,13 @@ static void what_is_not_dead_enough_stays(void **state)
     struct fixture *fixture = *state;
     struct tfs_gc_result result;
 
-    make_file(fixture, "kept", DEAD_SIZE, 1);
-    make_file(fixture, "dead", KEPT_SIZE, 2);
+    fixture_make_file(fixture, "kept", DEAD_SIZE, 1);
+    fixture_make_file(fixture, "dead", KEPT_SIZE, 2);
     assert_int_equal(segments_seal(fixture->volume->segments), 0);
-    remove_file(fixture, "dead");
+    fixture_remove_file(fixture, "dead");
     result = collect(fixture);
     assert_int_equal(result.moved_frames, 0);
-    assert_file(fixture, "kept", DEAD_SIZE, 1);
+    fixture_assert_file(fixture, "kept", DEAD_SIZE, 1);
     close_and_check(fixture);
 }
 
@@ -155,7 +129,7 @@ static void a_shared_frame_is_copied_once_for_all_its_users(void **state)
     struct tfs_copy copy = {.size = KEPT_SIZE};
     struct tfs_gc_result result;
 
-    make_file(fixture, "shared", KEPT_SIZE, 1);
+    fixture_make_file(fixture, "shared", KEPT_SIZE, 1);
     copy.source = fixture_open_file(fixture, "shared");
     for (int i = 0; i < 3; i++) {
         char name[16];
@@ -169,13 +143,13 @@ static void a_shared_frame_is_copied_once_for_all_its_users(void **state)
     make_mostly_dead_segment(fixture);
     result = collect(fixture);
     assert_true(result.moved_bytes < 3 * KEPT_SIZE); /* `kept` and the shared one */
-    remove_file(fixture, "copy1");
+    fixture_remove_file(fixture, "copy1");
     (void)collect(fixture);
     for (int i = 0; i < 3; i += 2) {
         char name[16];
 
         (void)snprintf(name, sizeof(name), "copy%d", i);
-        assert_file(fixture, name, KEPT_SIZE, 1);
+        fixture_assert_file(fixture, name, KEPT_SIZE, 1);
     }
     close_and_check(fixture);
 }
@@ -234,7 +208,7 @@ static void a_damaged_frame_stays_where_it_is(void **state)
     fixture_close(fixture);
     (void)damage_first_segment(fixture);
     fixture_open(fixture);
-    make_file(fixture, "other", KEPT_SIZE, 3);
+    fixture_make_file(fixture, "other", KEPT_SIZE, 3);
     assert_int_equal(segments_seal(fixture->volume->segments), 0);
     result = collect(fixture);
     assert_int_equal(result.kept_rows, 1);
@@ -242,7 +216,7 @@ static void a_damaged_frame_stays_where_it_is(void **state)
     file = fixture_open_file(fixture, "kept");
     assert_int_equal(tfs_file_read(file, 0, 4096, &read), -EIO);
     tfs_file_close(file);
-    assert_file(fixture, "other", KEPT_SIZE, 3);
+    fixture_assert_file(fixture, "other", KEPT_SIZE, 3);
 }
 
 static bool only_one_segment_is_left(void *context)
@@ -264,7 +238,7 @@ static void the_thread_compacts_by_itself_when_the_disk_is_full(void **state)
     reclaim_hurry(fixture->volume->reclaim); /* the frames are dead, and nothing comes back */
     compactor_hurry(fixture->volume->compactor);
     fixture_wait(only_one_segment_is_left, fixture);
-    assert_file(fixture, "kept", KEPT_SIZE, 1);
+    fixture_assert_file(fixture, "kept", KEPT_SIZE, 1);
     close_and_check(fixture);
 }
 
@@ -286,14 +260,14 @@ static void a_run_that_is_stopped_leaves_a_whole_store(void **state)
         char name[16];
 
         (void)snprintf(name, sizeof(name), "small%d", i % 100);
-        make_file(fixture, name, 20000, (uint64_t)i);
+        fixture_make_file(fixture, name, 20000, (uint64_t)i);
     }
     make_mostly_dead_segment(fixture);
     reclaim_hurry(fixture->volume->reclaim);
     assert_int_equal(compact_run(fixture->volume, &options, &result), -ECANCELED);
     assert_true(result.moved_frames >= 64 && result.moved_frames < 71);
-    assert_file(fixture, "small69", 20000, 69);
-    assert_file(fixture, "kept", KEPT_SIZE, 1);
+    fixture_assert_file(fixture, "small69", 20000, 69);
+    fixture_assert_file(fixture, "kept", KEPT_SIZE, 1);
     close_and_check(fixture);
 }
 
@@ -347,8 +321,8 @@ static void a_crash_at_any_commit_of_a_run_loses_nothing(void **state)
         (void)snprintf(crashed.path, sizeof(crashed.path), "%s/crash%u", fixture->directory, i);
         crashed.options.path = crashed.path;
         fixture_open(&crashed);
-        assert_file(&crashed, "kept", KEPT_SIZE, 1);
-        assert_file(&crashed, "copy", KEPT_SIZE, 1);
+        fixture_assert_file(&crashed, "kept", KEPT_SIZE, 1);
+        fixture_assert_file(&crashed, "copy", KEPT_SIZE, 1);
         close_and_check(&crashed);
     }
 }
@@ -420,7 +394,7 @@ static void readers_and_writers_notice_nothing(void **state)
     struct worker workers[3];
     pthread_t threads[3];
 
-    make_file(fixture, "kept", KEPT_SIZE, 1);
+    fixture_make_file(fixture, "kept", KEPT_SIZE, 1);
     for (unsigned i = 0; i < TFS_ARRAY_COUNT(workers); i++) {
         workers[i] = (struct worker){.fixture = fixture, .stop = &stop, .number = i};
         assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
@@ -434,7 +408,7 @@ static void readers_and_writers_notice_nothing(void **state)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
         assert_false(workers[i].wrong);
     }
-    assert_file(fixture, "kept", KEPT_SIZE, 1);
+    fixture_assert_file(fixture, "kept", KEPT_SIZE, 1);
     close_and_check(fixture);
 }
 

@@ -35,32 +35,6 @@ int __wrap_segments_punch(struct tfs_segments *segments, struct segment_position
     return __real_segments_punch(segments, at, size);
 }
 
-static void make_file(struct fixture *fixture, const char *name, uint64_t size, uint64_t seed)
-{
-    struct tfs_file *file = fixture_create(fixture, name);
-
-    fixture_write_random(file, 0, size, seed);
-    assert_int_equal(tfs_file_sync(file, false), 0);
-    tfs_file_close(file);
-}
-
-static void assert_file(struct fixture *fixture, const char *name, uint64_t size, uint64_t seed)
-{
-    struct tfs_file *file = fixture_open_file(fixture, name);
-
-    assert_int_equal(fixture_attr(fixture, tfs_file_inode(file)).size, size);
-    fixture_assert_random(file, 0, size, seed);
-    tfs_file_close(file);
-}
-
-static void remove_file(struct fixture *fixture, const char *name)
-{
-    uint64_t inode = fixture_lookup(fixture, TFS_ROOT_INODE, name);
-
-    assert_int_equal(tfs_unlink(fixture->volume, TFS_ROOT_INODE, name), 0);
-    tfs_forget(fixture->volume, inode, UINT32_MAX);
-}
-
 /* Waits until the segments take no more than this. */
 struct wanted {
     struct fixture *fixture;
@@ -95,13 +69,13 @@ static void a_removed_file_gives_its_space_back(void **state)
     struct fixture *fixture = *state;
     uint64_t before;
 
-    make_file(fixture, "keep", 8 * TFS_MIB, 1);
+    fixture_make_file(fixture, "keep", 8 * TFS_MIB, 1);
     before = allocated_now(fixture);
-    make_file(fixture, "file", 24 * TFS_MIB, 2);
+    fixture_make_file(fixture, "file", 24 * TFS_MIB, 2);
     assert_true(allocated_now(fixture) >= before + 24 * TFS_MIB);
-    remove_file(fixture, "file");
+    fixture_remove_file(fixture, "file");
     wait_for_space(fixture, before + TFS_MIB);
-    assert_file(fixture, "keep", 8 * TFS_MIB, 1);
+    fixture_assert_file(fixture, "keep", 8 * TFS_MIB, 1);
     assert_int_equal(usage_live_bytes(fixture->volume->usage) / TFS_MIB, 8);
 }
 
@@ -110,9 +84,9 @@ static void a_removed_file_that_is_open_keeps_its_space(void **state)
     struct fixture *fixture = *state;
     struct tfs_file *file;
 
-    make_file(fixture, "file", 8 * TFS_MIB, 1);
+    fixture_make_file(fixture, "file", 8 * TFS_MIB, 1);
     file = fixture_open_file(fixture, "file");
-    remove_file(fixture, "file");
+    fixture_remove_file(fixture, "file");
     for (int i = 0; i < 3; i++)
         assert_int_equal(tfs_volume_sync(fixture->volume), 0);
     reclaim_hurry(fixture->volume->reclaim);
@@ -128,7 +102,7 @@ static void overwritten_and_cut_data_gives_its_space_back(void **state)
     struct tfs_file *file;
     uint64_t before;
 
-    make_file(fixture, "file", 16 * TFS_MIB, 1);
+    fixture_make_file(fixture, "file", 16 * TFS_MIB, 1);
     before = allocated_now(fixture);
     file = fixture_open_file(fixture, "file");
     fixture_write_random(file, 0, 16 * TFS_MIB, 2);
@@ -149,18 +123,18 @@ static void a_shared_frame_stays_until_its_last_user_goes(void **state)
     struct fixture *fixture = *state;
     struct tfs_copy copy = {.size = 8 * TFS_MIB};
 
-    make_file(fixture, "a", 8 * TFS_MIB, 1);
+    fixture_make_file(fixture, "a", 8 * TFS_MIB, 1);
     copy.source = fixture_open_file(fixture, "a");
     copy.target = fixture_create(fixture, "b");
     assert_int_equal(tfs_file_copy(&copy), 8 * TFS_MIB);
     tfs_file_close(copy.source);
     tfs_file_close(copy.target);
     (void)allocated_now(fixture);
-    remove_file(fixture, "a");
+    fixture_remove_file(fixture, "a");
     assert_int_equal(tfs_volume_sync(fixture->volume), 0);
     reclaim_hurry(fixture->volume->reclaim);
-    assert_file(fixture, "b", 8 * TFS_MIB, 1);
-    remove_file(fixture, "b");
+    fixture_assert_file(fixture, "b", 8 * TFS_MIB, 1);
+    fixture_remove_file(fixture, "b");
     wait_for_space(fixture, TFS_MIB);
 }
 
@@ -169,7 +143,7 @@ static void nothing_is_punched_before_its_end_is_durable(void **state)
     struct fixture *fixture = *state;
     struct tfs_file *file;
 
-    make_file(fixture, "file", 8 * TFS_MIB, 1);
+    fixture_make_file(fixture, "file", 8 * TFS_MIB, 1);
     file = fixture_open_file(fixture, "file");
     watched = fixture->volume;
     atomic_store(&early_punches, 0);
@@ -212,16 +186,16 @@ static void what_was_never_committed_is_given_back_after_a_crash(void **state)
     struct fixture *copy;
     struct tfs_file *file;
 
-    make_file(fixture, "keep", 6 * TFS_MIB, 1);
+    fixture_make_file(fixture, "keep", 6 * TFS_MIB, 1);
     file = write_uncommitted(fixture, 32 * TFS_MIB, 2);
-    make_file(fixture, "keep2", 6 * TFS_MIB, 3);
+    fixture_make_file(fixture, "keep2", 6 * TFS_MIB, 3);
     copy = crash_copy(fixture);
     wait_for_space(copy, 14 * TFS_MIB);
-    assert_file(copy, "keep", 6 * TFS_MIB, 1);
-    assert_file(copy, "keep2", 6 * TFS_MIB, 3);
+    fixture_assert_file(copy, "keep", 6 * TFS_MIB, 1);
+    fixture_assert_file(copy, "keep2", 6 * TFS_MIB, 3);
     fixture_reopen(copy);
-    assert_file(copy, "keep", 6 * TFS_MIB, 1);
-    assert_file(copy, "keep2", 6 * TFS_MIB, 3);
+    fixture_assert_file(copy, "keep", 6 * TFS_MIB, 1);
+    fixture_assert_file(copy, "keep2", 6 * TFS_MIB, 3);
     crash_end(copy);
     tfs_file_close(file);
 }
@@ -234,10 +208,10 @@ static void a_removal_that_a_crash_interrupted_goes_on(void **state)
     struct tfs_attr attr;
     uint64_t inode;
 
-    make_file(fixture, "file", 16 * TFS_MIB, 1);
+    fixture_make_file(fixture, "file", 16 * TFS_MIB, 1);
     file = fixture_open_file(fixture, "file");
     inode = tfs_file_inode(file);
-    remove_file(fixture, "file"); /* still open */
+    fixture_remove_file(fixture, "file"); /* still open */
     assert_int_equal(tfs_volume_sync(fixture->volume), 0);
     copy = crash_copy(fixture);
     wait_for_space(copy, TFS_MIB);
@@ -253,14 +227,14 @@ static void crash_after_crash_loses_no_space_and_no_data(void **state)
     struct fixture *again;
     struct tfs_file *file;
 
-    make_file(fixture, "keep", 4 * TFS_MIB, 1);
+    fixture_make_file(fixture, "keep", 4 * TFS_MIB, 1);
     file = write_uncommitted(fixture, 16 * TFS_MIB, 2);
     copy = crash_copy(fixture);
-    make_file(copy, "second", 4 * TFS_MIB, 3);
+    fixture_make_file(copy, "second", 4 * TFS_MIB, 3);
     again = crash_copy(copy); /* its sweep may be over or not */
     wait_for_space(again, 9 * TFS_MIB);
-    assert_file(again, "keep", 4 * TFS_MIB, 1);
-    assert_file(again, "second", 4 * TFS_MIB, 3);
+    fixture_assert_file(again, "keep", 4 * TFS_MIB, 1);
+    fixture_assert_file(again, "second", 4 * TFS_MIB, 3);
     crash_end(again);
     crash_end(copy);
     tfs_file_close(file);
@@ -271,9 +245,9 @@ static void a_sweep_that_is_stopped_says_so(void **state)
     struct fixture *fixture = *state;
     atomic_bool stop = true;
 
-    make_file(fixture, "file", TFS_MIB, 1);
+    fixture_make_file(fixture, "file", TFS_MIB, 1);
     assert_int_equal(sweep_segments(fixture->volume, 1, UINT64_MAX, &stop), -ECANCELED);
-    assert_file(fixture, "file", TFS_MIB, 1);
+    fixture_assert_file(fixture, "file", TFS_MIB, 1);
 }
 
 #define RECLAIM_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)

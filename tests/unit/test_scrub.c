@@ -68,15 +68,6 @@ static int scrub(struct fixture *fixture, const struct tfs_scrub_options *how, s
     return tfs_scrub(fixture->volume, &options, &run->result);
 }
 
-static void make_file(struct fixture *fixture, const char *name, uint64_t size, uint64_t seed)
-{
-    struct tfs_file *file = fixture_create(fixture, name);
-
-    fixture_write_random(file, 0, size, seed);
-    assert_int_equal(tfs_file_sync(file, false), 0);
-    tfs_file_close(file);
-}
-
 /* The frame that shows the first byte of the file's row. */
 static struct frame_ref frame_of(struct fixture *fixture, const char *name, uint64_t row_number)
 {
@@ -124,8 +115,8 @@ static void all_that_is_stored_is_verified(void **state)
 {
     struct fixture *fixture = *state;
 
-    make_file(fixture, "large", FILE_SIZE, 1);
-    make_file(fixture, "small", 100, 2);
+    fixture_make_file(fixture, "large", FILE_SIZE, 1);
+    fixture_make_file(fixture, "small", 100, 2);
     for (int deep = 0; deep < 2; deep++) {
         struct tfs_scrub_options how = {.deep = deep};
         struct run run = {0};
@@ -146,7 +137,7 @@ static void a_damaged_block_is_listed_with_path_and_range(void **state)
     struct tfs_scrub_options how = {0};
     struct frame_ref frame;
 
-    make_file(fixture, "large", FILE_SIZE, 1);
+    fixture_make_file(fixture, "large", FILE_SIZE, 1);
     frame = frame_of(fixture, "large", 0);
     /* Bytes that do not compress: the third block lies about there. */
     flip(fixture, frame.segment, frame.offset + 2 * 256 * TFS_KIB + 100 * TFS_KIB);
@@ -172,7 +163,7 @@ static void a_damaged_header_takes_all_its_frame_shows(void **state)
     struct frame_ref frame;
     struct run run = {0};
 
-    make_file(fixture, "large", FILE_SIZE, 1);
+    fixture_make_file(fixture, "large", FILE_SIZE, 1);
     copy.source = fixture_open_file(fixture, "large");
     copy.target = fixture_create(fixture, "copy");
     assert_int_equal(tfs_file_copy(&copy), FILE_SIZE);
@@ -198,7 +189,7 @@ static void damage_that_nobody_can_see_any_more_is_none(void **state)
     struct tfs_file *file;
     struct run run = {0};
 
-    make_file(fixture, "large", FILE_SIZE, 1);
+    fixture_make_file(fixture, "large", FILE_SIZE, 1);
     frame = frame_of(fixture, "large", 0);
     file = fixture_open_file(fixture, "large");
     fixture_write_random(file, 2 * 256 * TFS_KIB, 256 * TFS_KIB, 3);
@@ -220,7 +211,7 @@ static void a_run_that_is_stopped_is_gone_on_with(void **state)
 
     for (uint64_t i = 0; i < 20; i++) {
         (void)snprintf(name, sizeof(name), "file%llu", (unsigned long long)i);
-        make_file(fixture, name, 2 * TFS_MIB, i);
+        fixture_make_file(fixture, name, 2 * TFS_MIB, i);
     }
     assert_int_equal(scrub(fixture, &how, &first), -ECANCELED);
     assert_true(first.result.frames > 0 && first.result.frames < 20);
@@ -242,8 +233,8 @@ static void a_run_can_begin_anew(void **state)
     struct run first = {.calls_max = 2};
     struct run second = {0};
 
-    make_file(fixture, "large", FILE_SIZE, 1);
-    make_file(fixture, "second", FILE_SIZE, 2);
+    fixture_make_file(fixture, "large", FILE_SIZE, 1);
+    fixture_make_file(fixture, "second", FILE_SIZE, 2);
     assert_int_equal(scrub(fixture, &how, &first), -ECANCELED);
     how = (struct tfs_scrub_options){.restart = true};
     assert_int_equal(scrub(fixture, &how, &second), 0);
@@ -260,7 +251,7 @@ static void the_rate_is_kept(void **state)
     struct run run = {0};
     double seconds;
 
-    make_file(fixture, "large", FILE_SIZE, 1);
+    fixture_make_file(fixture, "large", FILE_SIZE, 1);
     (void)clock_gettime(CLOCK_MONOTONIC, &begin);
     assert_int_equal(scrub(fixture, &how, &run), 0);
     (void)clock_gettime(CLOCK_MONOTONIC, &end);
@@ -285,7 +276,7 @@ static void there_is_one_scrub_at_a_time(void **state)
     struct tfs_scrub_options options = {.progress = scrub_inside, .context = fixture};
     struct tfs_scrub_result result;
 
-    make_file(fixture, "large", FILE_SIZE, 1);
+    fixture_make_file(fixture, "large", FILE_SIZE, 1);
     assert_int_equal(tfs_scrub(fixture->volume, &options, &result), 0);
     assert_int_equal(tfs_scrub(fixture->volume, &options, &result), 0);
 }
@@ -296,7 +287,7 @@ static void a_read_only_volume_can_be_scrubbed(void **state)
     struct tfs_scrub_options how = {0};
     struct run run = {0};
 
-    make_file(fixture, "large", FILE_SIZE, 1);
+    fixture_make_file(fixture, "large", FILE_SIZE, 1);
     fixture_close(fixture);
     fixture->options.read_only = true;
     fixture_open(fixture);
@@ -338,7 +329,7 @@ static void what_is_overwritten_meanwhile_is_no_damage(void **state)
     struct tfs_scrub_options how = {.deep = true};
     pthread_t thread;
 
-    make_file(fixture, "large", FILE_SIZE, 1);
+    fixture_make_file(fixture, "large", FILE_SIZE, 1);
     assert_int_equal(pthread_create(&thread, NULL, overwrite, &overwriter), 0);
     for (int i = 0; i < 30; i++) {
         struct run run = {0};
