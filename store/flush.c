@@ -48,6 +48,7 @@ struct tfs_flush {
     struct flush_scratch *helpers; /* a stack of free ones, guarded by lock */
     struct tfs_mutex lock;         /* rank TFS_RANK_FLUSH */
     struct tfs_cond done;
+    struct tfs_job prefault;
     struct list dirty;  /* guarded by lock; chunks that are neither queued nor in flight */
     unsigned in_flight; /* guarded by lock; queued ones too */
     int failing;        /* guarded by lock; the error while flushes fail, 0 after one succeeded */
@@ -103,6 +104,15 @@ static int helpers_new(struct tfs_flush *flush)
     return 0;
 }
 
+/* Beside the mount's other work: clearing memory takes as long as writing it, and more. */
+static void run_prefault(struct tfs_job *job, void *scratch)
+{
+    struct tfs_flush *flush = tfs_container_of(job, struct tfs_flush, prefault);
+
+    if (scratch)
+        memory_prefault(flush->volume->memory);
+}
+
 int flush_new(struct tfs_volume *volume, struct tfs_flush **ret)
 {
     struct tfs_workers_options options = {
@@ -127,6 +137,9 @@ int flush_new(struct tfs_volume *volume, struct tfs_flush **ret)
         flush_free(flush);
         return err;
     }
+    flush->prefault.run = run_prefault;
+    if (!volume->options.read_only)
+        flush_submit_idle(flush, &flush->prefault);
     *ret = flush;
     return 0;
 }
@@ -183,22 +196,37 @@ static bool flight_begin(struct tfs_flush *flush, struct tfs_chunk *chunk)
     return begin;
 }
 
-/* The buffers of a run: into the cache under their frame's name, or back to the pool. */
+/* Keeps a buffer in the cache, as unit `index` of its frame, or gives it back. */
+static void offer(struct tfs_volume *volume, const struct frame_ref *frame, uint32_t index,
+                  void *buffer)
+{
+    struct cache_key key = {frame->segment, frame->offset, index};
+
+    memory_dirty_to_clean(volume->memory, 1);
+    if (!cache_offer(volume->cache, &key, buffer))
+        memory_give_clean(volume->memory, 1, &buffer);
+}
+
+/* The buffers of a run: into the cache under their frame's name, or back to the pool, together:
+ * each giving wakes the writers that wait. */
 static void release_run(struct tfs_volume *volume, struct tfs_chunk *chunk,
                         const struct encoded_run *run)
 {
+    const struct frame_ref *frame = &run->extent.frame;
+    bool is_unit = run->extent.visible_size && frame->segment && run->on_unit_boundary;
+    void *spent[CHUNK_SLOTS_MAX];
+    size_t spent_count = 0;
+
     for (uint32_t i = 0; i < run->slot_count; i++) {
         struct chunk_slot *slot = &chunk->slots[run->first_slot + i];
-        const struct frame_ref *frame = &run->extent.frame;
-        struct cache_key key = {frame->segment, frame->offset, i};
-        void *buffer = slot->buffer;
 
+        if (is_unit && memory_has_warm_spare(volume->memory))
+            offer(volume, frame, i, slot->buffer);
+        else
+            spent[spent_count++] = slot->buffer;
         *slot = (struct chunk_slot){0};
-        memory_dirty_to_clean(volume->memory, 1);
-        if (!run->extent.visible_size || !frame->segment || !run->on_unit_boundary ||
-            !memory_has_warm_spare(volume->memory) || !cache_offer(volume->cache, &key, buffer))
-            memory_give_clean(volume->memory, 1, &buffer);
     }
+    memory_give_dirty(volume->memory, spent_count, spent);
 }
 
 /* The row with all runs in place. *ret is the caller's. */

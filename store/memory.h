@@ -14,7 +14,7 @@
  * Whoever needs several buffers takes them together, before it holds anything that another taker
  * may wait for.
  *
- * Threads: any. Takes a lock of rank POOL, and calls the two hooks without it.
+ * Threads: any. Takes a lock of rank POOL, and calls the hooks without it.
  */
 #ifndef TFS_MEMORY_H
 #define TFS_MEMORY_H
@@ -37,11 +37,16 @@ struct memory_options {
     /* A writer waits: write dirty data back now. A negative errno ends the wait, because that
      * cannot succeed. */
     int (*relieve)(void *context);
+
     void *context;
 };
 
 TFS_MUST_CHECK int memory_new(const struct memory_options *options, struct tfs_memory **ret);
 void memory_free(struct tfs_memory *memory);
+
+/* Touch the first `warm_count` buffers, so that no request has to. May run beside everything else.
+ */
+void memory_prefault(struct tfs_memory *memory);
 
 /* `count` buffers for dirty data, all or none. Waits. Errors: of relieve(). */
 TFS_MUST_CHECK int memory_take_dirty(struct tfs_memory *memory, size_t count, void **ret);

@@ -56,7 +56,7 @@ struct tfs_segments {
     uint64_t active_end;         /* where the next append goes */
     uint64_t active_allocated;   /* the file has space up to here */
     uint64_t allocate_step;      /* bytes that are preallocated next */
-    bool can_allocate;           /* false once the filesystem refuses */
+    bool can_allocate;           /* false where it does not pay, or was refused */
     struct list dirty;           /* files with appends that no sync covers */
     struct list syncing;         /* files that the running sync is still to get to */
     bool directory_dirty;        /* a file was created since the directory was synced */

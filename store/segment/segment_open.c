@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <stdlib.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* The first preallocation; the steps double from here on. */
@@ -51,11 +53,19 @@ static int segments_new(const struct segments_options *options, struct tfs_segme
     list_init(&segments->dirty);
     list_init(&segments->syncing);
     segments->allocate_step = allocate_step_min;
-    segments->can_allocate = true;
     tfs_group_init(&segments->appends);
     segment_budget_init(&segments->budget);
     *ret = segments;
     return 0;
+}
+
+/* In memory space is taken page by page, under the file's lock, by whoever asks first: doing that
+ * in advance spares no write anything. */
+static bool allocation_pays(int fd)
+{
+    struct statfs status;
+
+    return fstatfs(fd, &status) < 0 || status.f_type != TMPFS_MAGIC;
 }
 
 int segments_open(const struct segments_options *options, struct tfs_segments **ret)
@@ -72,6 +82,7 @@ int segments_open(const struct segments_options *options, struct tfs_segments **
     segments->directory_fd = open(options->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (segments->directory_fd < 0)
         return tfs_fail(-errno, "segments '%s': open", options->path);
+    segments->can_allocate = allocation_pays(segments->directory_fd);
     *ret = TAKE_PTR(segments);
     return 0;
 }
