@@ -55,6 +55,18 @@ void kernel_open(struct kernel *kernel, uint32_t minor, uint64_t withheld)
     init(kernel, minor, withheld);
 }
 
+void kernel_open_new(struct kernel *kernel)
+{
+    kernel_open(kernel, KERNEL_MINOR_NEW, 0);
+}
+
+void kernel_open_old(struct kernel *kernel)
+{
+    kernel_open(kernel, KERNEL_MINOR_OLD,
+                ~(uint64_t)UINT32_MAX | FUSE_INIT_EXT | FUSE_SETXATTR_EXT |
+                    FUSE_HANDLE_KILLPRIV_V2);
+}
+
 void kernel_close(struct kernel *kernel)
 {
     ll_stop(&kernel->ll);

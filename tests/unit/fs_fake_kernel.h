@@ -8,7 +8,7 @@
 
 #include "fs/ll.h"
 
-enum { KERNEL_REPLY_SIZE_MAX = 160 * 1024 };
+enum { KERNEL_REPLY_SIZE_MAX = 160 * 1024, KERNEL_MINOR_NEW = 45, KERNEL_MINOR_OLD = 36 };
 
 struct kernel {
     struct ll ll;
@@ -25,6 +25,8 @@ struct kernel {
 
 /* A kernel of protocol 7.`minor` that offers every flag but those in `withheld`; INIT is done. */
 void kernel_open(struct kernel *kernel, uint32_t minor, uint64_t withheld);
+void kernel_open_new(struct kernel *kernel); /* all that we know of */
+void kernel_open_old(struct kernel *kernel); /* as Linux 5.15: no flags2, no younger flags */
 void kernel_close(struct kernel *kernel);
 
 struct kernel_part {

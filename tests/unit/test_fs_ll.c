@@ -15,24 +15,21 @@
 
 #include <cmocka.h>
 
-enum { MINOR_NEW = 45, MINOR_OLD = 36, DIRECT = FOPEN_DIRECT_IO | FOPEN_PARALLEL_DIRECT_WRITES };
+enum { DIRECT = FOPEN_DIRECT_IO | FOPEN_PARALLEL_DIRECT_WRITES };
 
 static struct kernel kernel; /* large */
 
 static int set_up(void **state)
 {
     (void)state;
-    kernel_open(&kernel, MINOR_NEW, 0);
+    kernel_open_new(&kernel);
     return 0;
 }
 
-/* As of Linux 5.15: no flags2, none of the younger flags. */
 static int set_up_old(void **state)
 {
     (void)state;
-    kernel_open(&kernel, MINOR_OLD,
-                ~(uint64_t)UINT32_MAX | FUSE_INIT_EXT | FUSE_SETXATTR_EXT |
-                    FUSE_HANDLE_KILLPRIV_V2);
+    kernel_open_old(&kernel);
     return 0;
 }
 
@@ -60,7 +57,7 @@ static void init_agrees_on_what_libfuse_cannot_say(void **state)
 static void init_agrees_on_nothing_that_was_not_offered(void **state)
 {
     (void)state;
-    assert_int_equal(kernel.ll.protocol.kernel_minor, MINOR_OLD);
+    assert_int_equal(kernel.ll.protocol.kernel_minor, KERNEL_MINOR_OLD);
     assert_false(protocol_has(&kernel.ll.protocol, FUSE_HANDLE_KILLPRIV_V2 | FUSE_SETXATTR_EXT |
                                                        PROTOCOL_DIRECT_IO_ALLOW_MMAP |
                                                        FUSE_INIT_EXT));

@@ -1,0 +1,21 @@
+# nvcc is found or done without: TFS_HAVE_CUDA says which. The cache variable TFS_CUDA decides.
+
+set(TFS_CUDA "AUTO" CACHE STRING "CUDA: AUTO uses nvcc when it is found, ON requires it, OFF does without")
+set_property(CACHE TFS_CUDA PROPERTY STRINGS AUTO ON OFF)
+
+set(TFS_HAVE_CUDA OFF)
+if(NOT TFS_CUDA STREQUAL "OFF")
+    include(CheckLanguage)
+    check_language(CUDA)
+    if(CMAKE_CUDA_COMPILER)
+        if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+            set(CMAKE_CUDA_ARCHITECTURES "75-real;80-real;86-real;89-real;90-real;90-virtual")
+        endif()
+        enable_language(CUDA)
+        find_package(CUDAToolkit REQUIRED)
+        set(TFS_HAVE_CUDA ON)
+    elseif(TFS_CUDA STREQUAL "ON")
+        message(FATAL_ERROR "TFS_CUDA=ON, but no nvcc was found")
+    endif()
+endif()
+message(STATUS "CUDA: ${TFS_HAVE_CUDA}")
