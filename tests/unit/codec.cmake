@@ -20,10 +20,10 @@ endforeach()
 
 # The golden frames again, read by a program that knows docs/FORMAT.md only.
 find_package(Python3 COMPONENTS Interpreter)
-find_program(ZSTD_PROGRAM zstd)
-if(Python3_Interpreter_FOUND AND ZSTD_PROGRAM)
+if(Python3_Interpreter_FOUND)
     file(GLOB golden_frames CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/golden/frame_*.bin")
     add_test(NAME test_frame_specification COMMAND Python3::Interpreter
-        "${PROJECT_SOURCE_DIR}/tests/golden/read_frame.py" "${ZSTD_PROGRAM}" ${golden_frames})
-    set_tests_properties(test_frame_specification PROPERTIES LABELS unit TIMEOUT 120)
+        "${PROJECT_SOURCE_DIR}/tests/golden/read_frame.py" ${golden_frames})
+    set_tests_properties(test_frame_specification PROPERTIES
+        LABELS unit TIMEOUT 120 SKIP_RETURN_CODE 77)
 endif()
