@@ -19,6 +19,7 @@ expected() {
     echo sbin/mount.fuse.tensorfs
     echo sbin/umount.fuse.tensorfs
     echo share/bash-completion/completions/tensorfs
+    echo share/bash-completion/completions/tensorfs-bench
     echo share/bash-completion/completions/tensorfsctl
     printf 'share/doc/tensorfs/%s\n' CHANGELOG.md LICENSE README.md
     (cd docs/man && for page in *.[1-8]; do echo "share/man/man${page##*.}/$page"; done)

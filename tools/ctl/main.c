@@ -35,7 +35,8 @@ static void usage_print(FILE *out)
                        "opened. 'tensorfsctl COMMAND --help'\nexplains one.\n\n");
     for (size_t i = 0; i < TFS_ARRAY_COUNT(commands); i++)
         (void)fprintf(out, "  %-13s %s\n", commands[i].name, commands[i].summary);
-    (void)fprintf(out, "\n  --version  print the version\n  --help     print this text\n\n"
+    (void)fprintf(out, "\n  -j, --json     print JSON\n  -q, --quiet    no progress, no notes\n"
+                       "  -V, --version  print the version\n  -h, --help     print this text\n\n"
                        "Exit status: 0 ok, 1 failed, 2 usage, 128+N interrupted by signal N; that "
                        "of check is\nfsck's.\n");
 }
