@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const struct {
     const char *name;
@@ -63,6 +64,7 @@ int main(int argc, char **argv)
     int at = take_context(argc, argv, &context);
     const char *name = at < argc ? argv[at] : "";
 
+    (void)umask(077); /* a store that it opens is its owner's alone */
     console_init(context.quiet);
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
         (void)printf("tensorfsctl %s\n", TFS_VERSION);
