@@ -425,7 +425,8 @@ static int check_together(struct options *options, struct tfs_message *message)
     if (options->volume.cache_size > options->volume.memory_size)
         return refuse(message, "option cache: more than the whole budget of option memory");
     if (options->metrics[0] && !control_metrics_is_built_in())
-        return refuse(message, "option metrics: not built in, libmicrohttpd was missing");
+        return refuse(message,
+                      "option metrics: not built in, this tensorfs was made without libmicrohttpd");
     if (options->metrics[0] && control_metrics_parse(options->metrics, &address) < 0)
         return refuse(message, "option metrics: '%s' is not PORT, ADDRESS:PORT or [ADDRESS]:PORT",
                       options->metrics);

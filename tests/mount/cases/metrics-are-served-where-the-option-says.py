@@ -25,6 +25,8 @@ def mount(option):
             return daemon, int(re.search(r"metrics of .* port (\d+)", text).group(1))
         if daemon.poll() is not None:
             if "not built in" in text:
+                assert daemon.returncode == 1 and text.count("\n") == 1, text
+                print("needs a build with libmicrohttpd")
                 sys.exit(77)
             raise AssertionError(text)
         time.sleep(0.02)
