@@ -46,6 +46,16 @@ int format_message(struct tfs_message *message, int error, const char *text, ...
     return error;
 }
 
+int format_message_open(struct tfs_message *message, int error, const char *path,
+                        const char *index_reason)
+{
+    if (index_reason[0])
+        return format_message(message, error, "cannot open the index of the store '%s': %s", path,
+                              index_reason);
+    return format_message(message, error, "cannot open the store '%s': %s", path,
+                          tfs_error_text(error));
+}
+
 static int digit_of(char c)
 {
     if (c >= '0' && c <= '9')
@@ -312,6 +322,21 @@ static int make_paths(struct tfs_format_lock *lock, const char *path)
     return lock->paths.index && lock->paths.segments ? 0 : -ENOMEM;
 }
 
+/* Before anything else of the store is touched. */
+static int check_segments(const struct tfs_format_lock *lock, const char *path,
+                          struct tfs_message *message)
+{
+    struct stat status;
+    int err = fstatat(lock->directory, "segments", &status, 0) < 0 ? -errno : 0;
+
+    if (!err && !S_ISDIR(status.st_mode))
+        err = -ENOTDIR;
+    if (err)
+        return format_message(message, err, "the store '%s' is not whole: its 'segments': %s", path,
+                              tfs_error_text(err));
+    return 0;
+}
+
 int format_open(const struct tfs_volume_options *options, struct tfs_message *message,
                 struct tfs_format_lock **ret, bool *ret_creating)
 {
@@ -328,6 +353,8 @@ int format_open(const struct tfs_volume_options *options, struct tfs_message *me
         err = take_lock(options, message, lock->directory);
     if (!err)
         err = read_format(lock, options, message, ret_creating);
+    if (!err)
+        err = check_segments(lock, options->path, message);
     if (err) {
         format_close(lock);
         return err;

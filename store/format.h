@@ -50,4 +50,9 @@ TFS_MUST_CHECK int format_parse(const char *line, struct format_line *ret);
 /* Write a message for the user. Does nothing with NULL. Returns `error`. */
 int format_message(struct tfs_message *message, int error, const char *text, ...) TFS_PRINTF(3, 4);
 
+/* The message for a store that cannot be opened: why, in the index's words if it has any. Returns
+ * `error`. */
+int format_message_open(struct tfs_message *message, int error, const char *path,
+                        const char *index_reason);
+
 #endif

@@ -155,12 +155,14 @@ static int open_memory(struct tfs_volume *volume, const struct budget *budget)
     return err ? err : cache_new(volume->memory, cache_size, &volume->cache);
 }
 
-static int open_index(struct tfs_volume *volume, const struct budget *budget, bool creating)
+static int open_index(struct tfs_volume *volume, const struct budget *budget, bool creating,
+                      struct index_reason *reason)
 {
     struct index_options options = {.path = format_get_paths(volume->lock_file)->index,
                                     .create = creating,
                                     .read_only = volume->options.read_only,
-                                    .memory_size_max = budget->index};
+                                    .memory_size_max = budget->index,
+                                    .reason = reason};
     int err = index_open(&options, &volume->index);
 
     if (!err && creating) {
@@ -250,13 +252,13 @@ static int begin_writing(struct tfs_volume *volume, const struct super *before)
     return err ? err : commit_start(volume->commit);
 }
 
-static int open_parts(struct tfs_volume *volume, bool creating)
+static int open_parts(struct tfs_volume *volume, bool creating, struct index_reason *reason)
 {
     struct budget budget = make_budget(&volume->options);
     struct frames_options frames = {.request_scratch_count = budget.request_scratches,
                                     .header_bytes_max = budget.headers};
     struct super super;
-    int err = open_index(volume, &budget, creating);
+    int err = open_index(volume, &budget, creating, reason);
 
     if (!err)
         err = super_read(volume->index, &super);
@@ -293,6 +295,7 @@ static int open_parts(struct tfs_volume *volume, bool creating)
 
 static int volume_open(struct tfs_volume *volume, struct tfs_message *message)
 {
+    struct index_reason reason = {.text = ""};
     bool creating;
     int err = check_options(&volume->options, message);
 
@@ -301,11 +304,8 @@ static int volume_open(struct tfs_volume *volume, struct tfs_message *message)
     if (err)
         return err;
     memcpy(volume->uuid, format_uuid(volume->lock_file), sizeof(volume->uuid));
-    err = open_parts(volume, creating);
-    if (err)
-        return format_message(message, err, "cannot open the store '%s': %s", volume->path,
-                              tfs_error_text(err));
-    return 0;
+    err = open_parts(volume, creating, &reason);
+    return err ? format_message_open(message, err, volume->path, reason.text) : 0;
 }
 
 /* Ends what runs and frees all parts, also of a volume that is half open. Returns the first error

@@ -4,7 +4,8 @@
  *
  * Invariants:
  * 1. Nothing is corrected unless every table of the index could be read to its end: an entry whose
- *    inode is only unreadable must not be taken for one that points nowhere.
+ *    inode is only unreadable must not be taken for one that points nowhere. Until then the index
+ *    is open for reading only, for RocksDB rewrites files of what it may write to.
  * 2. Corrections are durable before they are reported.
  */
 #include "store/check/check_internal.h"
@@ -27,12 +28,22 @@ static int refuse_number(void *context, uint64_t *ret)
     return -EROFS; /* a check appends nothing */
 }
 
+static int open_index(struct check *check, bool read_only, struct tfs_message *message)
+{
+    struct index_reason reason = {.text = ""};
+    struct index_options index = {.path = format_get_paths(check->lock)->index,
+                                  .memory_size_max = INDEX_MEMORY_SIZE,
+                                  .read_only = read_only,
+                                  .reason = &reason};
+    int err = index_open(&index, &check->index);
+
+    return err ? format_message_open(message, err, check->options->path, reason.text) : 0;
+}
+
 static int open_parts(struct check *check, struct tfs_message *message)
 {
     const char *path = check->options->path;
     struct tfs_volume_options volume;
-    struct index_options index = {.memory_size_max = INDEX_MEMORY_SIZE,
-                                  .read_only = !check->options->repair};
     struct segments_options segments = {
         .read_only = true, .segment_size_max = SEGMENT_SIZE_ANY, .take_number = refuse_number};
     bool creating;
@@ -48,17 +59,23 @@ static int open_parts(struct check *check, struct tfs_message *message)
         return err;
     if (creating)
         return format_message(message, -EMEDIUMTYPE, "the store '%s' was never finished", path);
-    index.path = format_get_paths(check->lock)->index;
+    err = open_index(check, true, message);
+    if (err)
+        return err;
     segments.path = format_get_paths(check->lock)->segments;
-    err = index_open(&index, &check->index);
-    if (!err)
-        err = segments_open(&segments, &check->segments);
+    err = segments_open(&segments, &check->segments);
     if (!err)
         err = index_batch_new(&check->batch);
-    if (err)
-        return format_message(message, err, "cannot open the store '%s': %s", path,
-                              tfs_error_text(err));
-    return 0;
+    return err ? format_message_open(message, err, path, "") : 0;
+}
+
+/* The index can be read; from here on it is written to as well. */
+static int reopen_to_repair(struct check *check, struct tfs_message *message)
+{
+    (void)index_close(check->index); /* nothing was written */
+    check->index = NULL;
+    check->repairing = true;
+    return open_index(check, false, message);
 }
 
 static int close_parts(struct check *check)
@@ -153,6 +170,24 @@ static int run_rounds(struct check *check)
     return err;
 }
 
+static int check_opened(struct check *check, struct tfs_message *message)
+{
+    int whole = read_whole_index(check);
+    int err = 0;
+
+    if (whole > 0 && check->options->repair)
+        err = reopen_to_repair(check, message);
+    if (err)
+        return err;
+    err = whole > 0 ? run_rounds(check) : whole;
+    check_report(check, true);
+    check_model_release(check);
+    if (err)
+        (void)format_message(message, err, "the check of '%s' ended early: %s",
+                             check->options->path, tfs_error_text(err));
+    return err;
+}
+
 int tfs_check(const struct tfs_check_options *options, struct tfs_message *message,
               struct tfs_check_result *ret)
 {
@@ -163,17 +198,8 @@ int tfs_check(const struct tfs_check_options *options, struct tfs_message *messa
     *ret = (struct tfs_check_result){0};
     list_init(&check.problems);
     err = open_parts(&check, message);
-    if (!err) {
-        int whole = read_whole_index(&check);
-
-        check.repairing = options->repair && whole > 0;
-        err = whole > 0 ? run_rounds(&check) : whole;
-        check_report(&check, true);
-        check_model_release(&check);
-        if (err)
-            (void)format_message(message, err, "the check of '%s' ended early: %s", options->path,
-                                 tfs_error_text(err));
-    }
+    if (!err)
+        err = check_opened(&check, message);
     close_err = close_parts(&check);
     if (!err && close_err)
         err = format_message(message, close_err, "cannot make the corrections of '%s' durable: %s",

@@ -38,13 +38,21 @@ struct index_batch;
 struct index_scan;
 
 struct index_options {
-    const char *path;         /* directory; its parent exists */
-    bool create;              /* make it when it is not there; else -ENOENT */
-    bool read_only;           /* no write reaches the directory */
-    uint64_t memory_size_max; /* bytes, for memtables and block cache together; at least 8 MiB */
+    const char *path;            /* directory; its parent exists */
+    bool create;                 /* make it when it is not there; else -ENOENT */
+    bool read_only;              /* no write reaches the directory */
+    uint64_t memory_size_max;    /* bytes, for memtables and block cache together; at least 8 MiB */
+    struct index_reason *reason; /* of a failure; NULL: it is logged */
+};
+
+/* What a person should know of an open that failed, beside the error; empty when that is all. */
+struct index_reason {
+    char text[320];
 };
 
 /*
+ * An open that fails leaves the index as it was, but for the log that RocksDB keeps of itself.
+ *
  * Errors: -ENOENT (not there, not created), -EBUSY (open already, here or in another process;
  *         readers share), -EUCLEAN (RocksDB calls it corrupt), -EIO, -ENOSPC (less than 1 MiB
  *         left to write to), -EACCES, -EROFS, -EINVAL (create and read_only).

@@ -14,6 +14,8 @@
 #define INDEX_DEFAULT_FAMILY "default"
 enum { INDEX_FAMILY_COUNT = INDEX_TABLE_COUNT + 1 };
 
+enum { INDEX_SEAL_SIZE_MAX = 192 };
+
 /* A batch is one record of the write-ahead log and lies in memory twice while it is applied. */
 #define INDEX_BATCH_SIZE_MAX (256ull * TFS_MIB)
 
@@ -22,7 +24,9 @@ struct tfs_index {
     bool create; /* given at open; index_recover() never creates */
     bool read_only;
     uint64_t memory_size_max;
-    int directory_fd; /* holds the lock that keeps other processes out */
+    int directory_fd;               /* holds the lock that keeps other processes out */
+    struct index_reason *reason;    /* while it is opened, and NULL when there is none */
+    char seal[INDEX_SEAL_SIZE_MAX]; /* what SEAL said; empty: there was none */
 
     /*
      * Immutable between open and recover, when no other call may run; db is NULL after a failed
@@ -69,14 +73,23 @@ void index_settings_release(struct index_settings *settings);
 /* The share of the budget that the block cache gets. */
 size_t index_cache_size(uint64_t memory_size_max);
 
+/* index_open.c */
+
+/* Tell the one who opens the index why it cannot be; without such a one it is logged, but for
+ * -ENOENT. Returns `error`. */
+int index_open_fail(const struct tfs_index *index, int error, const char *format, ...)
+    TFS_PRINTF(3, 4);
+
 /* index_seal.c */
 
-/* Whether the manifest is what it was when the index was closed; one line in the log when not.
- * Errors: -EUCLEAN. */
-int index_seal_check(const struct tfs_index *index);
+/* Whether the manifest is what it was when the index was closed. Errors: -EUCLEAN, told. */
+int index_seal_check(struct tfs_index *index);
 
 /* Take the seal away, durably, before the index is opened for writing. */
 int index_seal_break(const struct tfs_index *index);
+
+/* Put the seal back that was taken away for an open that failed, if it is still true. */
+void index_seal_mend(const struct tfs_index *index);
 
 /* Seal an index whose database is closed, with nothing left in its log. */
 void index_seal_put(const struct tfs_index *index);

@@ -10,11 +10,14 @@
 #include "store/index/index_internal.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -42,6 +45,25 @@ static int parent_sync(const char *path)
     return err;
 }
 
+int index_open_fail(const struct tfs_index *index, int error, const char *format, ...)
+{
+    struct index_reason reason;
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(reason.text, sizeof(reason.text), format, arguments);
+    va_end(arguments);
+    for (char *c = reason.text; *c; c++) {
+        if (iscntrl((unsigned char)*c))
+            *c = '?'; /* it may be out of a damaged file */
+    }
+    if (index->reason)
+        *index->reason = reason;
+    else if (error != -ENOENT)
+        tfs_error("cannot open the index '%s': %s", index->path, reason.text);
+    return tfs_fail(error, "index '%s': %s", index->path, reason.text);
+}
+
 static int directory_create(const char *path)
 {
     if (mkdir(path, 0700) == 0)
@@ -54,25 +76,26 @@ static int directory_lock(struct tfs_index *index)
     int operation = (index->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB;
 
     index->directory_fd = open(index->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (index->directory_fd < 0 && errno == ENOENT)
+        return index_open_fail(index, -ENOENT, "it is missing");
     if (index->directory_fd < 0)
         return tfs_fail(-errno, "index '%s': open", index->path);
     if (flock(index->directory_fd, operation) == 0)
         return 0;
-    if (errno == EWOULDBLOCK) {
-        tfs_error("index '%s' is in use by another process", index->path);
-        return -EBUSY;
-    }
+    if (errno == EWOULDBLOCK)
+        return index_open_fail(index, -EBUSY, "in use by another process");
     return 0; /* no locks on this filesystem; RocksDB's LOCK file remains */
 }
 
-/*
- * One line with RocksDB's own words: the caller sees only the code, and a person may have to act on
- * the rest.
- */
+/* The caller sees only the code, and a person may have to act on the rest: RocksDB's own words. */
 static int open_status_take(const struct tfs_index *index, char *message)
 {
-    if (message && index_status_parse(message) != -ENOENT)
-        tfs_error("index '%s': %s", index->path, message);
+    int err = index_status_parse(message);
+    char *name = strstr(message, ".ldb");
+
+    if (name)
+        memcpy(name, ".sst", 4); /* for a missing file it tries an older ending last */
+    (void)index_open_fail(index, err, "%s%s", err == -EUCLEAN ? "damaged: " : "", message);
     return index_status_take(message, "open");
 }
 
@@ -96,9 +119,17 @@ static int space_check(const struct tfs_index *index)
 {
     if (index->read_only || !space_is_short(index))
         return 0;
-    tfs_error("index '%s': less than %" PRIu64 " bytes left on the disk, too little to open it",
-              index->path, open_space_min);
-    return -ENOSPC;
+    return index_open_fail(index, -ENOSPC,
+                           "less than %" PRIu64 " bytes are left on the disk, too little for it",
+                           open_space_min);
+}
+
+/* RocksDB would take an index without this file for none, and its errors depend on the mode. */
+static int current_check(const struct tfs_index *index)
+{
+    if (index->create || faccessat(index->directory_fd, "CURRENT", F_OK, 0) == 0 || errno != ENOENT)
+        return 0;
+    return index_open_fail(index, -ENOENT, "its file CURRENT is missing");
 }
 
 static int database_open(struct tfs_index *index)
@@ -174,6 +205,7 @@ static int index_new(const struct index_options *options, struct tfs_index **ret
     index->create = options->create;
     index->read_only = options->read_only;
     index->memory_size_max = options->memory_size_max;
+    index->reason = options->reason;
     index->cache = rocksdb_cache_create_lru(index_cache_size(options->memory_size_max));
     index->read_options = rocksdb_readoptions_create();
     index->write_options = rocksdb_writeoptions_create();
@@ -184,6 +216,22 @@ static int index_new(const struct index_options *options, struct tfs_index **ret
     }
     *ret = index;
     return 0;
+}
+
+static int sealed_open(struct tfs_index *index)
+{
+    int err = index_seal_check(index);
+
+    if (err == 0)
+        err = current_check(index);
+    if (err == 0 && !index->read_only)
+        err = index_seal_break(index);
+    if (err < 0)
+        return err;
+    err = database_open(index);
+    if (err < 0 && !index->read_only)
+        index_seal_mend(index);
+    return err;
 }
 
 int index_open(const struct index_options *options, struct tfs_index **ret)
@@ -207,14 +255,10 @@ int index_open(const struct index_options *options, struct tfs_index **ret)
     err = space_check(index);
     if (err < 0)
         return err;
-    err = index_seal_check(index);
-    if (err == 0 && !index->read_only)
-        err = index_seal_break(index);
+    err = sealed_open(index);
     if (err < 0)
         return err;
-    err = database_open(index);
-    if (err < 0)
-        return err;
+    index->reason = NULL;
     *ret = TAKE_PTR(index);
     return 0;
 }

@@ -8,7 +8,9 @@
  * and the manifest has to be what it was.
  *
  * File SEAL, one line: the manifest's name, its size, and the CRC32C of its bytes in hexadecimal.
- * It comes with a rename when the index is closed, and goes before it is written to again.
+ * It comes with a rename when the index is closed, and goes before it is written to again. When
+ * that open fails it comes back as it was: computed anew it would vouch for a manifest that nobody
+ * has read.
  */
 #include "store/base/crc32c.h"
 #include "store/base/error.h"
@@ -23,20 +25,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SEAL_SIZE_MAX = 192, PIECE_SIZE = 16 * 1024 };
+enum { PIECE_SIZE = 16 * 1024 };
 
 static const char name_seal[] = "SEAL";
 static const char name_new[] = "SEAL.new";
 
 /* Reads a file of one short line. Returns: its size, or a negative errno. */
-static ssize_t line_read(const struct tfs_index *index, const char *name, char line[SEAL_SIZE_MAX])
+static ssize_t line_read(const struct tfs_index *index, const char *name,
+                         char line[INDEX_SEAL_SIZE_MAX])
 {
     int fd = openat(index->directory_fd, name, O_RDONLY | O_CLOEXEC);
     ssize_t size;
 
     if (fd < 0)
         return -errno;
-    size = read(fd, line, SEAL_SIZE_MAX - 1);
+    size = read(fd, line, INDEX_SEAL_SIZE_MAX - 1);
     size = size < 0 ? -errno : size;
     line[size < 0 ? 0 : size] = '\0';
     (void)close(fd); /* read-only, nothing to lose */
@@ -62,9 +65,9 @@ static int file_sum(int fd, uint64_t *ret_size, uint32_t *ret_sum)
 }
 
 /* The line as it should be for the files that are there. */
-static int seal_make(const struct tfs_index *index, char seal[SEAL_SIZE_MAX])
+static int seal_make(const struct tfs_index *index, char seal[INDEX_SEAL_SIZE_MAX])
 {
-    char current[SEAL_SIZE_MAX];
+    char current[INDEX_SEAL_SIZE_MAX];
     uint64_t manifest_size = 0;
     uint32_t sum = 0;
     ssize_t size = line_read(index, "CURRENT", current);
@@ -82,25 +85,32 @@ static int seal_make(const struct tfs_index *index, char seal[SEAL_SIZE_MAX])
     err = file_sum(fd, &manifest_size, &sum);
     (void)close(fd); /* read-only, nothing to lose */
     if (!err)
-        (void)snprintf(seal, SEAL_SIZE_MAX, "%.64s %" PRIu64 " %08" PRIx32 "\n", current,
+        (void)snprintf(seal, INDEX_SEAL_SIZE_MAX, "%.64s %" PRIu64 " %08" PRIx32 "\n", current,
                        manifest_size, sum); /* fits */
     return err;
 }
 
-int index_seal_check(const struct tfs_index *index)
+/* Whether `seal` is true of the files that are there. */
+static bool seal_is_true(const struct tfs_index *index, const char *seal)
 {
-    char seal[SEAL_SIZE_MAX];
-    char wanted[SEAL_SIZE_MAX] = "";
+    char wanted[INDEX_SEAL_SIZE_MAX] = "";
+
+    return seal_make(index, wanted) == 0 && strcmp(seal, wanted) == 0;
+}
+
+int index_seal_check(struct tfs_index *index)
+{
+    char seal[INDEX_SEAL_SIZE_MAX];
     ssize_t size = line_read(index, name_seal, seal);
 
     if (size == -ENOENT)
         return 0;
-    if (size >= 0 && seal_make(index, wanted) == 0 && strcmp(seal, wanted) == 0)
-        return 0;
-    tfs_error("index '%s': its manifest is not as it was left, as SEAL has it; one of CURRENT, the "
-              "manifest and SEAL is damaged",
-              index->path);
-    return -EUCLEAN;
+    if (size < 0 || !seal_is_true(index, seal))
+        return index_open_fail(index, -EUCLEAN,
+                               "damaged: one of CURRENT, the manifest and SEAL is not as it was "
+                               "left");
+    memcpy(index->seal, seal, (size_t)size + 1);
+    return 0;
 }
 
 int index_seal_break(const struct tfs_index *index)
@@ -127,17 +137,30 @@ static int line_write(const struct tfs_index *index, const char *line)
     return err;
 }
 
-void index_seal_put(const struct tfs_index *index)
+static int seal_write(const struct tfs_index *index, const char *seal)
 {
-    char seal[SEAL_SIZE_MAX];
-    int err = seal_make(index, seal);
+    int err = line_write(index, seal);
 
-    if (!err)
-        err = line_write(index, seal);
     if (!err && renameat(index->directory_fd, name_new, index->directory_fd, name_seal) < 0)
         err = -errno;
     if (!err && fsync(index->directory_fd) < 0)
         err = -errno;
+    return err;
+}
+
+void index_seal_mend(const struct tfs_index *index)
+{
+    if (index->seal[0] && seal_is_true(index, index->seal))
+        (void)seal_write(index, index->seal); /* without one it is as after a crash */
+}
+
+void index_seal_put(const struct tfs_index *index)
+{
+    char seal[INDEX_SEAL_SIZE_MAX];
+    int err = seal_make(index, seal);
+
+    if (!err)
+        err = seal_write(index, seal);
     if (err) /* all is durable; only damage would be noticed later */
         tfs_warn("index '%s': cannot be sealed: %s", index->path, tfs_error_text(err));
 }

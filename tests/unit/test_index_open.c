@@ -275,6 +275,73 @@ static void a_manifest_that_lost_its_end_after_closing_is_noticed(void **state)
     assert_refused(fixture, false, -EUCLEAN, 1);
 }
 
+/* Expects this error from an open, a reason that says so, and no line in the log. */
+static void assert_reason(const struct fixture *fixture, bool read_only, int error,
+                          const char *wanted)
+{
+    struct index_reason reason = {.text = ""};
+    struct index_options options = {.path = fixture->path,
+                                    .read_only = read_only,
+                                    .memory_size_max = 16 * TFS_MIB,
+                                    .reason = &reason};
+    struct tfs_index *index;
+
+    error_lines = 0;
+    tfs_log_set_sink(error_lines_count);
+    assert_int_equal(index_open(&options, &index), error);
+    tfs_log_set_sink(NULL);
+    assert_int_equal(error_lines, 0);
+    if (!strstr(reason.text, wanted))
+        fail_msg("'%s' does not say '%s'", reason.text, wanted);
+}
+
+static bool is_there(const struct fixture *fixture, const char *name)
+{
+    char path[600];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", fixture->path, name);
+    return access(path, F_OK) == 0;
+}
+
+static void an_open_that_fails_names_the_file_and_leaves_the_seal(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[600];
+    char away[620];
+
+    commit_some(fixture);
+    fixture_close(fixture);
+    newest_file(fixture, ".sst", path, sizeof(path));
+    (void)snprintf(away, sizeof(away), "%s.away", path);
+    assert_int_equal(rename(path, away), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_reason(fixture, true, -EUCLEAN, strrchr(path, '/'));
+        assert_reason(fixture, false, -EUCLEAN, strrchr(path, '/'));
+        assert_true(is_there(fixture, "SEAL"));
+    }
+    assert_int_equal(rename(away, path), 0);
+    fixture_open(fixture, false);
+    assert_false(is_there(fixture, "SEAL"));
+    assert_int_equal(count_kept(fixture), 100);
+}
+
+static void an_index_without_current_is_not_begun_anew(void **state)
+{
+    struct fixture *fixture = *state;
+    char command[700];
+
+    commit_some(fixture);
+    fixture_close(fixture);
+    (void)snprintf(command, sizeof(command), "cd '%s' && rm CURRENT LOCK", fixture->path);
+    assert_int_equal(system(command), 0);
+    assert_reason(fixture, false, -EUCLEAN, "CURRENT");
+    (void)snprintf(command, sizeof(command), "rm '%s/SEAL'", fixture->path);
+    assert_int_equal(system(command), 0);
+    assert_reason(fixture, false, -ENOENT, "CURRENT is missing");
+    assert_reason(fixture, true, -ENOENT, "CURRENT is missing");
+    assert_false(is_there(fixture, "LOCK"));
+}
+
 static void a_damaged_table_file_is_reported_by_the_read_that_meets_it(void **state)
 {
     struct fixture *fixture = *state;
@@ -397,6 +464,8 @@ int main(int argc, char **argv)
         TEST(a_closed_index_has_nothing_in_its_log_that_could_be_lost),
         TEST(a_damaged_manifest_is_reported_as_corrupt),
         TEST(a_manifest_that_lost_its_end_after_closing_is_noticed),
+        TEST(an_open_that_fails_names_the_file_and_leaves_the_seal),
+        TEST(an_index_without_current_is_not_begun_anew),
         TEST(a_damaged_table_file_is_reported_by_the_read_that_meets_it),
         TEST(a_recovery_that_fails_leaves_a_closed_index_and_can_be_tried_again),
         TEST(a_recovery_without_need_changes_nothing),

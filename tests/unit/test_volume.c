@@ -225,7 +225,8 @@ static void an_index_that_is_missing_is_told(void **state)
     fixture_close(fixture);
     (void)snprintf(command, sizeof(command), "rm -r '%s/index'", fixture->path);
     assert_int_equal(system(command), 0);
-    assert_refused(fixture, -ENOENT, "cannot open the store");
+    assert_refused(fixture, -ENOENT, "cannot open the index of the store");
+    assert_refused(fixture, -ENOENT, "it is missing");
 }
 
 /* ---- locks ---- */

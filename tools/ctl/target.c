@@ -276,6 +276,8 @@ static void say(int error, const struct tfs_message *message)
         return; /* who pressed Ctrl-C knows */
     if (message->text[0])
         console_complain(0, "%s", message->text);
+    else if (error == -EUCLEAN)
+        console_complain(0, "the store is damaged; 'tensorfsctl check' tells more");
     else
         console_complain(error, "it could not be done");
 }
