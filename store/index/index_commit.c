@@ -82,6 +82,7 @@ static int write_changes(struct tfs_index *index, rocksdb_writebatch_t *changes)
     char *message = NULL;
     int err;
 
+    index_stop_counting();
     rocksdb_write(index->db, index->write_options, changes, &message);
     err = index_status_take(message, "commit");
     if (err < 0)

@@ -32,6 +32,7 @@ int index_get(struct tfs_index *index, enum index_table table, const void *key, 
     assert((unsigned)table < INDEX_TABLE_COUNT);
     if (!index->db)
         return tfs_fail(-EIO, "index '%s' is not open, its recovery failed", index->path);
+    index_stop_counting();
     slice = rocksdb_get_pinned_cf(index->db, index->read_options, index->families[table], key,
                                   key_size, &message);
     if (message)
@@ -69,6 +70,7 @@ static int group_get(struct tfs_index *index, enum index_table table, size_t cou
     rocksdb_pinnableslice_t *slices[GET_MANY_GROUP] = {0};
     char *messages[GET_MANY_GROUP] = {0};
 
+    index_stop_counting();
     rocksdb_batched_multi_get_cf(index->db, index->read_options, index->families[table], count,
                                  (const char *const *)keys, key_sizes, slices, messages, false);
     return group_take(count, slices, messages, values);

@@ -101,6 +101,7 @@ int index_scan_open(struct tfs_index *index, const struct index_range *range,
     if (!scan)
         return -ENOMEM;
 
+    index_stop_counting();
     scan->options = rocksdb_readoptions_create();
     options_set(scan, range);
     /*
