@@ -4,7 +4,7 @@
  * 1. There is at most one object for a number: loaders that race insert one and drop the other.
  * 2. An object without lookups, opens and pins is not in the table.
  * 3. Reclaim gets an inode without a name exactly when its object goes, so nobody can use it any
- * more.
+ * more; one of which the index has nothing it does not get.
  */
 #include "store/inode.h"
 
@@ -260,12 +260,9 @@ int inode_add(struct tfs_volume *volume, uint64_t number, const struct meta_inod
 /* Drops one hold (already subtracted by `drop`) and ends the object when it was the last. */
 static void finish_drop(struct tfs_volume *volume, struct tfs_inode *inode, bool last)
 {
-    bool nameless;
-
     if (!last)
         return;
-    nameless = inode->record.nlink == 0; /* nobody else has the object any more */
-    if (nameless)
+    if (inode->record.nlink == 0 && !inode->erased) /* nobody else has the object any more */
         reclaim_inode(volume->reclaim, inode->number);
     inode_free(inode);
 }

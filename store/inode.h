@@ -4,7 +4,8 @@
  *
  * Three kinds of holds keep the object: lookups (counted by tfs_forget), opens, and pins (an
  * operation in progress, or a place on the list of inodes to commit). When all are gone the object
- * goes too; if the inode has no name left, it is handed to reclaim first.
+ * goes too; if the inode has no name left, but still something in the index, it is handed to
+ * reclaim first.
  */
 #ifndef TFS_INODE_H
 #define TFS_INODE_H
@@ -28,6 +29,7 @@ struct tfs_inode {
      * programs see is data->size where there is data.
      */
     struct meta_inode record;
+    bool erased;           /* guarded likewise: the index has nothing of it, see namespace.c */
     char *target;          /* of a symlink, terminated; immutable */
     struct tfs_data *data; /* of a regular file; immutable, NULL for other types */
 

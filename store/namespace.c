@@ -3,12 +3,17 @@
  *
  * 1. A record in the index is only written with volume->metadata held, from the object in memory as
  * it is then.
- * 2. An inode with nlink 0 has an orphan row in the same batch that took its last name.
+ * 2. Whenever a record with nlink 0 is written, here or by a commit of data, an orphan row is in
+ * the same batch: what a crash leaves is purged at the next mount.
+ * 3. What has neither rows nor attributes is erased by the batch that takes its last name. Most
+ * removed files, directories and links need no purge then. The object in memory serves whoever
+ * still has the inode; if they write to it, 2 holds for what is written.
  */
 #include "store/namespace.h"
 
 #include "store/base/error.h"
 #include "store/data.h"
+#include "store/purge.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -115,6 +120,7 @@ struct meta_inode *namespace_record(struct namespace_change *change, struct tfs_
     change->inodes[change->inode_count].inode = inode;
     change->inodes[change->inode_count].before = inode_record(inode);
     change->inodes[change->inode_count].record = change->inodes[change->inode_count].before;
+    change->inodes[change->inode_count].erase = false;
     return &change->inodes[change->inode_count++].record;
 }
 
@@ -158,6 +164,14 @@ void namespace_put_inode(struct namespace_change *change, uint64_t number,
     index_batch_put(change->batch, INDEX_INODE, key, sizeof(key), bytes, size);
 }
 
+static void delete_inode(struct namespace_change *change, uint64_t number)
+{
+    uint8_t key[META_INODE_KEY_SIZE];
+
+    meta_inode_key(number, key);
+    index_batch_delete(change->batch, INDEX_INODE, key, sizeof(key));
+}
+
 void namespace_put_orphan(struct namespace_change *change, uint64_t number)
 {
     uint8_t key[META_INODE_KEY_SIZE];
@@ -180,8 +194,12 @@ void namespace_unlink_inode(struct namespace_change *change, struct tfs_inode *i
 
     record->nlink = S_ISDIR(record->mode) ? 0 : record->nlink - 1;
     record->ctime = change->now;
-    if (record->nlink == 0)
-        namespace_put_orphan(change, inode->number);
+    if (record->nlink > 0 || purge_has_work(record))
+        return;
+    for (int i = 0; i < change->inode_count; i++) {
+        if (change->inodes[i].inode == inode)
+            change->inodes[i].erase = true;
+    }
 }
 
 /*
@@ -210,15 +228,27 @@ static void take_over(struct tfs_inode *inode, const struct meta_inode *before,
         record->ctime = after->ctime;
 }
 
+/* What the batch says of the inode itself. */
+static void put_record(struct namespace_change *change, struct tfs_inode *inode,
+                       const struct meta_inode *record, bool erase)
+{
+    if (erase) {
+        delete_inode(change, inode->number);
+        return;
+    }
+    namespace_put_inode(change, inode->number, record, inode->target);
+    if (record->nlink == 0)
+        namespace_put_orphan(change, inode->number);
+}
+
 int namespace_commit(struct namespace_change *change)
 {
     int err;
 
     for (int i = 0; i < change->inode_count; i++) {
-        struct tfs_inode *inode = change->inodes[i].inode;
-
         change->inodes[i].record.version++;
-        namespace_put_inode(change, inode->number, &change->inodes[i].record, inode->target);
+        put_record(change, change->inodes[i].inode, &change->inodes[i].record,
+                   change->inodes[i].erase);
     }
     err = index_commit(change->volume->index, change->batch, false);
     if (err)
@@ -228,6 +258,7 @@ int namespace_commit(struct namespace_change *change)
 
         tfs_mutex_lock(&inode->lock);
         take_over(inode, &change->inodes[i].before, &change->inodes[i].record);
+        inode->erased = change->inodes[i].erase;
         tfs_mutex_unlock(&inode->lock);
     }
     return 0;

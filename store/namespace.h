@@ -45,6 +45,7 @@ struct namespace_change {
         struct tfs_inode *inode;
         struct meta_inode before;
         struct meta_inode record;
+        bool erase; /* instead of writing the record, delete it */
     } inodes[NAMESPACE_INODES_MAX];
     int inode_count;
 };
@@ -69,8 +70,8 @@ void namespace_put_inode(struct namespace_change *change, uint64_t number,
 void namespace_put_orphan(struct namespace_change *change, uint64_t number);
 void namespace_delete_orphan(struct namespace_change *change, uint64_t number);
 
-/* One name less: at the last one the inode becomes an orphan. A directory loses all of its links.
- */
+/* One name less: at the last one the inode becomes an orphan, or is erased when the index has
+ * nothing but its record. A directory loses all of its links. */
 void namespace_unlink_inode(struct namespace_change *change, struct tfs_inode *inode);
 
 /* Commit the batch and take the records over. */

@@ -106,6 +106,11 @@ static bool has_extents(const struct meta_inode *record)
     return S_ISREG(record->mode) && record->size > 0;
 }
 
+bool purge_has_work(const struct meta_inode *record)
+{
+    return has_extents(record) || (record->flags & META_INODE_HAS_XATTRS);
+}
+
 /* One step under the lock. Returns 1 while there may be more rows, 0 when the inode is gone. */
 static int purge_step(struct tfs_volume *volume, uint64_t inode, const struct meta_inode *record,
                       struct index_batch *batch)

@@ -9,7 +9,11 @@
 
 #include "store/base/defs.h"
 
+struct meta_inode;
 struct tfs_volume;
+
+/* Whether the index may have more of the inode than its record: rows or attributes. */
+bool purge_has_work(const struct meta_inode *record);
 
 TFS_MUST_CHECK int purge_inode(struct tfs_volume *volume, uint64_t inode);
 

@@ -194,6 +194,8 @@ void snapshot_put(struct snapshot *snapshot, struct index_batch *batch, struct u
     meta_inode_key(inode->number, key);
     size = meta_inode_encode(&record, inode->target, bytes);
     index_batch_put(batch, INDEX_INODE, key, sizeof(key), bytes, size);
+    if (record.nlink == 0)
+        index_batch_put(batch, INDEX_ORPHAN, key, sizeof(key), "", 0); /* see namespace.c */
 }
 
 static void apply_chunk_locked(struct snapshot_chunk *taken)
@@ -224,6 +226,7 @@ void snapshot_apply(struct snapshot *snapshot)
     struct tfs_data *data = inode->data;
 
     tfs_mutex_lock(&inode->lock);
+    inode->erased = false;
     inode->record.version++;
     inode->record.stored_bytes = add_signed(inode->record.stored_bytes, snapshot->stored_delta);
     if (data) {

@@ -38,6 +38,7 @@ tfs_add_store_test(test_usage VOLUME)
 # The volume through its public calls.
 tfs_add_store_test(test_volume VOLUME)
 tfs_add_store_test(test_namespace VOLUME)
+tfs_add_store_test(test_ns_remove VOLUME SOURCES store_crash.c)
 tfs_add_store_test(test_rename_limits VOLUME)
 tfs_add_store_test(test_readdir VOLUME)
 tfs_add_store_test(test_xattr VOLUME)
