@@ -253,6 +253,7 @@ int namespace_commit(struct namespace_change *change)
     err = index_commit(change->volume->index, change->batch, false);
     if (err)
         return err;
+    (void)atomic_fetch_add_explicit(&change->volume->namespace_changes, 1, memory_order_release);
     for (int i = 0; i < change->inode_count; i++) {
         struct tfs_inode *inode = change->inodes[i].inode;
 

@@ -20,6 +20,7 @@ struct renaming {
     struct tfs_inode *to_parent;
     struct tfs_inode *moved;
     struct tfs_inode *replaced; /* what stands at the target, or NULL */
+    uint64_t changes;           /* volume->namespace_changes from before `moved` was found */
 };
 
 static void renaming_release(struct tfs_volume *volume, struct renaming *renaming)
@@ -185,16 +186,27 @@ static void fill_rename(struct namespace_change *change, const struct renaming *
     move_parent(change, renaming->moved, renaming->from_parent, renaming->to_parent);
 }
 
+/* Whether the name is still the file's that was committed. -EAGAIN: it is another one's now. */
+static int check_still_there(struct tfs_volume *volume, const struct renaming *renaming,
+                             const struct tfs_place *from) TFS_REQUIRES(&volume->metadata)
+{
+    struct meta_dentry entry;
+    int err;
+
+    /* Acquire is more than is needed: the lock orders it. */
+    if (atomic_load_explicit(&volume->namespace_changes, memory_order_acquire) == renaming->changes)
+        return 0;
+    err = namespace_find(volume, from->parent, from->name, &entry);
+    return err ? err : entry.inode == renaming->moved->number ? 0 : -EAGAIN;
+}
+
 static int rename_locked(struct tfs_volume *volume, struct renaming *renaming,
                          const struct tfs_place *from, const struct tfs_place *to, unsigned flags)
     TFS_REQUIRES(&volume->metadata)
 {
     struct namespace_change change;
-    struct meta_dentry entry;
-    int err = namespace_find(volume, from->parent, from->name, &entry);
+    int err = check_still_there(volume, renaming, from);
 
-    if (!err && entry.inode != renaming->moved->number)
-        return -EAGAIN; /* another file has the name now, and is not committed yet */
     if (!err)
         err = check_locked(volume, renaming, to, flags);
     if (err)
@@ -235,7 +247,8 @@ static int commit_moved(struct tfs_volume *volume, const struct renaming *renami
 static int rename_once(struct tfs_volume *volume, const struct tfs_place *from,
                        const struct tfs_place *to, unsigned flags)
 {
-    struct renaming renaming = {0};
+    struct renaming renaming = {
+        .changes = atomic_load_explicit(&volume->namespace_changes, memory_order_acquire)};
     int err = namespace_get_directory(volume, from->parent, &renaming.from_parent);
 
     if (!err)

@@ -37,6 +37,11 @@ struct tfs_volume {
 
     struct tfs_mutex metadata; /* rank TFS_RANK_NAMESPACE: every change of the index */
 
+    /* Changes of names and records so far: counted with metadata held, behind the commit. Whoever
+     * read it (acquire), then a name, and then took metadata, knows from the same number that the
+     * name is still as it was read. */
+    _Atomic uint64_t namespace_changes;
+
     struct tfs_format_lock *lock_file;
     struct tfs_index *index;
     struct tfs_segments *segments;
