@@ -32,6 +32,7 @@ struct worker {
     struct list idle;      /* guarded by loop->lock */
     struct tfs_cond wake;  /* with loop->lock */
     bool is_called;        /* guarded by loop->lock */
+    struct request *given; /* guarded by loop->lock; to be served, or NULL: the call is to read */
     unsigned lane;         /* immutable */
     pthread_t thread;      /* immutable after loop_start() */
     _Atomic bool has_left; /* release: loop_join() sees all that the thread did */
@@ -194,13 +195,17 @@ static void call_locked(struct loop *loop, struct worker *worker) TFS_REQUIRES(&
     tfs_cond_signal(&worker->wake);
 }
 
-/* Wait until it is this thread's turn to read. Returns false when the loop is stopping. */
-static bool reader_enter(struct worker *worker)
+/*
+ * Wait until it is this thread's turn to read, or until a reader has a data request for it, which
+ * is inside the gate. Returns false when the loop is stopping and there is none.
+ */
+static bool reader_enter(struct worker *worker, struct request **ret_given)
 {
     struct loop *loop = worker->loop;
     bool is_stopping;
 
     tfs_mutex_lock(&loop->lock);
+    worker->given = NULL;
     if (loop->reader_count < loop->options.reader_count) {
         loop->reader_count++;
     } else if (!loop->is_stopping) {
@@ -210,8 +215,9 @@ static bool reader_enter(struct worker *worker)
             tfs_cond_wait(&worker->wake, &loop->lock);
     }
     is_stopping = loop->is_stopping;
+    *ret_given = worker->given;
     tfs_mutex_unlock(&loop->lock);
-    return !is_stopping;
+    return *ret_given || !is_stopping;
 }
 
 /* The thread goes to serve a request; somebody has to be at the device. */
@@ -227,6 +233,30 @@ static void reader_leave(struct loop *loop)
         call_locked(loop, list_entry(node, struct worker, idle));
     }
     tfs_mutex_unlock(&loop->lock);
+}
+
+/*
+ * The same for a data request, which may take long. The last reader gives it to an idle thread and
+ * stays: it is running, while the one that is called has to wait for a processor, behind all the
+ * threads of a storm; and what comes behind in the kernel's queue, a lookup perhaps, would wait for
+ * each such call in turn. Returns true when the caller goes on reading; the request is given then.
+ */
+static bool reader_leave_or_give(struct loop *loop, struct request *request)
+{
+    struct list *node;
+
+    tfs_mutex_lock(&loop->lock);
+    node = loop->reader_count == 1 ? list_pop_front(&loop->idle) : NULL;
+    if (node) {
+        struct worker *worker = list_entry(node, struct worker, idle);
+
+        worker->given = request;
+        call_locked(loop, worker);
+    } else {
+        loop->reader_count--;
+    }
+    tfs_mutex_unlock(&loop->lock);
+    return node;
 }
 
 static void stop_locked(struct loop *loop) TFS_REQUIRES(&loop->lock)
@@ -305,22 +335,14 @@ static void serve_data(struct loop *loop, unsigned lane, struct request *request
     } while (request);
 }
 
-/* Given: the request. */
-static void dispatch(struct loop *loop, unsigned lane, struct request *request)
+/* Whether the request, which may be replaced, got a place at the gate. If not, it was queued and is
+ * the gate's. */
+static bool enter_gate(struct loop *loop, struct request **request)
 {
-    const struct loop_ops *ops = &loop->options.ops;
-
-    if (!ops->is_data(loop->options.context, request_header(request), request->size)) {
-        serve(loop, lane, request);
-        return;
-    }
-    if (gate_try_enter(&loop->gate)) {
-        serve_data(loop, lane, request);
-        return;
-    }
-    request = request_make_small(&loop->pool, request);
-    if (gate_enter_or_queue(&loop->gate, request))
-        serve_data(loop, lane, request);
+    if (gate_try_enter(&loop->gate))
+        return true;
+    *request = request_make_small(&loop->pool, *request);
+    return gate_enter_or_queue(&loop->gate, *request);
 }
 
 static int read_one(struct loop *loop, struct request **ret)
@@ -354,23 +376,53 @@ int loop_serve_one(struct loop *loop)
 
 /* ---- threads ---- */
 
+/*
+ * Serves a request that this reader got, or leaves it to others. Given: the request. Returns true
+ * when the thread is still a reader.
+ */
+static bool dispatch(struct worker *worker, struct request *request)
+{
+    struct loop *loop = worker->loop;
+    const struct loop_ops *ops = &loop->options.ops;
+
+    if (!ops->is_data(loop->options.context, request_header(request), request->size)) {
+        reader_leave(loop);
+        serve(loop, worker->lane, request);
+        return false;
+    }
+    if (!enter_gate(loop, &request) || reader_leave_or_give(loop, request))
+        return true;
+    serve_data(loop, worker->lane, request);
+    return false;
+}
+
+/* Reads until a request takes the thread away from the device. */
+static int read_requests(struct worker *worker)
+{
+    struct request *request;
+    int err;
+
+    do
+        err = read_one(worker->loop, &request);
+    while (!err && dispatch(worker, request));
+    return err;
+}
+
 static void *worker_main(void *context)
 {
     struct worker *worker = context;
     struct loop *loop = worker->loop;
-    struct request *request;
-    int err;
+    struct request *given;
+    int err = 0;
 
-    while (reader_enter(worker)) {
-        err = read_one(loop, &request);
-        if (err < 0) {
-            if (!loop->is_stopping)
-                loop_end(loop, err == -ENODEV ? 0 : err);
-            break;
-        }
-        reader_leave(loop);
-        dispatch(loop, worker->lane, request);
+    while (!err && reader_enter(worker, &given)) {
+        if (given)
+            serve_data(loop, worker->lane, given);
+        else
+            err = read_requests(worker);
     }
+    if (err < 0 && !loop->is_stopping)
+        loop_end(loop, err == -ENODEV ? 0 : err);
     atomic_store_explicit(&worker->has_left, true, memory_order_release);
     return NULL;
 }

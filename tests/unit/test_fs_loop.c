@@ -33,21 +33,26 @@ struct bench {
     struct tfs_cond changed;
     unsigned inside;     /* guarded by lock: data requests being served */
     unsigned inside_max; /* guarded by lock */
+    unsigned given;      /* guarded by lock: served by another thread than the one that read it */
     unsigned allowed;    /* guarded by lock: how many may be finished */
     bool data_is_aligned;
     bool payload_is_right;
 };
 
+static _Thread_local uint64_t unique_read; /* of the last request that this thread read */
+
 static bool is_data(void *context, const struct fuse_in_header *header, size_t size)
 {
     (void)context;
     (void)size;
+    unique_read = header->unique;
     return header->opcode == FUSE_READ || header->opcode == FUSE_WRITE;
 }
 
-static void block(struct bench *bench)
+static void block(struct bench *bench, uint64_t unique)
 {
     tfs_mutex_lock(&bench->lock);
+    bench->given += unique != unique_read;
     bench->inside++;
     if (bench->inside > bench->inside_max)
         bench->inside_max = bench->inside;
@@ -75,7 +80,7 @@ static void process(void *context, struct fuse_in_header *header, size_t size)
     uint64_t unique = header->unique;
 
     if (header->opcode == FUSE_READ)
-        block(bench);
+        block(bench, unique);
     if (header->opcode == FUSE_WRITE)
         check_payload(bench, header, size);
     assert_int_equal(write(bench->device, &unique, sizeof(unique)), sizeof(unique));
@@ -216,6 +221,30 @@ static void metadata_is_served_while_every_data_slot_is_blocked(void **state)
     }
     assert_int_equal(bench->inside_max, DATA_SLOTS);
     stop(bench);
+}
+
+/* How often it does is up to the scheduler: the others have to be idle by then. */
+static void the_last_reader_gives_data_requests_away_and_reads_on(void **state)
+{
+    struct bench *bench = *state;
+    uint64_t deadline_ns = tfs_clock_ns() + 10 * TFS_NS_PER_S;
+    unsigned given = 0;
+
+    assert_int_equal(loop_start(bench->loop), 0);
+    while (given == 0) {
+        assert_true(tfs_clock_ns() < deadline_ns);
+        for (unsigned i = 1; i <= 2; i++) { /* there are two readers */
+            send_request(bench, FUSE_READ, i);
+            wait_until_inside(bench, i);
+        }
+        send_request(bench, FUSE_GETATTR, 3);
+        assert_int_equal(receive_answer(bench), 3);
+        tfs_mutex_lock(&bench->lock);
+        given = bench->given;
+        tfs_mutex_unlock(&bench->lock);
+        allow(bench, 2);
+        assert_int_equal(receive_answer(bench) + receive_answer(bench), 1 + 2);
+    }
 }
 
 static void more_large_requests_than_buffers_are_all_served(void **state)
@@ -376,6 +405,7 @@ int main(void)
         LOOP_TEST(one_request_can_be_served_before_the_threads_start),
         LOOP_TEST(requests_are_answered),
         LOOP_TEST(metadata_is_served_while_every_data_slot_is_blocked),
+        LOOP_TEST(the_last_reader_gives_data_requests_away_and_reads_on),
         LOOP_TEST(more_large_requests_than_buffers_are_all_served),
         LOOP_TEST(the_data_of_a_write_lie_on_a_page),
         LOOP_TEST(the_loop_ends_with_the_connection),
