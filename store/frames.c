@@ -477,18 +477,14 @@ int frames_copy(struct tfs_frames *frames, const struct frames_source *source, u
 }
 
 void frames_prefetch(struct tfs_frames *frames, const struct frames_source *source,
-                     struct tfs_scratch *scratch)
+                     const struct frames_range *range, struct tfs_scratch *scratch)
 {
     struct cache_unit *units[FRAMES_UNITS_MAX];
-    struct frames_range range = {
-        .first_unit = 0,
-        .unit_count = (source->frame.raw_size + FRAME_BUFFER_SIZE - 1) / FRAME_BUFFER_SIZE,
-    };
 
     if (source->frame.segment == 0)
         return;
-    if (frames_pin(frames, source, &range, false, scratch, units) != 0)
+    if (frames_pin(frames, source, range, false, scratch, units) != 0)
         return;
-    for (uint32_t i = 0; i < range.unit_count; i++)
+    for (uint32_t i = 0; i < range->unit_count; i++)
         cache_unpin_as(frames->cache, units[i], CACHE_AHEAD);
 }

@@ -72,10 +72,10 @@ TFS_MUST_CHECK int frames_copy(struct tfs_frames *frames, const struct frames_so
                                uint32_t offset, uint32_t size, struct tfs_scratch *scratch,
                                void *dst);
 
-/* Decode all of the frame into the cache, if that needs no waiting; errors are left to the reader
- * who needs the data. */
+/* Decode a part of the frame into the cache, if that needs no waiting; errors are left to the
+ * reader who needs the data. */
 void frames_prefetch(struct tfs_frames *frames, const struct frames_source *source,
-                     struct tfs_scratch *scratch);
+                     const struct frames_range *range, struct tfs_scratch *scratch);
 
 /* The frame's header, checked; counted for the caller. Not for inline frames, which have it in the
  * row. */
