@@ -282,6 +282,13 @@ int chunk_fill_slot(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t
     return 0;
 }
 
+void chunk_begin_slot(struct tfs_chunk *chunk, uint32_t slot_index, void *buffer, uint32_t at)
+{
+    tfs_mutex_lock(&chunk->inode->lock);
+    chunk->slots[slot_index] = (struct chunk_slot){.buffer = buffer, .from = at, .to = at};
+    tfs_mutex_unlock(&chunk->inode->lock);
+}
+
 void chunk_show_slot(struct tfs_chunk *chunk, uint32_t slot_index, uint32_t from, uint32_t to,
                      bool whole)
 {

@@ -115,10 +115,15 @@ TFS_MUST_CHECK int chunk_fill_slot(struct tfs_volume *volume, struct tfs_chunk *
                                    uint32_t slot, struct tfs_scratch *scratch);
 
 /*
- * A holder completed bytes of a slot around its dirty ones: from now on they are dirty too, or with
- * `whole` right. Others read the bounds with the inode's lock while a flush has the chunk, so they
- * change with it. Called without the lock, by the exclusive holder or the flush that has the chunk.
+ * The exclusive holder, or the flush that has the chunk, changes what is in a slot; others look at
+ * the slot with the inode's lock meanwhile, so buffer and bounds change with it. Called without the
+ * lock.
+ *
+ * begin: a buffer (given) for an empty slot, with no dirty bytes yet, where the first will stand.
+ * show: bytes next to its dirty ones are there: from now on they are dirty too, or with `whole`
+ * right.
  */
+void chunk_begin_slot(struct tfs_chunk *chunk, uint32_t slot, void *buffer, uint32_t at);
 void chunk_show_slot(struct tfs_chunk *chunk, uint32_t slot, uint32_t from, uint32_t to,
                      bool whole);
 

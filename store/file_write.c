@@ -41,24 +41,22 @@ struct write_part {
 static int write_slot(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t index,
                       const struct write_part *part, struct spare_buffers *spare)
 {
-    struct chunk_slot *slot = &chunk->slots[index];
+    const struct chunk_slot *slot = &chunk->slots[index];
     uint32_t from = part->offset % FRAME_BUFFER_SIZE;
     uint32_t to = from + part->size;
     int err = 0;
 
     if (!slot->buffer) {
         assert(spare->count > 0);
-        slot->buffer = spare->buffers[--spare->count];
-        slot->from = from;
-        slot->to = to;
+        chunk_begin_slot(chunk, index, spare->buffers[--spare->count], from);
     } else if (from > slot->to || to < slot->from) {
         err = chunk_fill_slot(volume, chunk, index, NULL);
     }
     if (err)
         return err;
     memcpy(slot->buffer + from, part->bytes, part->size);
-    slot->from = slot->from < from ? slot->from : from;
-    slot->to = slot->to > to ? slot->to : to;
+    chunk_show_slot(chunk, index, slot->from < from ? slot->from : from,
+                    slot->to > to ? slot->to : to, slot->whole);
     return 0;
 }
 

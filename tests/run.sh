@@ -14,7 +14,7 @@ Installs what is missing, builds with warnings as errors and runs the tests:
 
   dev    every test of the short tier, in a debug build (lock ranks and asserts on)
   asan   unit, mount and model tests under AddressSanitizer and UBSan
-  tsan   unit tests under ThreadSanitizer
+  tsan   unit and model tests under ThreadSanitizer
   fuzz   the fuzz targets over their corpora, under AddressSanitizer and UBSan (clang)
 
   --dev, --asan, --tsan, --fuzz   only these parts (default: all four)
@@ -44,7 +44,7 @@ labels_of()
     case $1 in
     dev) echo '' ;;
     asan) echo '^(unit|mount|model)$' ;;
-    tsan) echo '^unit$' ;;
+    tsan) echo '^(unit|model)$' ;;
     fuzz) echo '^fuzz$' ;;
     esac
 }
