@@ -33,14 +33,25 @@ int __wrap_snapshot_take(struct tfs_inode *inode, bool full_size, struct snapsho
     return __real_snapshot_take(inode, full_size, ret);
 }
 
-/* A commit as every commit_interval does it, with `before` at its weakest moment. */
-static void commit_in_background(struct fixture *fixture, void (*before)(void *context),
-                                 void *context)
+/* A commit as every commit_interval does it, with `before` at its weakest moment. Returns whether
+ * there was anything to commit, without which that moment does not come. */
+static bool try_commit_in_background(struct fixture *fixture, void (*before)(void *context),
+                                     void *context)
 {
+    bool came;
+
     before_snapshot = before;
     before_context = context;
     assert_int_equal(commit_all(fixture->volume, false), 0);
-    assert_null(before_snapshot);
+    came = before_snapshot == NULL;
+    before_snapshot = NULL;
+    return came;
+}
+
+static void commit_in_background(struct fixture *fixture, void (*before)(void *context),
+                                 void *context)
+{
+    assert_true(try_commit_in_background(fixture, before, context));
 }
 
 /* What the test writes at that moment. */
@@ -151,7 +162,9 @@ static void a_cut_and_a_rewrite_over_several_commits_never_show_zeros(void **sta
         late.seed = 100 + done;
         if (done == 5)
             late.truncate_to = 4 * TFS_MIB + 5; /* cut again, and the gap is a hole */
-        commit_in_background(fixture, write_late, &late);
+        /* A write that completed a chunk may have come with the commit that it interrupted. */
+        if (!try_commit_in_background(fixture, write_late, &late))
+            write_late(&late);
         late.truncate_to = UINT64_MAX;
         copy = crash_copy(fixture);
         found = fixture_open_file(copy, "file");
