@@ -75,9 +75,7 @@ int memory_new(const struct memory_options *options, struct tfs_memory **ret)
 
 void memory_prefault(struct tfs_memory *memory)
 {
-    size_t count = memory->options.warm_count < memory->options.buffer_count
-                       ? memory->options.warm_count
-                       : memory->options.buffer_count;
+    size_t count = tfs_min_u64(memory->options.warm_count, memory->options.buffer_count);
 
     (void)madvise(memory->region, count * FRAME_BUFFER_SIZE, MADV_POPULATE_WRITE); /* only faster */
 }

@@ -120,7 +120,6 @@ struct meta_inode *namespace_record(struct namespace_change *change, struct tfs_
     change->inodes[change->inode_count].inode = inode;
     change->inodes[change->inode_count].before = inode_record(inode);
     change->inodes[change->inode_count].record = change->inodes[change->inode_count].before;
-    change->inodes[change->inode_count].erase = false;
     return &change->inodes[change->inode_count++].record;
 }
 
@@ -194,12 +193,6 @@ void namespace_unlink_inode(struct namespace_change *change, struct tfs_inode *i
 
     record->nlink = S_ISDIR(record->mode) ? 0 : record->nlink - 1;
     record->ctime = change->now;
-    if (record->nlink > 0 || purge_has_work(record))
-        return;
-    for (int i = 0; i < change->inode_count; i++) {
-        if (change->inodes[i].inode == inode)
-            change->inodes[i].erase = true;
-    }
 }
 
 /*
@@ -228,17 +221,23 @@ static void take_over(struct tfs_inode *inode, const struct meta_inode *before,
         record->ctime = after->ctime;
 }
 
-/* What the batch says of the inode itself. */
-static void put_record(struct namespace_change *change, struct tfs_inode *inode,
-                       const struct meta_inode *record, bool erase)
+/* Whether it lost its last name, with nothing in the index but its record. */
+static bool is_erased(const struct namespace_inode *changed)
 {
-    if (erase) {
-        delete_inode(change, inode->number);
+    return changed->before.nlink > 0 && changed->record.nlink == 0 &&
+           !purge_has_work(&changed->record);
+}
+
+/* What the batch says of the inode itself. */
+static void put_record(struct namespace_change *change, const struct namespace_inode *changed)
+{
+    if (is_erased(changed)) {
+        delete_inode(change, changed->inode->number);
         return;
     }
-    namespace_put_inode(change, inode->number, record, inode->target);
-    if (record->nlink == 0)
-        namespace_put_orphan(change, inode->number);
+    namespace_put_inode(change, changed->inode->number, &changed->record, changed->inode->target);
+    if (changed->record.nlink == 0)
+        namespace_put_orphan(change, changed->inode->number);
 }
 
 int namespace_commit(struct namespace_change *change)
@@ -247,8 +246,7 @@ int namespace_commit(struct namespace_change *change)
 
     for (int i = 0; i < change->inode_count; i++) {
         change->inodes[i].record.version++;
-        put_record(change, change->inodes[i].inode, &change->inodes[i].record,
-                   change->inodes[i].erase);
+        put_record(change, &change->inodes[i]);
     }
     err = index_commit(change->volume->index, change->batch, false);
     if (err)
@@ -259,7 +257,7 @@ int namespace_commit(struct namespace_change *change)
 
         tfs_mutex_lock(&inode->lock);
         take_over(inode, &change->inodes[i].before, &change->inodes[i].record);
-        inode->erased = change->inodes[i].erase;
+        inode->erased = is_erased(&change->inodes[i]);
         tfs_mutex_unlock(&inode->lock);
     }
     return 0;

@@ -37,16 +37,17 @@ uint64_t namespace_hash_seeded(uint64_t seed, const char *name); /* the volume's
  */
 enum { NAMESPACE_INODES_MAX = 4 };
 
+struct namespace_inode {
+    struct tfs_inode *inode;
+    struct meta_inode before;
+    struct meta_inode record;
+};
+
 struct namespace_change {
     struct tfs_volume *volume;
     struct index_batch *batch;
     struct timespec now;
-    struct {
-        struct tfs_inode *inode;
-        struct meta_inode before;
-        struct meta_inode record;
-        bool erase; /* instead of writing the record, delete it */
-    } inodes[NAMESPACE_INODES_MAX];
+    struct namespace_inode inodes[NAMESPACE_INODES_MAX];
     int inode_count;
 };
 

@@ -107,7 +107,7 @@ void small_disk_await(const char *directory, uint64_t size)
 void small_disk_free(const char *directory)
 {
     char path[1024];
-    struct stat filler;
+    struct stat filler = {0}; /* when it cannot be looked at there is nothing to await */
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     assert(fd >= 0);
