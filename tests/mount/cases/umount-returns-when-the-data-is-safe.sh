@@ -16,6 +16,19 @@ hold_next() {
     wait_for 60 grep -q -- "-> FLOCK .*:$(stat -c %i "$STORE") " /proc/locks
 }
 
+# The helper and the holder both want the lock when the daemon lets go of it. Here the holder has it
+# before the helper asks: umount(8) returns to the helper no earlier.
+mkdir "$WORK/bin"
+cat >"$WORK/bin/umount" <<END
+$(command -v umount) "\$@" || exit
+until [ -e '$WORK/held' ]; do sleep 0.05; done
+END
+chmod +x "$WORK/bin/umount"
+
+late_helper() {
+    PATH="$WORK/bin:$PATH" "$helper" "$@"
+}
+
 let_go() {
     touch "$WORK/release"
     wait "$holder"
@@ -31,7 +44,7 @@ flock --nonblock "$STORE" true || fail "the helper returned before the daemon wa
 start
 expect_equal "$sum" "$(sha256sum <"$MNT/model")" "the file after the umount"
 hold_next
-"$helper" "$MNT" 2>"$WORK/said" &
+late_helper "$MNT" 2>"$WORK/said" &
 waiting=$!
 wait_for 60 grep -q "waiting until everything is durable in '$STORE'" "$WORK/said"
 [ -e "$WORK/held" ] || fail "the test does not have the lock"
@@ -43,7 +56,7 @@ wait $waiting || fail "the helper failed after its wait"
 start
 hold_next
 status=0
-TENSORFS_UMOUNT_WAIT=1 "$helper" "$MNT" 2>"$WORK/said" || status=$?
+TENSORFS_UMOUNT_WAIT=1 late_helper "$MNT" 2>"$WORK/said" || status=$?
 expect_equal 32 $status "exit status when the limit is over"
 grep -q "still being written after 1 seconds" "$WORK/said" || fail "said: $(cat "$WORK/said")"
 let_go
