@@ -110,6 +110,8 @@ int control_client_call(struct control_client *client, const struct cJSON *reque
 {
     int err = send_request(client, request);
 
+    if (err == -EPIPE) /* refused already: the reason was sent before the end */
+        err = 0;
     while (err == 0) {
         char *line;
         size_t size;

@@ -234,19 +234,28 @@ static int tear_down(void **state)
     return 0;
 }
 
-static int ask(const char *address, const char *request_text, cJSON **ret_result,
-               struct tfs_message *message)
+static int call(struct control_client *client, const char *request_text, cJSON **ret_result,
+                struct tfs_message *message)
 {
     struct listener listener = {.count = 0};
     const struct control_sink sink = {count_line, is_gone, &listener};
     cJSON *request = cJSON_Parse(request_text);
+    int err = control_client_call(client, request, &sink, ret_result, message);
+
+    cJSON_Delete(request);
+    return err;
+}
+
+static int ask(const char *address, const char *request_text, cJSON **ret_result,
+               struct tfs_message *message)
+{
     struct control_client *client;
     int err = control_client_open(address, &client);
 
-    assert_int_equal(err, 0);
-    err = control_client_call(client, request, &sink, ret_result, message);
+    if (err)
+        return err;
+    err = call(client, request_text, ret_result, message);
     control_client_close(client);
-    cJSON_Delete(request);
     return err;
 }
 
@@ -265,9 +274,10 @@ static void a_server_answers_with_results_and_errors(void **state)
     assert_string_equal(message.text, "there is no command 'none'");
 }
 
+/* Returns NULL when all was well: cmocka's asserts are the main thread's. */
 static void *ask_often(void *context)
 {
-    const struct fixture *fixture = context;
+    struct fixture *fixture = context;
 
     for (int i = 0; i < 50; i++) {
         struct tfs_message message;
@@ -275,7 +285,8 @@ static void *ask_often(void *context)
         int err = ask(control_server_address(fixture->server), "{\"command\": \"stats\"}", &result,
                       &message);
 
-        assert_true(err == 0 || err == -EBUSY);
+        if (err != 0 && err != -EBUSY)
+            return fixture;
         if (!err)
             cJSON_Delete(result);
     }
@@ -288,8 +299,46 @@ static void several_ask_at_the_same_time(void **state)
 
     for (size_t i = 0; i < TFS_ARRAY_COUNT(threads); i++)
         assert_int_equal(pthread_create(&threads[i], NULL, ask_often, *state), 0);
-    for (size_t i = 0; i < TFS_ARRAY_COUNT(threads); i++)
-        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(threads); i++) {
+        void *failed;
+
+        assert_int_equal(pthread_join(threads[i], &failed), 0);
+        assert_null(failed);
+    }
+}
+
+static void take_all_places(const char *address, int fds[CONTROL_CONNECTIONS_MAX])
+{
+    for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++) {
+        fds[i] = control_address_connect(address);
+        assert_true(fds[i] >= 0);
+        assert_int_equal(send(fds[i], "{", 1, MSG_NOSIGNAL), 1);
+    }
+}
+
+static void who_is_refused_before_asking_is_told_why(void **state)
+{
+    const struct fixture *fixture = *state;
+    const char *address = control_server_address(fixture->server);
+    struct tfs_message message = {.text = ""};
+    int fds[CONTROL_CONNECTIONS_MAX];
+    struct control_client *client;
+    cJSON *result;
+    char byte;
+    int later;
+
+    take_all_places(address, fds);
+    assert_int_equal(control_client_open(address, &client), 0);
+    later = control_address_connect(address); /* when it was refused, so was the one before it */
+    assert_true(later >= 0);
+    while (recv(later, &byte, 1, 0) == 1)
+        continue;
+    assert_int_equal(call(client, "{\"command\": \"stats\"}", &result, &message), -EBUSY);
+    assert_string_equal(message.text, "too many connections to this mount");
+    control_client_close(client);
+    (void)close(later);
+    for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
+        (void)close(fds[i]);
 }
 
 static void a_server_ends_while_somebody_is_connected(void **state)
@@ -299,11 +348,7 @@ static void a_server_ends_while_somebody_is_connected(void **state)
     int fds[CONTROL_CONNECTIONS_MAX];
     char byte;
 
-    for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++) {
-        fds[i] = control_address_connect(address);
-        assert_true(fds[i] >= 0);
-        assert_int_equal(send(fds[i], "{", 1, MSG_NOSIGNAL), 1);
-    }
+    take_all_places(address, fds);
     control_server_stop(fixture->server);
     fixture->server = NULL;
     for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++) {
@@ -347,6 +392,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_server_answers_with_results_and_errors, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(several_ask_at_the_same_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_is_refused_before_asking_is_told_why, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_server_ends_while_somebody_is_connected, set_up,
                                         tear_down),
         cmocka_unit_test(a_histogram_counts_by_doubling_limits),
