@@ -16,15 +16,15 @@ enum { SPARSE_FACTOR = 8 }; /* a segment of which only so small a part is live i
 struct choice {
     struct tfs_volume *volume;
     unsigned dead_percent_min;
-    uint64_t active; /* segments from here on are left; 0: all are sealed */
+    uint64_t active; /* the first; segments from here on are left; 0: all are sealed */
     struct compact_victims *victims;
 };
 
-static int note_active(void *context, const struct segment_status *status)
+static int note_first_active(void *context, const struct segment_status *status)
 {
     struct choice *choice = context;
 
-    if (status->active)
+    if (status->active && !choice->active)
         choice->active = status->number;
     return 0;
 }
@@ -97,7 +97,7 @@ int compact_choose(struct tfs_volume *volume, unsigned dead_percent_min,
                    struct compact_victims *ret)
 {
     struct choice choice = {.volume = volume, .dead_percent_min = dead_percent_min, .victims = ret};
-    int err = segments_visit(volume->segments, note_active, &choice);
+    int err = segments_visit(volume->segments, note_first_active, &choice);
 
     ret->count = 0;
     ret->live_bytes = 0;

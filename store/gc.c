@@ -19,7 +19,7 @@ struct gc {
     const struct tfs_gc_options *options;
     uint64_t allocated;
     uint64_t segments;
-    bool seal; /* the active segment is mostly dead too */
+    bool seal; /* an active segment is mostly dead too */
 };
 
 static int add_segment(void *context, const struct segment_status *status)
@@ -27,11 +27,11 @@ static int add_segment(void *context, const struct segment_status *status)
     struct gc *gc = context;
     struct usage_segment usage;
 
-    /* What the active one has in advance is not what it holds. */
+    /* What an active one has in advance is not what it holds. */
     gc->allocated += tfs_min_u64(status->allocated, tfs_align_up(status->size, SEGMENT_ALIGNMENT));
     gc->segments++;
     if (status->active && usage_segment(gc->volume->usage, status->number, &usage))
-        gc->seal = usage.live < status->size / 2;
+        gc->seal |= usage.live < status->size / 2;
     return 0;
 }
 

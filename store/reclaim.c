@@ -231,11 +231,11 @@ static void forget_segment(struct tfs_volume *volume, uint64_t segment)
     index_batch_free(batch);
 }
 
-static int note_active(void *context, const struct segment_status *status)
+static int note_first_active(void *context, const struct segment_status *status)
 {
     uint64_t *active = context;
 
-    if (status->active)
+    if (status->active && !*active)
         *active = status->number;
     return 0;
 }
@@ -252,7 +252,7 @@ static void remove_segments(struct tfs_reclaim *reclaim)
     uint64_t durable = index_durable_number(volume->index);
     size_t count;
 
-    if (segments_visit(volume->segments, note_active, &active) < 0)
+    if (segments_visit(volume->segments, note_first_active, &active) < 0)
         return;
     count = usage_empty_segments(volume->usage, empty, SEGMENTS_PER_PASS);
     for (size_t i = 0; i < count; i++) {

@@ -336,6 +336,7 @@ static int release_parts(struct tfs_volume *volume)
     return first_error ? first_error : err;
 }
 
+/* The last one: those before it are whole, and never appended to again. */
 static int find_active(void *context, const struct segment_status *status)
 {
     struct super *super = context;

@@ -3,9 +3,9 @@
  * O_DIRECT from the caller's own buffers where the filesystem beneath allows it.
  *
  * What is appended never changes and is addressed by (number, offset, size). One active segment
- * takes all appends; when it has grown to segment_size_max, a new one follows. Which bytes are
- * still needed is the caller's knowledge: it gives back ranges by punching holes and removes whole
- * segments.
+ * takes all appends, or a few take them where the filesystem lets only one write into a file at a
+ * time; when one has grown to segment_size_max, a new one follows. Which bytes are still needed is
+ * the caller's knowledge: it gives back ranges by punching holes and removes whole segments.
  *
  * Threads: every function may be called from any thread at any time, except segments_close().
  */
@@ -54,7 +54,7 @@ int segments_close(struct tfs_segments *segments);
 TFS_MUST_CHECK int segments_resume(struct tfs_segments *segments, uint64_t number, uint64_t offset);
 
 /*
- * Write `size` bytes at the end of the active segment and return where they are. Several threads
+ * Write `size` bytes at the end of an active segment and return where they are. Several threads
  * append at the same time, each with its own pwrite. The data is on its way to the disk, but not
  * durable before segments_sync().
  *
@@ -95,19 +95,19 @@ TFS_MUST_CHECK int segments_read(struct tfs_segments *segments, struct segment_p
  * Give back the space of a range; only whole aligned units inside it are given back.
  *
  * Errors: -EOPNOTSUPP where holes cannot be punched: the caller may then rewrite and remove the
- *         segment. -ENOENT, -EUCLEAN (the active segment ends before), -EIO, -EROFS.
+ *         segment. -ENOENT, -EUCLEAN (an active segment ends before), -EIO, -EROFS.
  */
 TFS_MUST_CHECK int segments_punch(struct tfs_segments *segments, struct segment_position at,
                                   uint64_t size);
 
 /*
- * Remove a segment's file; not the active one (-EBUSY). Readers in progress finish. -ENOENT when it
+ * Remove a segment's file; not an active one (-EBUSY). Readers in progress finish. -ENOENT when it
  * is gone already.
  */
 TFS_MUST_CHECK int segments_remove(struct tfs_segments *segments, uint64_t number);
 
 /*
- * Close the active segment for appends, so that it can be removed; the next append starts a new
+ * Close the active segments for appends, so that they can be removed; the next append starts a new
  * one.
  */
 TFS_MUST_CHECK int segments_seal(struct tfs_segments *segments);

@@ -1,13 +1,13 @@
 /*
- * Appends. A range of the active segment is reserved under the lock and written outside of it, so
+ * Appends. A range of a head's segment is reserved under the lock and written outside of it, so
  * appends overlap.
  *
  * Space is preallocated ahead, extending the file's size too: writes into it change no size, so
  * O_DIRECT writes run side by side and a sync has less to journal. The steps double, so that a
  * small store does not look like a large one.
  *
- *   1. active_end only grows; a range is handed out once, even when its write failed.
- *   2. Every byte below active_end lies inside the file or is about to be written.
+ *   1. A segment's end only grows; a range is handed out once, even when its write failed.
+ *   2. Every byte below the end lies inside the file or is about to be written.
  *   3. A file with a completed append is on the dirty list until a sync has begun to cover it.
  */
 #include "store/base/error.h"
@@ -35,31 +35,32 @@ static int file_allocate(const struct segment_file *file, uint64_t offset, uint6
  * Where preallocation for an append up to `end` should stop: a step further, inside the segment and
  * what the reserve leaves.
  */
-static uint64_t allocate_target_locked(struct tfs_segments *segments, uint64_t end)
+static uint64_t allocate_target_locked(struct tfs_segments *segments,
+                                       const struct segment_head *head, uint64_t end)
     TFS_REQUIRES(&segments->lock)
 {
-    uint64_t target = tfs_max_u64(end, segments->active_allocated + segments->allocate_step);
+    uint64_t target = tfs_max_u64(end, head->allocated + segments->allocate_step);
     uint64_t spare = tfs_align_down(segment_budget_spare(segments), SEGMENT_ALIGNMENT);
 
     target = tfs_min_u64(target, segments->options.segment_size_max);
-    target = tfs_min_u64(target, segments->active_allocated + spare);
+    target = tfs_min_u64(target, head->allocated + spare);
     return tfs_max_u64(target, end);
 }
 
-static int allocate_locked(struct tfs_segments *segments, uint64_t end)
+static int allocate_locked(struct tfs_segments *segments, struct segment_head *head, uint64_t end)
     TFS_REQUIRES(&segments->lock)
 {
-    uint64_t from = segments->active_allocated;
+    uint64_t from = head->allocated;
     uint64_t target;
     int err;
 
     if (end <= from || !segments->can_allocate)
         return 0;
-    target = allocate_target_locked(segments, end);
-    err = file_allocate(segments->active, from, target - from);
+    target = allocate_target_locked(segments, head, end);
+    err = file_allocate(head->file, from, target - from);
     if (err == -ENOSPC && target > end) {
         target = end;
-        err = file_allocate(segments->active, from, target - from);
+        err = file_allocate(head->file, from, target - from);
     }
     if (err == -EOPNOTSUPP || err == -ENOSYS) {
         segments->can_allocate = false;
@@ -68,94 +69,134 @@ static int allocate_locked(struct tfs_segments *segments, uint64_t end)
     if (err < 0)
         return tfs_fail(segment_io_error(-err),
                         "segment %016" PRIx64 ": allocate up to %" PRIu64 ": %s",
-                        segments->active->number, target, tfs_error_text(err));
+                        head->file->number, target, tfs_error_text(err));
     segment_budget_allocated(segments, (int64_t)(target - from));
-    segments->active_allocated = target;
+    head->allocated = target;
     segments->allocate_step = tfs_min_u64(2 * segments->allocate_step, allocate_step_max);
     return 0;
 }
 
-int segment_seal_locked(struct tfs_segments *segments)
+/* Gives back preallocated space; the next append here starts a new segment. */
+static int head_seal_locked(struct tfs_segments *segments, struct segment_head *head)
+    TFS_REQUIRES(&segments->lock)
 {
-    struct segment_file *file = segments->active;
+    struct segment_file *file = head->file;
     int err = 0;
 
     if (!file)
         return 0;
-    segments->active = NULL;
-    if (segments->active_allocated > segments->active_end) {
+    head->file = NULL;
+    if (head->allocated > head->end) {
         /* Appends in flight lie below the end, so the cut does not touch them. */
-        if (ftruncate(file->fd, (off_t)segments->active_end) < 0)
+        if (ftruncate(file->fd, (off_t)head->end) < 0)
             err =
                 tfs_fail(segment_io_error(errno), "segment %016" PRIx64 ": cut at %" PRIu64 ": %s",
-                         file->number, segments->active_end, tfs_error_text(-errno));
-        segment_budget_allocated(segments, (int64_t)segments->active_end -
-                                               (int64_t)segments->active_allocated);
+                         file->number, head->end, tfs_error_text(-errno));
+        segment_budget_allocated(segments, (int64_t)head->end - (int64_t)head->allocated);
     }
     file = segment_file_put_locked(segments, file);
     segment_file_free(file);
     return err;
 }
 
-static int active_start_locked(struct tfs_segments *segments) TFS_REQUIRES(&segments->lock)
+static int head_start_locked(struct tfs_segments *segments, struct segment_head *head)
+    TFS_REQUIRES(&segments->lock)
 {
     uint64_t number;
     int err = segments->options.take_number(segments->options.context, &number);
 
     if (err < 0)
         return err;
-    err = segment_file_create_locked(segments, number, &segments->active);
+    err = segment_file_create_locked(segments, number, &head->file);
     if (err < 0)
         return err;
-    segments->active_end = 0;
-    segments->active_allocated = 0;
+    head->end = 0;
+    head->allocated = 0;
     return 0;
 }
 
-/* Make the active segment one that has room for `size` more bytes. */
-static int active_prepare_locked(struct tfs_segments *segments, size_t size)
-    TFS_REQUIRES(&segments->lock)
+/* Make the head's segment one that has room for `size` more bytes. */
+static int head_prepare_locked(struct tfs_segments *segments, struct segment_head *head,
+                               size_t size) TFS_REQUIRES(&segments->lock)
 {
     int err;
 
-    if (segments->active && segments->options.segment_size_max - segments->active_end < size) {
-        err = segment_seal_locked(segments);
+    if (head->file && segments->options.segment_size_max - head->end < size) {
+        err = head_seal_locked(segments, head);
         if (err < 0)
             return err;
     }
-    if (!segments->active) {
-        err = active_start_locked(segments);
+    if (!head->file) {
+        err = head_start_locked(segments, head);
         if (err < 0)
             return err;
     }
-    return allocate_locked(segments, segments->active_end + size);
+    return allocate_locked(segments, head, head->end + size);
 }
 
-static int range_reserve_locked(struct tfs_segments *segments, size_t size,
-                                struct segment_file **ret_file, uint64_t *ret_offset)
+/*
+ * O_DIRECT writes into space that the file has already run side by side. All others hold the file's
+ * lock while the bytes are copied, and whoever waits for it spins: they go to different files.
+ */
+static struct segment_head *head_choose_locked(struct tfs_segments *segments)
     TFS_REQUIRES(&segments->lock)
 {
+    bool overlap =
+        segments->can_allocate && atomic_load_explicit(&segments->direct, memory_order_relaxed);
+    struct segment_head *idlest = &segments->heads[0];
+
+    for (int i = 1; !overlap && i < SEGMENT_HEADS_MAX && idlest->writers > 0; i++) {
+        if (segments->heads[i].writers < idlest->writers)
+            idlest = &segments->heads[i];
+    }
+    return idlest;
+}
+
+const struct segment_head *segment_head_of_locked(const struct tfs_segments *segments,
+                                                  uint64_t number)
+{
+    for (int i = 0; i < SEGMENT_HEADS_MAX; i++) {
+        if (segments->heads[i].file && segments->heads[i].file->number == number)
+            return &segments->heads[i];
+    }
+    return NULL;
+}
+
+/* An append on its way. */
+struct append {
+    struct segment_head *head;
+    struct segment_file *file; /* of the head when the append began */
+    uint64_t offset;
+};
+
+static int append_begin_locked(struct tfs_segments *segments, size_t size, struct append *ret)
+    TFS_REQUIRES(&segments->lock)
+{
+    struct segment_head *head = head_choose_locked(segments);
     int err = segment_budget_take(segments, size);
 
     if (err < 0)
         return err;
-    err = active_prepare_locked(segments, size);
+    err = head_prepare_locked(segments, head, size);
     if (err < 0) {
         segment_budget_return(segments, size);
         return err;
     }
-    segments->active->users++;
-    *ret_file = segments->active;
-    *ret_offset = segments->active_end;
-    segments->active_end += size;
+    *ret = (struct append){.head = head, .file = head->file, .offset = head->end};
+    head->file->users++;
+    head->writers++;
+    head->end += size;
     return 0;
 }
 
-/* The write of a range ended. Returns: as segment_file_put_locked(). */
-static struct segment_file *range_done_locked(struct tfs_segments *segments,
-                                              struct segment_file *file, int err)
+/* The write ended. Returns: as segment_file_put_locked(). */
+static struct segment_file *append_end_locked(struct tfs_segments *segments,
+                                              const struct append *append, int err)
     TFS_REQUIRES(&segments->lock)
 {
+    struct segment_file *file = append->file;
+
+    append->head->writers--;
     if (err == 0)
         (void)tfs_group_note(&segments->appends); /* who needs the number reads it later */
     if (err == 0 && !file->dirty && file->in_table) {
@@ -181,8 +222,8 @@ static int append_check(const struct tfs_segments *segments, const void *data, s
 int segments_append(struct tfs_segments *segments, const void *data, size_t size,
                     struct segment_position *ret)
 {
+    struct append append;
     struct segment_file *file;
-    uint64_t offset;
     uint64_t number;
     bool allocated;
     int err = append_check(segments, data, size);
@@ -190,46 +231,50 @@ int segments_append(struct tfs_segments *segments, const void *data, size_t size
     if (err < 0)
         return err;
     tfs_mutex_lock(&segments->lock);
-    err = range_reserve_locked(segments, size, &file, &offset);
+    err = append_begin_locked(segments, size, &append);
     allocated = segments->can_allocate;
     tfs_mutex_unlock(&segments->lock);
     if (err < 0)
         return err;
 
-    number = file->number;
-    err = segment_write(segments, file, data, size, offset);
+    number = append.file->number;
+    err = segment_write(segments, append.file, data, size, append.offset);
     if (!allocated)
         segment_budget_allocated(segments, (int64_t)size);
 
     tfs_mutex_lock(&segments->lock);
-    file = range_done_locked(segments, file, err);
+    file = append_end_locked(segments, &append, err);
     tfs_mutex_unlock(&segments->lock);
     segment_file_free(file);
     if (err == 0)
-        *ret = (struct segment_position){.number = number, .offset = offset};
+        *ret = (struct segment_position){.number = number, .offset = append.offset};
     return err;
 }
 
 int segments_seal(struct tfs_segments *segments)
 {
-    int err;
+    int first = 0;
 
     tfs_mutex_lock(&segments->lock);
-    err = segment_seal_locked(segments);
+    for (int i = 0; i < SEGMENT_HEADS_MAX; i++) {
+        int err = head_seal_locked(segments, &segments->heads[i]);
+
+        first = first < 0 ? first : err;
+    }
     tfs_mutex_unlock(&segments->lock);
-    return err;
+    return first;
 }
 
 static int resume_locked(struct tfs_segments *segments, uint64_t number, uint64_t offset)
     TFS_REQUIRES(&segments->lock)
 {
+    struct segment_head *head = &segments->heads[0];
     struct segment_file *file;
     off_t size;
     int err;
 
-    if (segments->active)
-        return tfs_fail(-EBUSY, "segment %016" PRIx64 " is active already",
-                        segments->active->number);
+    if (head->file)
+        return tfs_fail(-EBUSY, "segment %016" PRIx64 " is active already", head->file->number);
     err = segment_file_get_locked(segments, number, &file);
     if (err < 0)
         return err;
@@ -245,9 +290,7 @@ static int resume_locked(struct tfs_segments *segments, uint64_t number, uint64_
         segment_file_free(file);
         return err;
     }
-    segments->active = file;
-    segments->active_end = offset;
-    segments->active_allocated = offset;
+    *head = (struct segment_head){.file = file, .end = offset, .allocated = offset};
     segments->directory_dirty =
         true; /* the process before this one may have died before it synced the name */
     return 0;

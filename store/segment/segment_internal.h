@@ -15,18 +15,27 @@ enum {
     SEGMENT_BUCKET_COUNT = 64,      /* a power of two */
     SEGMENT_FILES_IDLE_MAX = 64,    /* descriptors kept for later reads */
     SEGMENT_NAME_SIZE = 16 + 4 + 1, /* digits, ".seg", NUL */
+    SEGMENT_HEADS_MAX = 8,          /* segments that take appends at the same time */
 };
 
 /* An open file. All but number and fd is guarded by segments.lock. */
 struct segment_file {
     uint64_t number;
     int fd;
-    unsigned users;          /* calls in progress, the list of dirty files, being the active one */
+    unsigned users;          /* calls in progress, the list of dirty files, being active */
     bool in_table;           /* false once it is removed */
     bool dirty;              /* on segments.dirty or segments.syncing */
     struct list bucket_node; /* in the table */
     struct list idle_node;   /* while nobody uses it; the longest idle first */
     struct list dirty_node;  /* while dirty */
+};
+
+/* Where appends go. All of it is guarded by segments.lock. */
+struct segment_head {
+    struct segment_file *file; /* NULL: the next append here starts a segment */
+    uint64_t end;              /* where the next append goes */
+    uint64_t allocated;        /* the file has space up to here */
+    unsigned writers;          /* appends in progress, also into a file that was sealed since */
 };
 
 /*
@@ -52,14 +61,12 @@ struct tfs_segments {
     struct list buckets[SEGMENT_BUCKET_COUNT];
     struct list idle;
     unsigned idle_count;
-    struct segment_file *active; /* NULL: the next append starts one */
-    uint64_t active_end;         /* where the next append goes */
-    uint64_t active_allocated;   /* the file has space up to here */
-    uint64_t allocate_step;      /* bytes that are preallocated next */
-    bool can_allocate;           /* false where it does not pay, or was refused */
-    struct list dirty;           /* files with appends that no sync covers */
-    struct list syncing;         /* files that the running sync is still to get to */
-    bool directory_dirty;        /* a file was created since the directory was synced */
+    struct segment_head heads[SEGMENT_HEADS_MAX];
+    uint64_t allocate_step; /* bytes that are preallocated next */
+    bool can_allocate;      /* false where it does not pay, or was refused */
+    struct list dirty;      /* files with appends that no sync covers */
+    struct list syncing;    /* files that the running sync is still to get to */
+    bool directory_dirty;   /* a file was created since the directory was synced */
     struct tfs_group appends;
 
     struct segment_budget budget;
@@ -119,8 +126,9 @@ TFS_MUST_CHECK int segment_read(struct tfs_segments *segments, const struct segm
 
 /* segment_append.c */
 
-/* Give back preallocated space and let the next append start a new segment. */
-TFS_MUST_CHECK int segment_seal_locked(struct tfs_segments *segments) TFS_REQUIRES(&segments->lock);
+/* Returns: where the segment is appended to, or NULL when it is not active. */
+const struct segment_head *segment_head_of_locked(const struct tfs_segments *segments,
+                                                  uint64_t number) TFS_REQUIRES(&segments->lock);
 
 /* segment_space.c */
 

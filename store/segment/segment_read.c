@@ -23,13 +23,14 @@ size_t segment_read_capacity(uint64_t offset, size_t size)
 }
 
 /*
- * Get the file for a range that must lie in it. Beyond the end of the active segment there is
+ * Get the file for a range that must lie in it. Beyond the end of an active segment there is
  * preallocated space, which reads as zeros: that is refused here. For other segments the file's end
  * decides.
  */
 static int range_get(struct tfs_segments *segments, struct segment_position at, uint64_t size,
                      struct segment_file **ret)
 {
+    const struct segment_head *head;
     uint64_t end;
     int err = 0;
 
@@ -37,10 +38,11 @@ static int range_get(struct tfs_segments *segments, struct segment_position at, 
         return tfs_fail(-EUCLEAN, "segment %016" PRIx64 ": %" PRIu64 " bytes at %" PRIu64,
                         at.number, size, at.offset);
     tfs_mutex_lock(&segments->lock);
-    if (segments->active && segments->active->number == at.number && end > segments->active_end)
+    head = segment_head_of_locked(segments, at.number);
+    if (head && end > head->end)
         err =
             tfs_fail(-EUCLEAN, "segment %016" PRIx64 ": ends at %" PRIu64 ", asked up to %" PRIu64,
-                     at.number, segments->active_end, end);
+                     at.number, head->end, end);
     if (err == 0)
         err = segment_file_get_locked(segments, at.number, ret);
     tfs_mutex_unlock(&segments->lock);
@@ -116,7 +118,7 @@ static int remove_locked(struct tfs_segments *segments, uint64_t number, struct 
     char name[SEGMENT_NAME_SIZE];
     int err;
 
-    if (segments->active && segments->active->number == number)
+    if (segment_head_of_locked(segments, number))
         return tfs_fail(-EBUSY, "segment %016" PRIx64 " is active", number);
     /*
      * Opened first, so that the unlink is quick and the blocks are freed at the last close, without
@@ -224,6 +226,7 @@ static int number_compare(const void *a, const void *b)
 static int status_get(struct tfs_segments *segments, uint64_t number, struct segment_status *ret)
 {
     char name[SEGMENT_NAME_SIZE];
+    const struct segment_head *head;
     struct stat status;
 
     segment_name(number, name);
@@ -237,9 +240,10 @@ static int status_get(struct tfs_segments *segments, uint64_t number, struct seg
         .allocated = (uint64_t)status.st_blocks * 512,
     };
     tfs_mutex_lock(&segments->lock);
-    if (segments->active && segments->active->number == number) {
+    head = segment_head_of_locked(segments, number);
+    if (head) {
         ret->active = true;
-        ret->size = segments->active_end;
+        ret->size = head->end;
     }
     tfs_mutex_unlock(&segments->lock);
     return 0;

@@ -1,6 +1,6 @@
 /*
  * Segments on a system that misbehaves: short and interrupted transfers, O_DIRECT refused, no
- * preallocation, a sync that fails.
+ * preallocation, a sync that fails, files that take one write at a time.
  *
  * Method: this program defines the system calls that the segment store uses; each passes through to
  * the kernel unless a test has armed a fault for it.
@@ -24,6 +24,7 @@ struct fault {
 
 static struct fault on_pwrite, on_pread, on_fallocate, on_fdatasync, on_fsync;
 static atomic_bool refuse_direct_open;
+static void (*in_next_pwrite)(void); /* called within it, once */
 
 /* Returns: whether this call is to fail. */
 static bool fault_fires(struct fault *fault)
@@ -57,6 +58,11 @@ static int faults_clear(void **state)
 
 ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
 {
+    void (*call)(void) = in_next_pwrite;
+
+    in_next_pwrite = NULL;
+    if (call)
+        call();
     if (fault_fires(&on_pwrite)) {
         if (on_pwrite.error)
             return -1;
@@ -222,6 +228,8 @@ static void a_filesystem_without_preallocation_is_used_without(void **state)
     struct fixture *fixture = *state;
     struct segment_position at;
 
+    if (is_in_memory(fixture))
+        skip();
     fault_arm(&on_fallocate, -1, EOPNOTSUPP, 0);
     at = append(fixture, 4 * UNIT, 1);
     assert_int_equal(atomic_load(&on_fallocate.calls), 1);
@@ -237,6 +245,8 @@ static void preallocation_takes_less_when_a_whole_step_does_not_fit(void **state
     struct fixture *fixture = *state;
     struct segment_position at;
 
+    if (is_in_memory(fixture))
+        skip();
     fault_arm(&on_fallocate, 1, ENOSPC, 0);
     at = append(fixture, 4 * UNIT, 1);
     assert_int_equal(atomic_load(&on_fallocate.calls), 2);
@@ -246,6 +256,105 @@ static void preallocation_takes_less_when_a_whole_step_does_not_fit(void **state
     fault_arm(&on_fallocate, -1, ENOSPC, 0);
     assert_int_equal(segments_seal(fixture->segments), 0);
     assert_int_equal(append_one(fixture, 3, &at), -ENOSPC);
+}
+
+/* An append that happens while another one is in the middle of its write. */
+static struct fixture *beside_fixture;
+static struct segment_position beside_at;
+
+static void append_beside(void)
+{
+    uint8_t *data = aligned_alloc(UNIT, UNIT);
+
+    fill(data, UNIT, 77);
+    assert_int_equal(segments_append(beside_fixture->segments, data, UNIT, &beside_at), 0);
+    free(data);
+}
+
+static struct segment_position append_with_one_beside(struct fixture *fixture, uint64_t seed)
+{
+    beside_fixture = fixture;
+    in_next_pwrite = append_beside;
+    return append(fixture, 4 * UNIT, seed);
+}
+
+static int count_active(void *context, const struct segment_status *status)
+{
+    *(unsigned *)context += status->active;
+    return 0;
+}
+
+static unsigned active_count(struct fixture *fixture)
+{
+    unsigned count = 0;
+
+    assert_int_equal(segments_visit(fixture->segments, count_active, &count), 0);
+    return count;
+}
+
+static void
+where_files_take_one_write_at_a_time_an_append_beside_another_goes_elsewhere(void **state)
+{
+    struct fixture *fixture = *state;
+    struct segment_position at;
+
+    fault_arm(&on_fallocate, -1, EOPNOTSUPP, 0); /* so writes grow the file */
+    (void)append(fixture, UNIT, 1);
+    at = append_with_one_beside(fixture, 2);
+    assert_int_equal(at.number, 1);
+    assert_int_equal(beside_at.number, 2);
+    assert_int_equal(active_count(fixture), 2);
+    assert_stored(fixture, at, 0, 4 * UNIT, 2);
+    assert_stored(fixture, beside_at, 0, UNIT, 77);
+    assert_int_equal(segments_remove(fixture->segments, 1), -EBUSY);
+    assert_int_equal(segments_remove(fixture->segments, 2), -EBUSY);
+
+    assert_int_equal(append(fixture, UNIT, 3).number, 1); /* nobody beside it */
+    atomic_store(&on_fdatasync.calls, 0);
+    assert_int_equal(segments_sync(fixture->segments), 0);
+    assert_int_equal(atomic_load(&on_fdatasync.calls), 2);
+    assert_int_equal(segments_seal(fixture->segments), 0);
+    assert_int_equal(active_count(fixture), 0);
+    assert_int_equal(append(fixture, UNIT, 4).number, 3);
+}
+
+static void buffered_appends_side_by_side_preallocate_each_their_own_file(void **state)
+{
+    struct fixture *fixture = *state;
+    struct segment_position at;
+
+    fixture->options.direct = false;
+    fixture_reopen(fixture);
+    at = append_with_one_beside(fixture, 1);
+    assert_int_not_equal(at.number, beside_at.number);
+    assert_int_equal(segments_read(fixture->segments,
+                                   (struct segment_position){beside_at.number, UNIT}, UNIT,
+                                   fixture->buffer, UNIT, &(const uint8_t *){NULL}),
+                     -EUCLEAN); /* the end of each is known, whatever is preallocated behind it */
+    assert_stored(fixture, at, 0, 4 * UNIT, 1);
+    assert_stored(fixture, beside_at, 0, UNIT, 77);
+}
+
+static bool takes_direct_io(const char *directory)
+{
+    int fd = open(directory, O_TMPFILE | O_DIRECT | O_RDWR, 0600);
+
+    if (fd >= 0)
+        (void)close(fd);
+    return fd >= 0;
+}
+
+static void direct_appends_into_preallocated_space_share_one_file(void **state)
+{
+    struct fixture *fixture = *state;
+    struct segment_position at;
+
+    if (is_in_memory(fixture) || !takes_direct_io(fixture->directory))
+        skip();
+    (void)append(fixture, UNIT, 1);
+    at = append_with_one_beside(fixture, 2);
+    assert_int_equal(at.number, beside_at.number);
+    assert_int_equal(active_count(fixture), 1);
 }
 
 static void a_failed_sync_is_reported_until_it_is_reset(void **state)
@@ -351,6 +460,9 @@ int main(void)
         TEST(a_filesystem_that_refuses_direct_io_at_the_first_transfer_is_used_without),
         TEST(a_filesystem_without_preallocation_is_used_without),
         TEST(preallocation_takes_less_when_a_whole_step_does_not_fit),
+        TEST(where_files_take_one_write_at_a_time_an_append_beside_another_goes_elsewhere),
+        TEST(buffered_appends_side_by_side_preallocate_each_their_own_file),
+        TEST(direct_appends_into_preallocated_space_share_one_file),
         TEST(a_failed_sync_is_reported_until_it_is_reset),
         TEST(a_failed_sync_of_the_directory_is_tried_again_after_the_reset),
         TEST(closing_reports_the_sync_that_failed),

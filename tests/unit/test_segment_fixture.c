@@ -1,8 +1,10 @@
 #include "test_segment_fixture.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/vfs.h>
 
 static int number_take(void *context, uint64_t *ret)
 {
@@ -53,6 +55,13 @@ void fixture_reopen(struct fixture *fixture)
 {
     assert_int_equal(segments_close(TAKE_PTR(fixture->segments)), 0);
     assert_int_equal(segments_open(&fixture->options, &fixture->segments), 0);
+}
+
+bool is_in_memory(const struct fixture *fixture)
+{
+    struct statfs status;
+
+    return statfs(fixture->directory, &status) == 0 && status.f_type == TMPFS_MAGIC;
 }
 
 void fill(uint8_t *bytes, size_t size, uint64_t seed)

@@ -30,6 +30,9 @@ int fixture_tear_down(void **state);
 /* Close and open again with what fixture->options says by now. */
 void fixture_reopen(struct fixture *fixture);
 
+/* Whether the directory is on tmpfs, where nothing is preallocated. */
+bool is_in_memory(const struct fixture *fixture);
+
 /* `size` bytes that depend on every bit of the seed. */
 void fill(uint8_t *bytes, size_t size, uint64_t seed);
 
