@@ -139,6 +139,7 @@ class Bench:
         self.results.add(test, unit, place.name, self.round, sample)
 
     def io(self, place, test, kind, threads, piece, *options):
+        places.touch_memory(2 * self.settings.size)
         if not place.keeps_data:
             options += ("-x",)
         return self.client(place, "bench_io", "-t", threads, "-s", piece, *options, test, self.sources[kind],
@@ -173,6 +174,7 @@ class Bench:
         if is_full:
             self.run_random(place, kind)
         self.remove_model(place)
+        place.make_cold()  # what the daemon's memory has grown to is not the next test's
         more = [(PIECE, 2), (PIECE, 4), (SMALL_PIECE, 1), (SMALL_PIECE, 2), (SMALL_PIECE, 4)]
         for piece, writers in more if is_full else [(PIECE, 4)]:
             self.save(place, kind, writers, piece)

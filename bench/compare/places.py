@@ -4,6 +4,7 @@ A place has `directory`, in which tests work, and can be made cold. What cold me
 may do, and is said in the results: see `cold_means`.
 """
 
+import mmap
 import os
 import shutil
 import subprocess
@@ -26,6 +27,13 @@ def cold_means():
     if can_drop_caches():
         return "remounted, sync, drop_caches"
     return "remounted, sync, posix_fadvise(DONTNEED) on every file: names and inodes stay cached"
+
+
+def touch_memory(size):
+    """A virtual machine's host takes free memory back and is slow to give it again: up to ten times slower than
+    everything that is measured here. Memory that was just in use is not taken at once."""
+    size = min(size, os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
+    mmap.mmap(-1, max(size, mmap.PAGESIZE), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE).close()
 
 
 def files_below(directory):
