@@ -25,8 +25,8 @@ static int new_socket(void)
     return fd < 0 ? -errno : fd;
 }
 
-/* "/a/b/control" into a descriptor of "/a/b" and the name behind it. */
-static int open_parent(const char *path, const char **ret_name)
+/* A descriptor of "/a/b" for "/a/b/control". Errors: those of open, -ENAMETOOLONG. */
+static int open_parent(const char *path)
 {
     char parent[PATH_MAX];
     const char *slash = strrchr(path, '/');
@@ -38,10 +38,15 @@ static int open_parent(const char *path, const char **ret_name)
     memcpy(parent, path, size);
     parent[size] = '\0';
     fd = open(size ? parent : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    *ret_name = slash + 1;
-    return fd;
+    return fd < 0 ? -errno : fd;
+}
+
+/* "control" of "/a/b/control". */
+static const char *last_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
 }
 
 static int fill_path(int directory, const char *name, struct sockaddr_un *ret)
@@ -100,17 +105,16 @@ static int bind_and_listen(int directory)
 int control_address_listen(const char *store, struct control_address *ret)
 {
     struct control_address address;
-    const char *name;
     int directory;
     int fd;
 
     if (snprintf(address.text, sizeof(address.text), "%s/%s", store, CONTROL_SOCKET_NAME) >=
         (int)sizeof(address.text))
         return -ENAMETOOLONG;
-    directory = open_parent(address.text, &name);
+    directory = open_parent(address.text);
     if (directory < 0)
         return directory;
-    fd = remove_socket(directory, name);
+    fd = remove_socket(directory, last_name(address.text));
     if (fd == 0)
         fd = bind_and_listen(directory);
     (void)close(directory);
@@ -140,15 +144,15 @@ int control_address_listen_abstract(const char *name, struct control_address *re
 
 void control_address_remove(const struct control_address *address)
 {
-    const char *name;
     int directory;
 
     if (address->text[0] != '/')
         return;
-    directory = open_parent(address->text, &name);
+    directory = open_parent(address->text);
     if (directory < 0)
         return;
-    (void)remove_socket(directory, name); /* the next mount replaces one that is left */
+    /* The next mount replaces one that is left. */
+    (void)remove_socket(directory, last_name(address->text));
     (void)close(directory);
 }
 
@@ -169,7 +173,6 @@ static int connect_to(const struct sockaddr_un *address, socklen_t size)
 int control_address_connect(const char *text)
 {
     struct sockaddr_un address;
-    const char *name;
     socklen_t size;
     int directory;
     int err;
@@ -178,10 +181,10 @@ int control_address_connect(const char *text)
         err = fill_abstract(text + 1, &address, &size);
         return err ? err : connect_to(&address, size);
     }
-    directory = open_parent(text, &name);
+    directory = open_parent(text);
     if (directory < 0)
         return directory;
-    err = fill_path(directory, name, &address);
+    err = fill_path(directory, last_name(text), &address);
     if (!err)
         err = connect_to(&address, sizeof(address));
     (void)close(directory);

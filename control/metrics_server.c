@@ -149,13 +149,16 @@ int control_metrics_start(const char *text, struct tfs_volume *volume,
 
 unsigned control_metrics_port(const struct control_metrics_server *server)
 {
-    struct sockaddr_storage address = {0};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } address = {.in6 = {.sin6_port = 0}};
     socklen_t size = sizeof(address);
 
-    if (getsockname(server->fd, (struct sockaddr *)&address, &size) < 0)
+    if (getsockname(server->fd, &address.any, &size) < 0)
         return 0;
-    /* The port is at the same place in both. */
-    return ntohs(((const struct sockaddr_in *)(const void *)&address)->sin_port);
+    return ntohs(address.in.sin_port); /* at the same place in both */
 }
 
 void control_metrics_stop(struct control_metrics_server *server)

@@ -75,11 +75,21 @@ static int send_error(struct control_wire *wire, int error, const char *text)
     return control_wire_send(wire, "error", value);
 }
 
+static int run_command(struct control_call *call, const char *name)
+{
+    const struct control_command *command = control_command_find(name);
+
+    if (!call->result)
+        return -ENOMEM;
+    if (!command)
+        return control_fail(call, -EOPNOTSUPP, "there is no command '%s'", name);
+    return command->run(call);
+}
+
 static int run(struct connection *connection, const cJSON *request, const char *name)
 {
     const struct control_server_options *options = &connection->server->options;
     const struct control_sink sink = {emit, is_cancelled, connection};
-    const struct control_command *command = control_command_find(name);
     struct control_call call = {
         .volume = options->volume,
         .store = options->host->store,
@@ -88,12 +98,8 @@ static int run(struct connection *connection, const cJSON *request, const char *
         .sink = &sink,
         .result = cJSON_CreateObject(),
     };
-    int err = call.result ? 0 : -ENOMEM;
+    int err = run_command(&call, name);
 
-    if (!err && !command)
-        err = control_fail(&call, -EOPNOTSUPP, "there is no command '%s'", name);
-    if (!err)
-        err = command->run(&call);
     if (!err)
         return control_wire_send(&connection->wire, "result", call.result);
     cJSON_Delete(call.result);

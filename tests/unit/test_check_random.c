@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -283,7 +284,7 @@ static void repair_converges_and_loses_nothing(void **state)
     for (uint64_t i = 0; i < rounds; i++) {
         uint64_t dice = seed + i;
 
-        print_message("TFS_TEST_SEED=%llu\n", (unsigned long long)(seed + i));
+        print_message("TFS_TEST_SEED=%" PRIu64 "\n", dice);
         run_round(fixture, inodes, &dice);
     }
 }
