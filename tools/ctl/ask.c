@@ -49,3 +49,21 @@ int ctl_ask(const struct ctl_ask *ask)
         ask->print(result);
     return ctl_finish(ask->settings, result, err);
 }
+
+int ctl_ask_plain(const struct ctl_context *context, const struct ctl_plain *plain, int argc,
+                  char **argv)
+{
+    struct ctl_settings settings = {.store = NULL};
+    const struct ctl_line line = {
+        .command = plain->command, .settings = &settings, .operand_count = 1};
+    const char *path;
+    int outcome = ctl_parse(context, &line, argc, argv, &path);
+
+    if (outcome != OPTIONS_RUN)
+        return ctl_exit_of_parse(outcome);
+    return ctl_ask(&(struct ctl_ask){.settings = &settings,
+                                     .path = path,
+                                     .about_path = plain->about_path,
+                                     .request = ctl_request_new(plain->command->name),
+                                     .print = plain->print});
+}

@@ -20,4 +20,15 @@ struct ctl_ask {
 /* Returns: the command's exit status. */
 int ctl_ask(const struct ctl_ask *ask);
 
+/* A command without options of its own, whose question is its name and its one operand. */
+struct ctl_plain {
+    const struct options_command *command;
+    bool about_path; /* as in struct ctl_ask */
+    void (*print)(const struct cJSON *result);
+};
+
+/* Parses the command line and asks. Returns: the command's exit status. */
+int ctl_ask_plain(const struct ctl_context *context, const struct ctl_plain *plain, int argc,
+                  char **argv);
+
 #endif

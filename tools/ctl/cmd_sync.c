@@ -21,15 +21,7 @@ static void print_sync(const cJSON *result)
 
 int ctl_sync(const struct ctl_context *context, int argc, char **argv)
 {
-    struct ctl_settings settings = {.store = NULL};
-    const struct ctl_line line = {.command = &command, .settings = &settings, .operand_count = 1};
-    const char *path;
-    int outcome = ctl_parse(context, &line, argc, argv, &path);
+    const struct ctl_plain plain = {.command = &command, .print = print_sync};
 
-    if (outcome != OPTIONS_RUN)
-        return ctl_exit_of_parse(outcome);
-    return ctl_ask(&(struct ctl_ask){.settings = &settings,
-                                     .path = path,
-                                     .request = ctl_request_new("sync"),
-                                     .print = print_sync});
+    return ctl_ask_plain(context, &plain, argc, argv);
 }
