@@ -11,6 +11,7 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -132,6 +133,46 @@ static int current_check(const struct tfs_index *index)
     return index_open_fail(index, -ENOENT, "its file CURRENT is missing");
 }
 
+/* Returns: 1 when there is one, 0, or a negative errno. */
+static int has_log(const struct tfs_index *index)
+{
+    int fd = openat(index->directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *entry;
+    int found = 0;
+
+    if (!directory) {
+        found = -errno;
+        if (fd >= 0)
+            (void)close(fd); /* a directory, nothing to lose */
+        return found;
+    }
+    while (!found && (entry = readdir(directory))) {
+        const char *ending = strrchr(entry->d_name, '.');
+
+        found = ending && strcmp(ending, ".log") == 0;
+    }
+    (void)closedir(directory);
+    return found;
+}
+
+/*
+ * RocksDB has a log from the moment it is opened for writing, and never removes the last one. An
+ * index without a seal that has none has lost its newest changes, of which RocksDB would not say a
+ * word.
+ */
+static int log_check(const struct tfs_index *index)
+{
+    int found;
+
+    if (index->create || index->seal[0])
+        return 0;
+    found = has_log(index);
+    if (found < 0)
+        return tfs_fail(found, "index '%s': list", index->path);
+    return found ? 0 : index_open_fail(index, -EUCLEAN, "damaged: its log, *.log, is missing");
+}
+
 static int database_open(struct tfs_index *index)
 {
     struct index_settings settings;
@@ -224,6 +265,8 @@ static int sealed_open(struct tfs_index *index)
 
     if (err == 0)
         err = current_check(index);
+    if (err == 0)
+        err = log_check(index);
     if (err == 0 && !index->read_only)
         err = index_seal_break(index);
     if (err < 0)

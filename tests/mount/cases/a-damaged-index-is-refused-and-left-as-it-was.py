@@ -89,6 +89,12 @@ def the_same_after_a_crash():
     os.rename(current, f"{WORK}/CURRENT")
     expect_refused("CURRENT is missing, no seal", "CURRENT is missing")
     os.rename(f"{WORK}/CURRENT", current)
+    logs = glob.glob(f"{INDEX}/*.log")
+    for log in logs:
+        os.rename(log, f"{WORK}/{os.path.basename(log)}")
+    expect_refused("the log is missing, no seal", "its log, *.log, is missing")
+    for log in logs:
+        os.rename(f"{WORK}/{os.path.basename(log)}", log)
     os.rename(INDEX, f"{WORK}/index")
     expect_refused("the index is missing", "it is missing")
     os.rename(f"{WORK}/index", INDEX)
