@@ -147,6 +147,7 @@ static int inode_new(struct tfs_volume *volume, uint64_t number, const struct me
     inode->number = number;
     inode->record = *record;
     inode->pins = 1;
+    inode->entry_count = -1;
     list_init(&inode->pending_node);
     tfs_mutex_init(&inode->lock, TFS_RANK_INODE);
     if (record->target_size) {
@@ -249,6 +250,7 @@ int inode_add(struct tfs_volume *volume, uint64_t number, const struct meta_inod
 
     if (err)
         return err;
+    inode->entry_count = 0;
     tfs_mutex_lock(&volume->inodes->lock);
     assert(!find_locked(volume->inodes, number));
     insert_locked(volume->inodes, inode);

@@ -30,6 +30,8 @@ struct tfs_inode {
      */
     struct meta_inode record;
     bool erased;           /* guarded likewise: the index has nothing of it, see namespace.c */
+    int64_t entry_count;   /* of a directory made by this mount, else -1: not known; guarded by
+                              volume->metadata */
     char *target;          /* of a symlink, terminated; immutable */
     struct tfs_data *data; /* of a regular file; immutable, NULL for other types */
 

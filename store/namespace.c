@@ -70,11 +70,16 @@ int namespace_get_directory(struct tfs_volume *volume, uint64_t number, struct t
     return 0;
 }
 
-int namespace_find(struct tfs_volume *volume, uint64_t parent, const char *name,
-                   struct meta_dentry *ret)
+static struct names_key key_of(const struct tfs_volume *volume, uint64_t parent, const char *name)
+{
+    return (struct names_key){parent, namespace_hash(volume, name), name};
+}
+
+static int find_in_index(struct tfs_volume *volume, const struct names_key *name,
+                         struct meta_dentry *ret)
 {
     uint8_t key[META_DENTRY_KEY_SIZE_MAX];
-    size_t size = meta_dentry_key(parent, namespace_hash(volume, name), name, key);
+    size_t size = meta_dentry_key(name->parent, name->hash, name->name, key);
     struct index_value value;
     int err = index_get(volume->index, INDEX_DENTRY, key, size, &value);
 
@@ -85,7 +90,28 @@ int namespace_find(struct tfs_volume *volume, uint64_t parent, const char *name,
     return err;
 }
 
-int namespace_is_empty(struct tfs_volume *volume, uint64_t directory)
+int namespace_find(struct tfs_volume *volume, uint64_t parent, const char *name,
+                   struct meta_dentry *ret)
+{
+    struct names_key key = key_of(volume, parent, name);
+    uint64_t changes;
+    int err;
+
+    switch (names_find(volume->names, &key, ret, &changes)) {
+    case NAMES_PRESENT:
+        return 0;
+    case NAMES_ABSENT:
+        return -ENOENT;
+    case NAMES_UNKNOWN:
+        break;
+    }
+    err = find_in_index(volume, &key, ret);
+    if (!err || err == -ENOENT)
+        names_learn(volume->names, &key, err ? NULL : ret, changes);
+    return err;
+}
+
+static int scan_is_empty(struct tfs_volume *volume, uint64_t directory)
 {
     uint8_t prefix[META_DENTRY_PREFIX_SIZE];
     struct index_range range = {
@@ -104,41 +130,72 @@ int namespace_is_empty(struct tfs_volume *volume, uint64_t directory)
     return found < 0 ? found : !found;
 }
 
+int namespace_is_empty(struct tfs_volume *volume, struct tfs_inode *directory)
+{
+    /* A scan that finds nothing costs a quarter of a removal. */
+    if (directory->entry_count >= 0)
+        return directory->entry_count == 0;
+    return scan_is_empty(volume, directory->number);
+}
+
 int namespace_begin(struct tfs_volume *volume, struct namespace_change *change)
 {
     *change = (struct namespace_change){.volume = volume, .now = inode_now()};
     return index_batch_new(&change->batch);
 }
 
-struct meta_inode *namespace_record(struct namespace_change *change, struct tfs_inode *inode)
+static struct namespace_inode *changed_inode(struct namespace_change *change,
+                                             struct tfs_inode *inode)
 {
-    for (int i = 0; i < change->inode_count; i++) {
-        if (change->inodes[i].inode == inode)
-            return &change->inodes[i].record;
+    struct namespace_inode *changed = change->inodes;
+
+    for (int i = 0; i < change->inode_count; i++, changed++) {
+        if (changed->inode == inode)
+            return changed;
     }
     assert(change->inode_count < NAMESPACE_INODES_MAX);
-    change->inodes[change->inode_count].inode = inode;
-    change->inodes[change->inode_count].before = inode_record(inode);
-    change->inodes[change->inode_count].record = change->inodes[change->inode_count].before;
-    return &change->inodes[change->inode_count++].record;
+    change->inode_count++;
+    changed->inode = inode;
+    changed->before = inode_record(inode);
+    changed->record = changed->before;
+    return changed;
+}
+
+struct meta_inode *namespace_record(struct namespace_change *change, struct tfs_inode *inode)
+{
+    return &changed_inode(change, inode)->record;
 }
 
 struct meta_inode *namespace_touch_directory(struct namespace_change *change,
-                                             struct tfs_inode *directory)
+                                             struct tfs_inode *directory, int entries)
 {
-    struct meta_inode *record = namespace_record(change, directory);
+    struct namespace_inode *changed = changed_inode(change, directory);
 
-    record->mtime = change->now;
-    record->ctime = change->now;
-    return record;
+    changed->entries += entries;
+    changed->record.mtime = change->now;
+    changed->record.ctime = change->now;
+    return &changed->record;
+}
+
+/* What the name stands for after the commit. The last word counts, as in the batch. */
+static const struct names_change *note_entry(struct namespace_change *change, uint64_t parent,
+                                             const char *name, const struct meta_dentry *entry)
+{
+    assert(change->entry_count < NAMESPACE_ENTRIES_MAX);
+    change->entries[change->entry_count] = (struct names_change){
+        .key = key_of(change->volume, parent, name),
+        .entry = *entry,
+    };
+    return &change->entries[change->entry_count++];
 }
 
 void namespace_put_entry(struct namespace_change *change, uint64_t parent, const char *name,
                          const struct meta_dentry *entry)
 {
+    const struct names_change *noted = note_entry(change, parent, name, entry);
     uint8_t key[META_DENTRY_KEY_SIZE_MAX];
     uint8_t value[META_DENTRY_VALUE_SIZE];
-    size_t size = meta_dentry_key(parent, namespace_hash(change->volume, name), name, key);
+    size_t size = meta_dentry_key(parent, noted->key.hash, name, key);
 
     meta_dentry_encode(entry, value);
     index_batch_put(change->batch, INDEX_DENTRY, key, size, value, sizeof(value));
@@ -146,10 +203,33 @@ void namespace_put_entry(struct namespace_change *change, uint64_t parent, const
 
 void namespace_delete_entry(struct namespace_change *change, uint64_t parent, const char *name)
 {
+    const struct meta_dentry absent = {0};
+    const struct names_change *noted = note_entry(change, parent, name, &absent);
     uint8_t key[META_DENTRY_KEY_SIZE_MAX];
-    size_t size = meta_dentry_key(parent, namespace_hash(change->volume, name), name, key);
+    size_t size = meta_dentry_key(parent, noted->key.hash, name, key);
 
     index_batch_delete(change->batch, INDEX_DENTRY, key, size);
+}
+
+int namespace_require_free(struct namespace_change *change, uint64_t parent, const char *name)
+{
+    struct names_key wanted = key_of(change->volume, parent, name);
+    uint8_t key[META_DENTRY_KEY_SIZE_MAX];
+    struct meta_dentry entry;
+    uint64_t changes;
+    size_t size;
+
+    switch (names_find(change->volume->names, &wanted, &entry, &changes)) {
+    case NAMES_PRESENT:
+        return -EEXIST;
+    case NAMES_ABSENT:
+        return 0;
+    case NAMES_UNKNOWN:
+        break;
+    }
+    size = meta_dentry_key(parent, wanted.hash, name, key);
+    index_batch_guard_absent(change->batch, INDEX_DENTRY, key, size);
+    return 0;
 }
 
 void namespace_put_inode(struct namespace_change *change, uint64_t number,
@@ -251,13 +331,17 @@ int namespace_commit(struct namespace_change *change)
     err = index_commit(change->volume->index, change->batch, false);
     if (err)
         return err;
+    names_apply(change->volume->names, change->entries, (size_t)change->entry_count);
     (void)atomic_fetch_add_explicit(&change->volume->namespace_changes, 1, memory_order_release);
     for (int i = 0; i < change->inode_count; i++) {
-        struct tfs_inode *inode = change->inodes[i].inode;
+        const struct namespace_inode *changed = &change->inodes[i];
+        struct tfs_inode *inode = changed->inode;
 
+        if (inode->entry_count >= 0)
+            inode->entry_count += changed->entries;
         tfs_mutex_lock(&inode->lock);
-        take_over(inode, &change->inodes[i].before, &change->inodes[i].record);
-        inode->erased = is_erased(&change->inodes[i]);
+        take_over(inode, &changed->before, &changed->record);
+        inode->erased = is_erased(changed);
         tfs_mutex_unlock(&inode->lock);
     }
     return 0;

@@ -10,6 +10,7 @@
 #define TFS_NAMESPACE_H
 
 #include "store/inode.h"
+#include "store/names.h"
 #include "store/volume.h"
 
 /* Errors: -ENOENT (empty name), -ENAMETOOLONG, -EINVAL (a slash). */
@@ -23,8 +24,8 @@ TFS_MUST_CHECK int namespace_get_directory(struct tfs_volume *volume, uint64_t n
 TFS_MUST_CHECK int namespace_find(struct tfs_volume *volume, uint64_t parent, const char *name,
                                   struct meta_dentry *ret);
 
-/* Whether the directory has no entries. Returns 1 or 0. */
-TFS_MUST_CHECK int namespace_is_empty(struct tfs_volume *volume, uint64_t directory);
+/* Whether the directory has no entries. Returns 1 or 0. Used with volume->metadata held. */
+TFS_MUST_CHECK int namespace_is_empty(struct tfs_volume *volume, struct tfs_inode *directory);
 
 /* Where the entry stands in the directory's order. */
 uint64_t namespace_hash(const struct tfs_volume *volume, const char *name);
@@ -35,12 +36,13 @@ uint64_t namespace_hash_seeded(uint64_t seed, const char *name); /* the volume's
  * committed with the batch and taken over into the objects after it. Used with volume->metadata
  * held.
  */
-enum { NAMESPACE_INODES_MAX = 4 };
+enum { NAMESPACE_INODES_MAX = 4, NAMESPACE_ENTRIES_MAX = 2 };
 
 struct namespace_inode {
     struct tfs_inode *inode;
     struct meta_inode before;
     struct meta_inode record;
+    int entries; /* that a directory has more, or less */
 };
 
 struct namespace_change {
@@ -49,6 +51,8 @@ struct namespace_change {
     struct timespec now;
     struct namespace_inode inodes[NAMESPACE_INODES_MAX];
     int inode_count;
+    struct names_change entries[NAMESPACE_ENTRIES_MAX];
+    int entry_count;
 };
 
 TFS_MUST_CHECK int namespace_begin(struct tfs_volume *volume, struct namespace_change *change);
@@ -57,13 +61,18 @@ TFS_MUST_CHECK int namespace_begin(struct tfs_volume *volume, struct namespace_c
  * inode gives the same record. */
 struct meta_inode *namespace_record(struct namespace_change *change, struct tfs_inode *inode);
 
-/* The directory's content changes: its times are `now`. */
+/* The directory gets or loses (or keeps, 0) as many entries: its times are `now`. */
 struct meta_inode *namespace_touch_directory(struct namespace_change *change,
-                                             struct tfs_inode *directory);
+                                             struct tfs_inode *directory, int entries);
 
+/* The names stay the caller's until the change has ended. */
 void namespace_put_entry(struct namespace_change *change, uint64_t parent, const char *name,
                          const struct meta_dentry *entry);
 void namespace_delete_entry(struct namespace_change *change, uint64_t parent, const char *name);
+
+/* The name must be free: -EEXIST, now or by the commit. */
+TFS_MUST_CHECK int namespace_require_free(struct namespace_change *change, uint64_t parent,
+                                          const char *name);
 
 /* A new inode's record, or an orphan row. */
 void namespace_put_inode(struct namespace_change *change, uint64_t number,

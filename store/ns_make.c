@@ -139,16 +139,6 @@ static void put_newborn(struct namespace_change *change, const struct newborn *n
                   newborn->default_acl_size);
 }
 
-/* The guard makes the commit fail with -EEXIST when somebody has the name; a lookup before would
- * cost as much again. */
-static void guard_name_is_free(struct namespace_change *change, uint64_t parent, const char *name)
-{
-    uint8_t key[META_DENTRY_KEY_SIZE_MAX];
-    size_t size = meta_dentry_key(parent, namespace_hash(change->volume, name), name, key);
-
-    index_batch_guard_absent(change->batch, INDEX_DENTRY, key, size);
-}
-
 /* Commits the newborn with its name (NULL: as an orphan). Holds volume->metadata. */
 static int commit_newborn_locked(struct tfs_volume *volume, struct tfs_inode *parent,
                                  const char *name, struct newborn *newborn)
@@ -162,8 +152,8 @@ static int commit_newborn_locked(struct tfs_volume *volume, struct tfs_inode *pa
     if (err)
         return err;
     if (name) {
-        guard_name_is_free(&change, parent->number, name);
-        above = namespace_touch_directory(&change, parent);
+        err = namespace_require_free(&change, parent->number, name);
+        above = namespace_touch_directory(&change, parent, 1);
         if (S_ISDIR(newborn->record.mode))
             above->nlink++;
         namespace_put_entry(&change, parent->number, name, &entry);
@@ -171,7 +161,8 @@ static int commit_newborn_locked(struct tfs_volume *volume, struct tfs_inode *pa
         namespace_put_orphan(&change, newborn->number);
     }
     put_newborn(&change, newborn);
-    err = namespace_commit(&change);
+    if (!err)
+        err = namespace_commit(&change);
     namespace_end(&change);
     return err;
 }
@@ -254,17 +245,18 @@ static int link_locked(struct tfs_volume *volume, struct tfs_inode *inode, struc
         return err;
     record = namespace_record(&change, inode);
     entry.type = record->mode & S_IFMT;
-    if (inode_record(parent).nlink == 0) {
+    if (inode_record(parent).nlink == 0)
         err = -ENOENT;
-    } else if (record->nlink >= TFS_LINKS_MAX) {
+    else if (record->nlink >= TFS_LINKS_MAX)
         err = -EMLINK;
-    } else {
+    else
+        err = namespace_require_free(&change, parent->number, name);
+    if (!err) {
         if (record->nlink == 0)
             namespace_delete_orphan(&change, inode->number);
         record->nlink++;
         record->ctime = change.now;
-        guard_name_is_free(&change, parent->number, name);
-        (void)namespace_touch_directory(&change, parent); /* nothing else of it changes */
+        (void)namespace_touch_directory(&change, parent, 1); /* nothing else of it changes */
         namespace_put_entry(&change, parent->number, name, &entry);
         err = namespace_commit(&change);
     }

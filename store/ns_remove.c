@@ -18,7 +18,7 @@ static int check_removable(struct tfs_volume *volume, struct tfs_inode *inode, b
         return -ENOTDIR;
     if (inode->number == TFS_ROOT_INODE)
         return -EBUSY;
-    empty = namespace_is_empty(volume, inode->number);
+    empty = namespace_is_empty(volume, inode);
     return empty < 0 ? empty : empty ? 0 : -ENOTEMPTY;
 }
 
@@ -32,7 +32,7 @@ static int commit_removal_locked(struct tfs_volume *volume, struct tfs_inode *pa
 
     if (err)
         return err;
-    above = namespace_touch_directory(&change, parent);
+    above = namespace_touch_directory(&change, parent, -1);
     if (S_ISDIR(inode_record(inode).mode))
         above->nlink--;
     namespace_delete_entry(&change, parent->number, name);

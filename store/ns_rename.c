@@ -94,7 +94,7 @@ static int check_replace(struct tfs_volume *volume, const struct renaming *renam
         return -EISDIR;
     if (!replaces_directory)
         return 0;
-    empty = namespace_is_empty(volume, renaming->replaced->number);
+    empty = namespace_is_empty(volume, renaming->replaced);
     return empty < 0 ? empty : empty ? 0 : -ENOTEMPTY;
 }
 
@@ -165,6 +165,8 @@ static void fill_exchange(struct namespace_change *change, const struct renaming
     struct meta_dentry moved = entry_of(renaming->moved);
     struct meta_dentry replaced = entry_of(renaming->replaced);
 
+    (void)namespace_touch_directory(change, renaming->from_parent, 0); /* links follow below */
+    (void)namespace_touch_directory(change, renaming->to_parent, 0);
     namespace_put_entry(change, to->parent, to->name, &moved);
     namespace_put_entry(change, from->parent, from->name, &replaced);
     move_parent(change, renaming->moved, renaming->from_parent, renaming->to_parent);
@@ -176,6 +178,8 @@ static void fill_rename(struct namespace_change *change, const struct renaming *
 {
     struct meta_dentry moved = entry_of(renaming->moved);
 
+    (void)namespace_touch_directory(change, renaming->from_parent, -1); /* links follow below */
+    (void)namespace_touch_directory(change, renaming->to_parent, renaming->replaced ? 0 : 1);
     namespace_delete_entry(change, from->parent, from->name);
     namespace_put_entry(change, to->parent, to->name, &moved);
     if (renaming->replaced) {
@@ -216,8 +220,6 @@ static int rename_locked(struct tfs_volume *volume, struct renaming *renaming,
     err = namespace_begin(volume, &change);
     if (err)
         return err;
-    (void)namespace_touch_directory(&change, renaming->from_parent); /* links follow below */
-    (void)namespace_touch_directory(&change, renaming->to_parent);
     if (flags & RENAME_EXCHANGE)
         fill_exchange(&change, renaming, from, to);
     else

@@ -10,6 +10,7 @@
 #include "store/flush.h"
 #include "store/inode.h"
 #include "store/memory.h"
+#include "store/names.h"
 #include "store/segment/segment.h"
 #include "store/usage.h"
 #include "store/volume.h"
@@ -33,6 +34,17 @@ static void add_cache(struct tfs_volume *volume, cJSON *root)
     add(object, "evictions", status.evictions);
     add(object, "bytes", status.bytes);
     add(object, "bytes_max", status.bytes_max);
+}
+
+static void add_names(struct tfs_volume *volume, cJSON *root)
+{
+    cJSON *object = cJSON_AddObjectToObject(root, "names");
+    uint64_t hits;
+    uint64_t misses;
+
+    names_get_counts(volume->names, &hits, &misses);
+    add(object, "hits", hits);
+    add(object, "misses", misses);
 }
 
 static void add_memory(struct tfs_volume *volume, cJSON *root)
@@ -114,6 +126,7 @@ int tfs_volume_stats_json(struct tfs_volume *volume, char **ret_json)
     char *text;
 
     add_cache(volume, root);
+    add_names(volume, root);
     add_memory(volume, root);
     add_flush(volume, root);
     add_commit(volume, root);

@@ -15,6 +15,7 @@
 #include "store/frames.h"
 #include "store/inode.h"
 #include "store/memory.h"
+#include "store/names.h"
 #include "store/numbers.h"
 #include "store/reclaim.h"
 #include "store/scratch.h"
@@ -84,6 +85,7 @@ static int check_options(struct tfs_volume_options *options, struct tfs_message 
 struct budget {
     uint64_t index;
     uint64_t headers;
+    uint64_t names;
     unsigned request_scratches;
     size_t buffers;
     size_t dirty_buffers;
@@ -101,6 +103,7 @@ static struct budget make_budget(struct tfs_volume_options *options)
     struct budget budget = {
         .index = clamp(options->memory_size / 8, 8 * TFS_MIB, 128 * TFS_MIB),
         .headers = clamp(options->memory_size / 64, TFS_MIB, 64 * TFS_MIB),
+        .names = clamp(options->memory_size / 256, 64 * TFS_KIB, 16 * TFS_MIB),
     };
     uint64_t scratches;
     uint64_t rest;
@@ -110,8 +113,8 @@ static struct budget make_budget(struct tfs_volume_options *options)
         (unsigned)clamp(options->memory_size / 12 / request, REQUEST_SCRATCHES_MIN,
                         tfs_min_u64(2ull * options->threads, REQUEST_SCRATCHES_MAX));
     scratches = options->threads * worker + (budget.request_scratches + 4ull) * request;
-    rest = options->memory_size -
-           tfs_min_u64(options->memory_size, budget.index + budget.headers + scratches);
+    rest = options->memory_size - tfs_min_u64(options->memory_size, budget.index + budget.headers +
+                                                                        budget.names + scratches);
     budget.buffers = tfs_max_u64(BUFFERS_MIN, rest / FRAME_BUFFER_SIZE);
     budget.dirty_buffers = budget.buffers - tfs_max_u64(CLEAN_BUFFERS_MIN, budget.buffers / 8);
     return budget;
@@ -281,6 +284,8 @@ static int open_parts(struct tfs_volume *volume, bool creating, struct index_rea
     if (!err)
         err = inode_table_new(volume, &volume->inodes);
     if (!err)
+        err = names_new(budget.names, &volume->names);
+    if (!err)
         err = reclaim_new(volume, &volume->reclaim);
     if (!err)
         err = compactor_new(volume, &volume->compactor);
@@ -322,6 +327,7 @@ static int release_parts(struct tfs_volume *volume)
     flush_free(volume->flush);
     if (volume->inodes)
         inode_table_free(volume->inodes);
+    names_free(volume->names);
     commit_free(volume->commit);
     reclaim_free(volume->reclaim);
     compactor_free(volume->compactor);

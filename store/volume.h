@@ -24,6 +24,7 @@ struct tfs_format_lock;
 struct tfs_frames;
 struct tfs_inode_table;
 struct tfs_memory;
+struct tfs_names;
 struct tfs_numbers;
 struct tfs_reclaim;
 struct tfs_segments;
@@ -55,6 +56,7 @@ struct tfs_volume {
     struct tfs_reclaim *reclaim;
     struct tfs_compactor *compactor;
     struct tfs_inode_table *inodes;
+    struct tfs_names *names;
     struct tfs_stats stats;
     struct complaints complaints;
     atomic_bool scrubbing; /* one scrub at a time: it has one place in the store */
