@@ -104,16 +104,14 @@ static int set_record(struct tfs_volume *volume, struct tfs_inode *inode,
                       const struct tfs_setattr *wanted)
 {
     struct namespace_change change;
-    int err = namespace_begin(volume, &change);
+    int err;
 
-    if (err)
-        return err;
     tfs_mutex_lock(&volume->metadata);
+    namespace_begin(volume, &change);
     err = fill_change(&change, inode, wanted);
     if (!err)
         err = namespace_commit(&change);
     tfs_mutex_unlock(&volume->metadata);
-    namespace_end(&change);
     return err;
 }
 

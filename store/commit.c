@@ -188,12 +188,11 @@ static int write_batch_locked(struct tfs_volume *volume, const struct commit_par
 {
     struct commit_group *group = part->group;
     struct usage_change change;
-    struct index_batch *batch;
+    struct index_batch *batch = volume->batch;
     bool any = false;
-    int err = index_batch_new(&batch);
+    int err;
 
-    if (err)
-        return err;
+    index_batch_clear(batch);
     usage_begin(volume->usage, &change);
     for (size_t i = part->first; i < part->end; i++) {
         if (is_to_be_written(group, i) && !snapshot_is_empty(&group->snapshots[i])) {
@@ -213,7 +212,6 @@ static int write_batch_locked(struct tfs_volume *volume, const struct commit_par
         }
     }
     usage_end(&change);
-    index_batch_free(batch);
     return err;
 }
 

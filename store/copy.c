@@ -179,14 +179,12 @@ static int share_locked(struct sharing *sharing) TFS_REQUIRES(&sharing->volume->
 {
     struct namespace_change change;
     struct usage_change usage;
-    int err = namespace_begin(sharing->volume, &change);
+    int err;
 
-    if (err)
-        return err;
+    namespace_begin(sharing->volume, &change);
     usage_begin(sharing->volume->usage, &usage);
     err = commit_sharing(sharing, &change, &usage);
     usage_end(&usage);
-    namespace_end(&change);
     return err;
 }
 

@@ -32,7 +32,7 @@ int tfs_file_open(struct tfs_volume *volume, uint64_t number, int flags, struct 
     if (!file)
         err = -ENOMEM;
     else if (!inode->data)
-        err = S_ISDIR(inode_record(inode).mode) ? -EISDIR : -EINVAL;
+        err = S_ISDIR(inode->type) ? -EISDIR : -EINVAL;
     else if (flags & O_TRUNC)
         err = shape_truncate(volume, inode, 0);
     if (err) {

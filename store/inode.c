@@ -146,6 +146,7 @@ static int inode_new(struct tfs_volume *volume, uint64_t number, const struct me
         return -ENOMEM;
     inode->number = number;
     inode->record = *record;
+    inode->type = record->mode & S_IFMT;
     inode->pins = 1;
     inode->entry_count = -1;
     list_init(&inode->pending_node);

@@ -21,6 +21,7 @@ struct tfs_volume;
 struct tfs_inode {
     struct tfs_mutex lock; /* rank TFS_RANK_INODE */
     uint64_t number;       /* immutable */
+    uint32_t type;         /* S_IFMT bits of its mode; immutable */
 
     /*
      * What the index has, or will have with the next commit. Whoever changes it holds

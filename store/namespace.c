@@ -138,10 +138,15 @@ int namespace_is_empty(struct tfs_volume *volume, struct tfs_inode *directory)
     return scan_is_empty(volume, directory->number);
 }
 
-int namespace_begin(struct tfs_volume *volume, struct namespace_change *change)
+void namespace_begin(struct tfs_volume *volume, struct namespace_change *change)
 {
-    *change = (struct namespace_change){.volume = volume, .now = inode_now()};
-    return index_batch_new(&change->batch);
+    /* Field by field: what is behind the counts is written before it is read, and is large. */
+    change->volume = volume;
+    change->batch = volume->batch;
+    change->now = inode_now();
+    change->inode_count = 0;
+    change->entry_count = 0;
+    index_batch_clear(volume->batch);
 }
 
 static struct namespace_inode *changed_inode(struct namespace_change *change,
@@ -158,6 +163,7 @@ static struct namespace_inode *changed_inode(struct namespace_change *change,
     changed->inode = inode;
     changed->before = inode_record(inode);
     changed->record = changed->before;
+    changed->entries = 0;
     return changed;
 }
 
@@ -345,10 +351,4 @@ int namespace_commit(struct namespace_change *change)
         tfs_mutex_unlock(&inode->lock);
     }
     return 0;
-}
-
-void namespace_end(struct namespace_change *change)
-{
-    index_batch_free(change->batch);
-    change->batch = NULL;
 }

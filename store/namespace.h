@@ -47,7 +47,7 @@ struct namespace_inode {
 
 struct namespace_change {
     struct tfs_volume *volume;
-    struct index_batch *batch;
+    struct index_batch *batch; /* the volume's */
     struct timespec now;
     struct namespace_inode inodes[NAMESPACE_INODES_MAX];
     int inode_count;
@@ -55,7 +55,8 @@ struct namespace_change {
     int entry_count;
 };
 
-TFS_MUST_CHECK int namespace_begin(struct tfs_volume *volume, struct namespace_change *change);
+/* Ends by being committed, or by nothing at all. */
+void namespace_begin(struct tfs_volume *volume, struct namespace_change *change);
 
 /* The record of an inode as it will be after the change, to be modified by the caller. The same
  * inode gives the same record. */
@@ -65,7 +66,7 @@ struct meta_inode *namespace_record(struct namespace_change *change, struct tfs_
 struct meta_inode *namespace_touch_directory(struct namespace_change *change,
                                              struct tfs_inode *directory, int entries);
 
-/* The names stay the caller's until the change has ended. */
+/* The name stays the caller's until the change is committed. */
 void namespace_put_entry(struct namespace_change *change, uint64_t parent, const char *name,
                          const struct meta_dentry *entry);
 void namespace_delete_entry(struct namespace_change *change, uint64_t parent, const char *name);
@@ -86,8 +87,5 @@ void namespace_unlink_inode(struct namespace_change *change, struct tfs_inode *i
 
 /* Commit the batch and take the records over. */
 TFS_MUST_CHECK int namespace_commit(struct namespace_change *change);
-
-/* Ends a change, committed or not. */
-void namespace_end(struct namespace_change *change);
 
 #endif

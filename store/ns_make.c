@@ -147,10 +147,9 @@ static int commit_newborn_locked(struct tfs_volume *volume, struct tfs_inode *pa
     struct meta_dentry entry = {newborn->number, newborn->record.mode & S_IFMT};
     struct namespace_change change;
     struct meta_inode *above;
-    int err = namespace_begin(volume, &change);
+    int err = 0;
 
-    if (err)
-        return err;
+    namespace_begin(volume, &change);
     if (name) {
         err = namespace_require_free(&change, parent->number, name);
         above = namespace_touch_directory(&change, parent, 1);
@@ -161,10 +160,7 @@ static int commit_newborn_locked(struct tfs_volume *volume, struct tfs_inode *pa
         namespace_put_orphan(&change, newborn->number);
     }
     put_newborn(&change, newborn);
-    if (!err)
-        err = namespace_commit(&change);
-    namespace_end(&change);
-    return err;
+    return err ? err : namespace_commit(&change);
 }
 
 /* *ret is set, also on failure, as soon as there is an object: before the commit, behind which
@@ -239,10 +235,9 @@ static int link_locked(struct tfs_volume *volume, struct tfs_inode *inode, struc
     struct namespace_change change;
     struct meta_inode *record;
     struct meta_dentry entry = {.inode = inode->number};
-    int err = namespace_begin(volume, &change);
+    int err;
 
-    if (err)
-        return err;
+    namespace_begin(volume, &change);
     record = namespace_record(&change, inode);
     entry.type = record->mode & S_IFMT;
     if (inode_record(parent).nlink == 0)
@@ -251,17 +246,15 @@ static int link_locked(struct tfs_volume *volume, struct tfs_inode *inode, struc
         err = -EMLINK;
     else
         err = namespace_require_free(&change, parent->number, name);
-    if (!err) {
-        if (record->nlink == 0)
-            namespace_delete_orphan(&change, inode->number);
-        record->nlink++;
-        record->ctime = change.now;
-        (void)namespace_touch_directory(&change, parent, 1); /* nothing else of it changes */
-        namespace_put_entry(&change, parent->number, name, &entry);
-        err = namespace_commit(&change);
-    }
-    namespace_end(&change);
-    return err;
+    if (err)
+        return err;
+    if (record->nlink == 0)
+        namespace_delete_orphan(&change, inode->number);
+    record->nlink++;
+    record->ctime = change.now;
+    (void)namespace_touch_directory(&change, parent, 1); /* nothing else of it changes */
+    namespace_put_entry(&change, parent->number, name, &entry);
+    return namespace_commit(&change);
 }
 
 static int link_pinned(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t parent_number,
@@ -270,7 +263,7 @@ static int link_pinned(struct tfs_volume *volume, struct tfs_inode *inode, uint6
     struct tfs_inode *parent;
     int err;
 
-    if (S_ISDIR(inode_record(inode).mode))
+    if (S_ISDIR(inode->type))
         return -EPERM;
     err = namespace_get_directory(volume, parent_number, &parent);
     if (err)

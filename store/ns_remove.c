@@ -9,7 +9,7 @@
 
 static int check_removable(struct tfs_volume *volume, struct tfs_inode *inode, bool directory)
 {
-    bool is_directory = S_ISDIR(inode_record(inode).mode);
+    bool is_directory = S_ISDIR(inode->type);
     int empty;
 
     if (!directory)
@@ -28,18 +28,14 @@ static int commit_removal_locked(struct tfs_volume *volume, struct tfs_inode *pa
 {
     struct namespace_change change;
     struct meta_inode *above;
-    int err = namespace_begin(volume, &change);
 
-    if (err)
-        return err;
+    namespace_begin(volume, &change);
     above = namespace_touch_directory(&change, parent, -1);
-    if (S_ISDIR(inode_record(inode).mode))
+    if (S_ISDIR(inode->type))
         above->nlink--;
     namespace_delete_entry(&change, parent->number, name);
     namespace_unlink_inode(&change, inode);
-    err = namespace_commit(&change);
-    namespace_end(&change);
-    return err;
+    return namespace_commit(&change);
 }
 
 /* Finds, checks and removes. *ret is pinned for the caller, whatever comes after it was found. */

@@ -73,7 +73,7 @@ static int check_no_loop(struct tfs_volume *volume, struct tfs_inode *moved,
 {
     int below;
 
-    if (!S_ISDIR(inode_record(moved).mode))
+    if (!S_ISDIR(moved->type))
         return 0;
     below = is_below(volume, target, moved);
     return below < 0 ? below : below ? -EINVAL : 0;
@@ -81,13 +81,13 @@ static int check_no_loop(struct tfs_volume *volume, struct tfs_inode *moved,
 
 static int check_replace(struct tfs_volume *volume, const struct renaming *renaming)
 {
-    bool moves_directory = S_ISDIR(inode_record(renaming->moved).mode);
+    bool moves_directory = S_ISDIR(renaming->moved->type);
     bool replaces_directory;
     int empty;
 
     if (!renaming->replaced)
         return 0;
-    replaces_directory = S_ISDIR(inode_record(renaming->replaced).mode);
+    replaces_directory = S_ISDIR(renaming->replaced->type);
     if (moves_directory && !replaces_directory)
         return -ENOTDIR;
     if (!moves_directory && replaces_directory)
@@ -101,7 +101,7 @@ static int check_replace(struct tfs_volume *volume, const struct renaming *renam
 /* Whether `parent` has room for the link of a directory that comes, unless another one goes. */
 static int check_room(struct tfs_inode *parent, struct tfs_inode *comes, struct tfs_inode *goes)
 {
-    if (!S_ISDIR(inode_record(comes).mode) || (goes && S_ISDIR(inode_record(goes).mode)))
+    if (!S_ISDIR(comes->type) || (goes && S_ISDIR(goes->type)))
         return 0;
     return inode_record(parent).nlink < TFS_LINKS_MAX ? 0 : -EMLINK;
 }
@@ -156,7 +156,7 @@ static void move_parent(struct namespace_change *change, struct tfs_inode *moved
 
 static struct meta_dentry entry_of(struct tfs_inode *inode)
 {
-    return (struct meta_dentry){inode->number, inode_record(inode).mode & S_IFMT};
+    return (struct meta_dentry){inode->number, inode->type};
 }
 
 static void fill_exchange(struct namespace_change *change, const struct renaming *renaming,
@@ -183,7 +183,7 @@ static void fill_rename(struct namespace_change *change, const struct renaming *
     namespace_delete_entry(change, from->parent, from->name);
     namespace_put_entry(change, to->parent, to->name, &moved);
     if (renaming->replaced) {
-        if (S_ISDIR(inode_record(renaming->replaced).mode))
+        if (S_ISDIR(renaming->replaced->type))
             namespace_record(change, renaming->to_parent)->nlink--;
         namespace_unlink_inode(change, renaming->replaced);
     }
@@ -217,16 +217,12 @@ static int rename_locked(struct tfs_volume *volume, struct renaming *renaming,
         return err;
     if (renaming->replaced == renaming->moved)
         return 0; /* two names of one file: rename(2) does nothing */
-    err = namespace_begin(volume, &change);
-    if (err)
-        return err;
+    namespace_begin(volume, &change);
     if (flags & RENAME_EXCHANGE)
         fill_exchange(&change, renaming, from, to);
     else
         fill_rename(&change, renaming, from, to);
-    err = namespace_commit(&change);
-    namespace_end(&change);
-    return err;
+    return namespace_commit(&change);
 }
 
 /* Commits the data of what gets a new name. */

@@ -281,7 +281,7 @@ int shape_truncate(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t 
     int err;
 
     if (!inode->data)
-        return S_ISDIR(inode_record(inode).mode) ? -EISDIR : -EINVAL;
+        return S_ISDIR(inode->type) ? -EISDIR : -EINVAL;
     if (size > TFS_FILE_SIZE_MAX)
         return -EFBIG;
     data_enter_exclusive(inode);

@@ -251,7 +251,7 @@ int virtual_xattr_write(struct tfs_volume *volume, struct tfs_inode *inode, cons
 
     if (strcmp(name, VIRTUAL_CHUNK_SIZE) != 0 && strcmp(name, VIRTUAL_COMPRESSION) != 0)
         return -EPERM;
-    if (!S_ISDIR(inode_record(inode).mode))
+    if (!S_ISDIR(inode->type))
         return -EPERM;
     if (value && size >= sizeof(text))
         return -EINVAL;
@@ -259,14 +259,11 @@ int virtual_xattr_write(struct tfs_volume *volume, struct tfs_inode *inode, cons
         memcpy(text, value, size);
         text[size] = '\0';
     }
-    err = namespace_begin(volume, &change);
-    if (err)
-        return err;
     tfs_mutex_lock(&volume->metadata);
+    namespace_begin(volume, &change);
     err = change_setting(namespace_record(&change, inode), name, value ? text : NULL);
     if (!err)
         err = namespace_commit(&change);
     tfs_mutex_unlock(&volume->metadata);
-    namespace_end(&change);
     return err;
 }

@@ -266,6 +266,8 @@ static int open_parts(struct tfs_volume *volume, bool creating, struct index_rea
     if (!err)
         err = super_read(volume->index, &super);
     if (!err)
+        err = index_batch_new(&volume->batch);
+    if (!err)
         err = numbers_new(volume->index, &volume->numbers);
     if (!err)
         err = usage_new(volume->index, &volume->usage);
@@ -337,6 +339,7 @@ static int release_parts(struct tfs_volume *volume)
     first_error = segments_close(volume->segments);
     usage_free(volume->usage);
     numbers_free(volume->numbers);
+    index_batch_free(volume->batch);
     err = index_close(volume->index);
     format_close(volume->lock_file);
     return first_error ? first_error : err;

@@ -38,6 +38,9 @@ struct tfs_volume {
 
     struct tfs_mutex metadata; /* rank TFS_RANK_NAMESPACE: every change of the index */
 
+    /* Of the change in progress, empty when one begins; guarded by metadata. */
+    struct index_batch *batch;
+
     /* Changes of names and records so far: counted with metadata held, behind the commit. Whoever
      * read it (acquire), then a name, and then took metadata, knows from the same number that the
      * name is still as it was read. */

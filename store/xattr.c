@@ -240,10 +240,9 @@ static int set_locked(struct tfs_volume *volume, struct tfs_inode *inode,
 
     if (!err)
         err = check_list_has_room(volume, inode, xattr->name);
-    if (!err)
-        err = namespace_begin(volume, &change);
     if (err)
         return err;
+    namespace_begin(volume, &change);
     record = namespace_record(&change, inode);
     record->ctime = change.now;
     if (flag & (META_INODE_HAS_ACCESS_ACL | META_INODE_HAS_DEFAULT_ACL))
@@ -255,10 +254,7 @@ static int set_locked(struct tfs_volume *volume, struct tfs_inode *inode,
         record->flags &= ~flag;
         xattr_delete(change.batch, inode->number, xattr->name);
     }
-    if (!err)
-        err = namespace_commit(&change);
-    namespace_end(&change);
-    return err;
+    return err ? err : namespace_commit(&change);
 }
 
 static int set_pinned(struct tfs_volume *volume, struct tfs_inode *inode,
@@ -300,17 +296,14 @@ static int remove_locked(struct tfs_volume *volume, struct tfs_inode *inode, con
     struct meta_inode *record;
     int err = check_exists(volume, inode, &must_exist);
 
-    if (!err)
-        err = namespace_begin(volume, &change);
     if (err)
         return err;
+    namespace_begin(volume, &change);
     record = namespace_record(&change, inode);
     record->ctime = change.now;
     record->flags &= ~flag_of(name);
     xattr_delete(change.batch, inode->number, name);
-    err = namespace_commit(&change);
-    namespace_end(&change);
-    return err;
+    return namespace_commit(&change);
 }
 
 static int remove_pinned(struct tfs_volume *volume, struct tfs_inode *inode, const char *name)
