@@ -216,7 +216,7 @@ class Bench:
             sample = self.client(place, "bench_storm", "-t", threads, "run", self.model_of(place), names)
             if threads:
                 self.keep(f"{label}: touch {kind}", "GB/s", place, sample)
-            for call in ("stat", "readdir"):
+            for call in ("stat", "readdir", "wake"):
                 for figure in ("p50", "p99"):
                     latency = {"us": sample[f"{call}_{figure}_us"], "sample_count": sample[f"{call}_count"],
                                "peak_rss_bytes": sample["peak_rss_bytes"]}

@@ -8,6 +8,10 @@
  * before. Every call that is counted is the first for its name: one that the kernel answers by
  * itself would say nothing. Sampling ends with the storm, or when the names are used up; without
  * threads (-t 0) the names are used up in calm, which is what the storm is compared with.
+ *
+ * One more thread only sleeps, and measures how late it is woken. That is what any thread of this
+ * process waits for a processor behind the others, whatever filesystem is below: a call that needs
+ * three answers from a daemon waits so three times, and the daemon as often.
  */
 #include "bench/compare/client.h"
 
@@ -34,6 +38,8 @@ enum {
     TOUCHERS_MAX = 1024,
     TOUCH_SIZE = 4096,
     STACK_SIZE = 128 * 1024,
+    WAKE_INTERVAL_US = 500,
+    WAKES_MAX = 20000, /* ten seconds */
 };
 
 typedef char storm_path[PATH_MAX];
@@ -62,7 +68,7 @@ struct toucher {
 struct sampler {
     pthread_t thread;
     struct storm *storm;
-    uint64_t *ns; /* DIRECTORIES * FILES_EACH of them */
+    uint64_t *ns; /* one for each name, or WAKES_MAX of them */
     size_t count;
 };
 
@@ -208,6 +214,27 @@ static void *run_readdir_sampler(void *argument)
     return NULL;
 }
 
+static void *run_wake_sampler(void *argument)
+{
+    struct sampler *sampler = argument;
+    struct storm *storm = sampler->storm;
+
+    (void)pthread_barrier_wait(&storm->start);
+    if (storm->toucher_count == 0)
+        return NULL; /* in calm it would only be in the way */
+    do {
+        uint64_t due_ns = tfs_clock_ns() + WAKE_INTERVAL_US * TFS_NS_PER_US;
+        struct timespec due = {.tv_sec = (time_t)(due_ns / TFS_NS_PER_S),
+                               .tv_nsec = (long)(due_ns % TFS_NS_PER_S)};
+
+        errno = clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
+        if (errno != 0)
+            client_die("sleep", "");
+        sampler->ns[sampler->count++] = tfs_clock_ns() - due_ns;
+    } while (!is_over(storm) && sampler->count < WAKES_MAX);
+    return NULL;
+}
+
 static int compare_ns(const void *a, const void *b)
 {
     uint64_t left = *(const uint64_t *)a;
@@ -250,12 +277,14 @@ static void run_storm(struct storm *storm, pid_t daemon)
     static struct toucher touchers[TOUCHERS_MAX];
     struct sampler stats = {.storm = storm};
     struct sampler readdirs = {.storm = storm};
+    struct sampler wakes = {.storm = storm};
     struct client_window window;
 
     stats.ns = client_memory(DIRECTORIES * FILES_EACH * sizeof(*stats.ns));
     readdirs.ns = client_memory(DIRECTORIES * sizeof(*readdirs.ns));
+    wakes.ns = client_memory(WAKES_MAX * sizeof(*wakes.ns));
     atomic_init(&storm->touching, storm->toucher_count);
-    if (pthread_barrier_init(&storm->start, NULL, storm->toucher_count + 3) != 0)
+    if (pthread_barrier_init(&storm->start, NULL, storm->toucher_count + 4) != 0)
         client_die("barrier", "");
     for (unsigned i = 0; i < storm->toucher_count; i++) {
         touchers[i] = (struct toucher){.storm = storm, .number = i};
@@ -263,6 +292,7 @@ static void run_storm(struct storm *storm, pid_t daemon)
     }
     start_thread(&stats.thread, run_stat_sampler, &stats);
     start_thread(&readdirs.thread, run_readdir_sampler, &readdirs);
+    start_thread(&wakes.thread, run_wake_sampler, &wakes);
     client_window_begin(&window, daemon);
     (void)pthread_barrier_wait(&storm->start);
     for (unsigned i = 0; i < storm->toucher_count; i++)
@@ -270,13 +300,16 @@ static void run_storm(struct storm *storm, pid_t daemon)
     client_window_end(&window);
     (void)pthread_join(stats.thread, NULL);
     (void)pthread_join(readdirs.thread, NULL);
+    (void)pthread_join(wakes.thread, NULL);
     (void)printf("{");
     client_window_print(&window, storm->toucher_count ? storm->bytes : 0, stats.count);
     print_sampler("stat", &stats);
     print_sampler("readdir", &readdirs);
+    print_sampler("wake", &wakes);
     (void)printf("}\n");
     free(stats.ns);
     free(readdirs.ns);
+    free(wakes.ns);
 }
 
 int main(int argc, char **argv)

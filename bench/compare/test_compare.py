@@ -159,6 +159,7 @@ class Mounted(unittest.TestCase):
             tests.update({f"{label}: stat {figure}": NAME_PLACES for figure in ("p50", "p99")})
             tests.update({f"{label}: readdir {figure}": NAME_PLACES for figure in ("p50", "p99")})
         tests["storm x16: touch mixed"] = NAME_PLACES
+        tests.update({f"storm x16: wake {figure}": NAME_PLACES for figure in ("p50", "p99")})
         return tests
 
     def check_entry(self, entry):
