@@ -5,7 +5,6 @@
  * small. All calls are single-shot from memory to memory, so no library allocates a window that a
  * hostile header asks for.
  */
-#define ZSTD_STATIC_LINKING_ONLY /* for the name ZSTD_c_literalCompressionMode */
 #include "store/codec/codec_ctx.h"
 
 #include "store/base/bytes.h"
@@ -18,11 +17,6 @@
 #include <zstd_errors.h>
 
 enum {
-    /* So far below zero that the search skips more than a block after each failure: no matches at
-       all. */
-    HUFFMAN_LEVEL = -(1 << 17),
-    /* No matches need no table; a small one is cleared faster for each plane. */
-    HUFFMAN_HASH_LOG = ZSTD_HASHLOG_MIN,
     DEFLATE_WINDOW_BITS = -15, /* negative: raw, no zlib header and no Adler-32 */
     DEFLATE_MEMORY_LEVEL = 8,  /* zlib's default */
 };
@@ -55,8 +49,7 @@ void codec_ctx_free(struct codec_ctx *ctx)
 {
     if (!ctx)
         return;
-    ZSTD_freeCCtx(ctx->levels.cctx);
-    ZSTD_freeCCtx(ctx->huffman.cctx);
+    ZSTD_freeCCtx(ctx->zstd);
     ZSTD_freeDCtx(ctx->dctx);
     if (ctx->deflate_level != 0)
         (void)deflateEnd(&ctx->deflate); /* complains about unfinished data only */
@@ -75,51 +68,28 @@ static void zstd_set(ZSTD_CCtx *cctx, ZSTD_cParameter parameter, int value)
     (void)result;
 }
 
-static int64_t zstd_run(ZSTD_CCtx *cctx, const void *src, size_t size, void *dst, size_t capacity)
+int64_t codec_zstd_compress(struct codec_ctx *ctx, int level, const void *src, size_t size,
+                            void *dst, size_t capacity)
 {
-    size_t result = ZSTD_compress2(cctx, dst, capacity, src, size);
+    size_t result;
 
+    if (!ctx->zstd) {
+        ctx->zstd = ZSTD_createCCtx();
+        if (!ctx->zstd)
+            return -ENOMEM;
+        /* The frame has the size and a better checksum. */
+        zstd_set(ctx->zstd, ZSTD_c_checksumFlag, 0);
+    }
+    if (ctx->zstd_level != level) {
+        zstd_set(ctx->zstd, ZSTD_c_compressionLevel, level);
+        ctx->zstd_level = level;
+    }
+    result = ZSTD_compress2(ctx->zstd, dst, capacity, src, size);
     if (!ZSTD_isError(result))
         return (int64_t)result;
     if (ZSTD_getErrorCode(result) == ZSTD_error_dstSize_tooSmall)
         return 0;
     return tfs_fail(-ENOMEM, "zstd: %s", ZSTD_getErrorName(result));
-}
-
-int64_t codec_zstd_compress(struct codec_ctx *ctx, int level, const void *src, size_t size,
-                            void *dst, size_t capacity)
-{
-    struct codec_zstd *zstd = &ctx->levels;
-
-    if (!zstd->cctx) {
-        zstd->cctx = ZSTD_createCCtx();
-        if (!zstd->cctx)
-            return -ENOMEM;
-        /* The frame has the size and a better checksum. */
-        zstd_set(zstd->cctx, ZSTD_c_checksumFlag, 0);
-    }
-    if (zstd->level != level) {
-        zstd_set(zstd->cctx, ZSTD_c_compressionLevel, level);
-        zstd->level = level;
-    }
-    return zstd_run(zstd->cctx, src, size, dst, capacity);
-}
-
-int64_t codec_huffman_compress(struct codec_ctx *ctx, const void *src, size_t size, void *dst,
-                               size_t capacity)
-{
-    struct codec_zstd *zstd = &ctx->huffman;
-
-    if (!zstd->cctx) {
-        zstd->cctx = ZSTD_createCCtx();
-        if (!zstd->cctx)
-            return -ENOMEM;
-        zstd_set(zstd->cctx, ZSTD_c_compressionLevel, HUFFMAN_LEVEL);
-        zstd_set(zstd->cctx, ZSTD_c_literalCompressionMode, ZSTD_ps_enable);
-        zstd_set(zstd->cctx, ZSTD_c_hashLog, HUFFMAN_HASH_LOG);
-        zstd_set(zstd->cctx, ZSTD_c_checksumFlag, 0);
-    }
-    return zstd_run(zstd->cctx, src, size, dst, capacity);
 }
 
 int codec_zstd_decompress(struct codec_ctx *ctx, const void *src, size_t src_size, void *dst,

@@ -18,14 +18,9 @@
 #define CODEC_PLANES_SIZE     (FRAME_BLOCK_SIZE_MAX + 8u * 64u + CODEC_SCRATCH_SLACK)
 #define CODEC_COMPRESSED_SIZE (FRAME_BLOCK_SIZE_MAX + FRAME_BLOCK_SIZE_MAX / 128u + 1024u)
 
-struct codec_zstd {
-    ZSTD_CCtx *cctx; /* NULL until first used */
-    int level;
-};
-
 struct codec_ctx {
-    struct codec_zstd levels;  /* at the level last asked for */
-    struct codec_zstd huffman; /* no matches, literals always Huffman-coded */
+    ZSTD_CCtx *zstd; /* NULL until first used */
+    int zstd_level;  /* last asked for */
     ZSTD_DCtx *dctx;
     z_stream deflate; /* valid when deflate_level != 0 */
     int deflate_level;
@@ -36,15 +31,9 @@ struct codec_ctx {
     struct entropy_table entropy;
 };
 
-/*
- * Compress with an ordinary level, or with Huffman coding only.
- *
- * Returns: the compressed size, 0 when it would not fit into capacity, or -ENOMEM.
- */
+/* Compress. Returns: the compressed size, 0 when it would not fit into capacity, or -ENOMEM. */
 TFS_MUST_CHECK int64_t codec_zstd_compress(struct codec_ctx *ctx, int level, const void *src,
                                            size_t size, void *dst, size_t capacity);
-TFS_MUST_CHECK int64_t codec_huffman_compress(struct codec_ctx *ctx, const void *src, size_t size,
-                                              void *dst, size_t capacity);
 TFS_MUST_CHECK int64_t codec_deflate(struct codec_ctx *ctx, int level, const void *src, size_t size,
                                      void *dst, size_t capacity);
 

@@ -3,6 +3,7 @@
  * the others are split into scratch memory and compressed from there.
  */
 #include "store/codec/codec_ctx.h"
+#include "store/codec/huffman.h"
 #include "store/codec/part.h"
 
 #include <assert.h>
@@ -51,8 +52,10 @@ static bool is_constant(const uint8_t *data, size_t size)
     return memcmp(data, data + 1, size - 1) == 0;
 }
 
-/* Compress at the end of dst. zstd is faster when it sees that its bound fits, so small room is
- * avoided. */
+/*
+ * Compress at the end of dst. zstd is faster when it sees that its bound fits, so small room is
+ * avoided.
+ */
 static int64_t plane_compress(struct part_writer *writer, unsigned plane)
 {
     struct codec_ctx *ctx = writer->ctx;
@@ -64,10 +67,7 @@ static int64_t plane_compress(struct part_writer *writer, unsigned plane)
 
     if (room < bound)
         at = ctx->compressed;
-    if (writer->plan->intents[plane] == PART_INTENT_HUFFMAN)
-        size = codec_huffman_compress(ctx, src, writer->count, at, bound);
-    else
-        size = codec_zstd_compress(ctx, writer->plan->level, src, writer->count, at, bound);
+    size = codec_zstd_compress(ctx, writer->plan->level, src, writer->count, at, bound);
     if (room < bound && size > 0 && (size_t)size <= room)
         memcpy(writer->dst + writer->size, at, (size_t)size);
     return size;
@@ -79,21 +79,28 @@ static bool plane_store(struct part_writer *writer, unsigned plane, int *ret_err
 {
     const uint8_t *src = writer->planes[plane];
     size_t worth = writer->count - writer->count / WORTH_FRACTION;
+    size_t hopeless = writer->count - writer->count / HOPELESS_FRACTION;
     size_t room = writer->capacity - writer->size;
     int64_t size;
 
-    if (writer->plan->intents[plane] != PART_INTENT_HUFFMAN && is_constant(src, writer->count)) {
-        if (room < 1)
+    if (writer->plan->intents[plane] == PART_INTENT_HUFFMAN) {
+        size = (int64_t)huffman_encode(huffman_best(), src, writer->count,
+                                       writer->dst + writer->size, tfs_min_u64(room, hopeless));
+        if (size == 0 && room < hopeless)
             return false;
-        writer->dst[writer->size] = src[0];
-        stream_put(writer, plane, PART_CONSTANT, 1);
-        return true;
-    }
-
-    size = plane_compress(writer, plane);
-    if (size < 0) {
-        *ret_err = (int)size;
-        return false;
+    } else {
+        if (is_constant(src, writer->count)) {
+            if (room < 1)
+                return false;
+            writer->dst[writer->size] = src[0];
+            stream_put(writer, plane, PART_CONSTANT, 1);
+            return true;
+        }
+        size = plane_compress(writer, plane);
+        if (size < 0) {
+            *ret_err = (int)size;
+            return false;
+        }
     }
     if (size > 0 && (size_t)size < worth) {
         if ((size_t)size > room)
@@ -102,8 +109,7 @@ static bool plane_store(struct part_writer *writer, unsigned plane, int *ret_err
         return true;
     }
 
-    if (writer->count >= COUNT_TELLING &&
-        (size == 0 || (size_t)size > writer->count - writer->count / HOPELESS_FRACTION))
+    if (writer->count >= COUNT_TELLING && (size == 0 || (size_t)size > hopeless))
         writer->plan->intents[plane] = PART_INTENT_RAW;
     if (room < writer->count)
         return false;
