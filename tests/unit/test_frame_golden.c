@@ -45,6 +45,12 @@ static const struct golden {
      {{DATA_TEXT, 4001}, {DATA_BF16, 8002}, {DATA_RANDOM, 3003}, {DATA_ADAM_V, 9004}},
      0x7D63F4C8},
     {"auto_small_blocks", {CODEC_AUTO, 0}, 256, {{DATA_BF16, 3000}}, 0x7BBBB7B3},
+    /* With our own Huffman coder; libzstd's made those above. */
+    {"auto_huffman",
+     {CODEC_AUTO, 0},
+     4096,
+     {{DATA_BF16, 4096}, {DATA_FP32, 4001}, {DATA_ADAM_V, 2003}},
+     0xF45EF409},
 };
 
 struct golden_file {
