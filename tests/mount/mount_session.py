@@ -75,7 +75,8 @@ class Session:
             if self.process.poll() is not None:
                 status = self.process.returncode
                 self.process = None
-                raise SessionError(f"the daemon exited with {status} instead of mounting")
+                raise SessionError(f"the daemon exited with {status} instead of mounting: "
+                                   + "".join(self.log_lines()[-1:]).strip())
             if time.monotonic() > deadline:
                 self.kill()
                 raise SessionError(f"no mount within {START_SECONDS} s")
