@@ -14,8 +14,19 @@
 
 #include "store/base/defs.h"
 
+#include <sys/uio.h>
+
 /* Appends and their buffers are aligned to this, so is what can be punched. */
 enum { SEGMENT_ALIGNMENT = 4096 };
+
+/* Pieces of memory that one append or read may have: a frame's header, its buffers, its end. */
+enum { SEGMENT_PIECES_MAX = 18 };
+
+/* A piece that is only read. struct iovec knows no const. */
+static inline struct iovec segment_piece(const void *data, size_t size)
+{
+    return (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+}
 
 struct tfs_segments;
 
@@ -68,6 +79,13 @@ TFS_MUST_CHECK int segments_append(struct tfs_segments *segments, const void *da
                                    struct segment_position *ret);
 
 /*
+ * The same of several pieces of memory, each aligned like that, which follow each other in the
+ * segment. They are only read. Limits: 1..SEGMENT_PIECES_MAX pieces.
+ */
+TFS_MUST_CHECK int segments_appendv(struct tfs_segments *segments, const struct iovec *pieces,
+                                    int piece_count, struct segment_position *ret);
+
+/*
  * All appends that returned before this call become durable, their files' names included.
  * Concurrent callers share the work. After an fdatasync failed the pages may be lost (fsyncgate):
  * the error is sticky for the appends it covered, every later sync reports -EIO until the caller
@@ -90,6 +108,15 @@ size_t segment_read_capacity(uint64_t offset, size_t size);
 TFS_MUST_CHECK int segments_read(struct tfs_segments *segments, struct segment_position at,
                                  size_t size, void *buffer, size_t capacity,
                                  const uint8_t **ret_data);
+
+/*
+ * Read from an aligned place on into pieces of memory, as segments_appendv() takes them. `size`
+ * bytes are wanted; what the pieces have room for behind them may change too.
+ *
+ * Errors: as segments_read().
+ */
+TFS_MUST_CHECK int segments_readv(struct tfs_segments *segments, struct segment_position at,
+                                  size_t size, const struct iovec *pieces, int piece_count);
 
 /*
  * Give back the space of a range; only whole aligned units inside it are given back.

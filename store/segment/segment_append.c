@@ -207,40 +207,35 @@ static struct segment_file *append_end_locked(struct tfs_segments *segments,
     return segment_file_put_locked(segments, file);
 }
 
-static int append_check(const struct tfs_segments *segments, const void *data, size_t size)
+int segments_appendv(struct tfs_segments *segments, const struct iovec *pieces, int piece_count,
+                     struct segment_position *ret)
 {
-    if (segments->options.read_only)
-        return -EROFS;
-    if (size == 0 || size % SEGMENT_ALIGNMENT != 0 || (uintptr_t)data % SEGMENT_ALIGNMENT != 0)
-        return tfs_fail(-EINVAL, "segments: append of %zu bytes at %p is not aligned", size, data);
-    if (size > segments->options.segment_size_max)
-        return tfs_fail(-EINVAL, "segments: append of %zu bytes, segments have %" PRIu64, size,
-                        segments->options.segment_size_max);
-    return 0;
-}
-
-int segments_append(struct tfs_segments *segments, const void *data, size_t size,
-                    struct segment_position *ret)
-{
+    struct segment_pieces from;
     struct append append;
     struct segment_file *file;
     uint64_t number;
     bool allocated;
-    int err = append_check(segments, data, size);
+    int err;
 
+    if (segments->options.read_only)
+        return -EROFS;
+    err = segment_pieces_init(pieces, piece_count, &from);
     if (err < 0)
         return err;
+    if (from.size > segments->options.segment_size_max)
+        return tfs_fail(-EINVAL, "segments: append of %zu bytes, segments have %" PRIu64, from.size,
+                        segments->options.segment_size_max);
     tfs_mutex_lock(&segments->lock);
-    err = append_begin_locked(segments, size, &append);
+    err = append_begin_locked(segments, from.size, &append);
     allocated = segments->can_allocate;
     tfs_mutex_unlock(&segments->lock);
     if (err < 0)
         return err;
 
     number = append.file->number;
-    err = segment_write(segments, append.file, data, size, append.offset);
+    err = segment_write(segments, append.file, &from, append.offset);
     if (!allocated)
-        segment_budget_allocated(segments, (int64_t)size);
+        segment_budget_allocated(segments, (int64_t)from.size);
 
     tfs_mutex_lock(&segments->lock);
     file = append_end_locked(segments, &append, err);
@@ -249,6 +244,14 @@ int segments_append(struct tfs_segments *segments, const void *data, size_t size
     if (err == 0)
         *ret = (struct segment_position){.number = number, .offset = append.offset};
     return err;
+}
+
+int segments_append(struct tfs_segments *segments, const void *data, size_t size,
+                    struct segment_position *ret)
+{
+    struct iovec piece = segment_piece(data, size);
+
+    return segments_appendv(segments, &piece, 1, ret);
 }
 
 int segments_seal(struct tfs_segments *segments)

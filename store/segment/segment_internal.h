@@ -114,15 +114,26 @@ void segment_files_close(struct tfs_segments *segments); /* all of the table, at
 /* The errno of a failed call in our terms: -ENOSPC, -EROFS, or -EIO. */
 int segment_io_error(int system_error);
 
+/* Memory of one transfer. */
+struct segment_pieces {
+    const struct iovec *pieces; /* borrowed */
+    int count;                  /* 1..SEGMENT_PIECES_MAX */
+    size_t size;                /* of all together */
+};
+
+/* Errors: -EINVAL: too many or none, or one that is empty or not aligned. */
+TFS_MUST_CHECK int segment_pieces_init(const struct iovec *pieces, int count,
+                                       struct segment_pieces *ret);
+
 TFS_MUST_CHECK int segment_write(struct tfs_segments *segments, const struct segment_file *file,
-                                 const void *data, size_t size, uint64_t offset);
+                                 const struct segment_pieces *from, uint64_t offset);
 
 /*
- * Returns: 0 when at least `needed` of `size` bytes were read. Errors: -EUCLEAN (the file ends
+ * Returns: 0 when at least the first `needed` bytes were read. Errors: -EUCLEAN (the file ends
  * before), -EIO.
  */
 TFS_MUST_CHECK int segment_read(struct tfs_segments *segments, const struct segment_file *file,
-                                void *buffer, size_t size, size_t needed, uint64_t offset);
+                                const struct segment_pieces *into, size_t needed, uint64_t offset);
 
 /* segment_append.c */
 

@@ -1,5 +1,5 @@
 /*
- * pread and pwrite until all is done. With O_DIRECT a transfer that stopped in the middle of an
+ * preadv and pwritev until all is done. With O_DIRECT a transfer that stopped in the middle of an
  * aligned unit is taken up at the unit's start again, since the kernel refuses anything else.
  */
 #include "store/base/error.h"
@@ -54,15 +54,51 @@ static void write_back_start(const struct segment_file *file, size_t size, uint6
     (void)sync_file_range(file->fd, (off_t)offset, (off_t)size, SYNC_FILE_RANGE_WRITE);
 }
 
-int segment_write(struct tfs_segments *segments, const struct segment_file *file, const void *data,
-                  size_t size, uint64_t offset)
+int segment_pieces_init(const struct iovec *pieces, int count, struct segment_pieces *ret)
 {
+    size_t size = 0;
+
+    if (count < 1 || count > SEGMENT_PIECES_MAX)
+        return tfs_fail(-EINVAL, "segments: %d pieces", count);
+    for (int i = 0; i < count; i++) {
+        if (pieces[i].iov_len == 0 || pieces[i].iov_len % SEGMENT_ALIGNMENT != 0 ||
+            (uintptr_t)pieces[i].iov_base % SEGMENT_ALIGNMENT != 0)
+            return tfs_fail(-EINVAL, "segments: %zu bytes at %p are not aligned", pieces[i].iov_len,
+                            pieces[i].iov_base);
+        size += pieces[i].iov_len; /* of memory that there is: no overflow */
+    }
+    *ret = (struct segment_pieces){.pieces = pieces, .count = count, .size = size};
+    return 0;
+}
+
+/* What lies behind the first `done` bytes. Returns: how many pieces that is. */
+static int pieces_left(const struct segment_pieces *all, size_t done,
+                       struct iovec ret[SEGMENT_PIECES_MAX])
+{
+    int count = 0;
+
+    for (int i = 0; i < all->count; i++) {
+        size_t skipped = tfs_min_u64(done, all->pieces[i].iov_len);
+
+        done -= skipped;
+        if (skipped < all->pieces[i].iov_len)
+            ret[count++] = (struct iovec){.iov_base = (char *)all->pieces[i].iov_base + skipped,
+                                          .iov_len = all->pieces[i].iov_len - skipped};
+    }
+    return count;
+}
+
+int segment_write(struct tfs_segments *segments, const struct segment_file *file,
+                  const struct segment_pieces *from, uint64_t offset)
+{
+    size_t size = from->size;
     size_t done = 0;
     bool given_up = false;
 
     while (done < size) {
-        ssize_t count =
-            pwrite(file->fd, (const char *)data + done, size - done, (off_t)(offset + done));
+        struct iovec left[SEGMENT_PIECES_MAX];
+        int left_count = pieces_left(from, done, left);
+        ssize_t count = pwritev(file->fd, left, left_count, (off_t)(offset + done));
 
         if (count < 0 && errno == EINTR)
             continue;
@@ -84,8 +120,8 @@ int segment_write(struct tfs_segments *segments, const struct segment_file *file
     return 0;
 }
 
-int segment_read(struct tfs_segments *segments, const struct segment_file *file, void *buffer,
-                 size_t size, size_t needed, uint64_t offset)
+int segment_read(struct tfs_segments *segments, const struct segment_file *file,
+                 const struct segment_pieces *into, size_t needed, uint64_t offset)
 {
     size_t done = 0;
     bool given_up = false;
@@ -93,7 +129,9 @@ int segment_read(struct tfs_segments *segments, const struct segment_file *file,
     while (done < needed) {
         bool direct = atomic_load_explicit(&segments->direct, memory_order_relaxed);
         size_t from = direct ? (size_t)tfs_align_down(done, SEGMENT_ALIGNMENT) : done;
-        ssize_t count = pread(file->fd, (char *)buffer + from, size - from, (off_t)(offset + from));
+        struct iovec left[SEGMENT_PIECES_MAX];
+        int left_count = pieces_left(into, from, left);
+        ssize_t count = preadv(file->fd, left, left_count, (off_t)(offset + from));
 
         if (count < 0 && errno == EINTR)
             continue;
@@ -102,7 +140,7 @@ int segment_read(struct tfs_segments *segments, const struct segment_file *file,
         if (count < 0)
             return tfs_fail(segment_io_error(errno),
                             "segment %016" PRIx64 ": read of %zu bytes at %" PRIu64 ": %s",
-                            file->number, size, offset, tfs_error_text(-errno));
+                            file->number, into->size, offset, tfs_error_text(-errno));
         if (from + (size_t)count <= done) /* with O_DIRECT, the same part again */
             return tfs_fail(-EUCLEAN,
                             "segment %016" PRIx64 ": ends at %" PRIu64 ", read up to %" PRIu64,

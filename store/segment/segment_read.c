@@ -52,9 +52,10 @@ static int range_get(struct tfs_segments *segments, struct segment_position at, 
 int segments_read(struct tfs_segments *segments, struct segment_position at, size_t size,
                   void *buffer, size_t capacity, const uint8_t **ret_data)
 {
+    struct iovec piece = {.iov_base = buffer, .iov_len = size};
+    struct segment_pieces into = {.pieces = &piece, .count = 1};
     struct segment_file *file;
     uint64_t from = at.offset;
-    size_t whole = size;
     int err;
 
     if (capacity < segment_read_capacity(at.offset, size) ||
@@ -66,12 +67,33 @@ int segments_read(struct tfs_segments *segments, struct segment_position at, siz
         return err;
     if (atomic_load_explicit(&segments->direct, memory_order_relaxed)) {
         from = tfs_align_down(at.offset, SEGMENT_ALIGNMENT);
-        whole = segment_read_capacity(at.offset, size);
+        piece.iov_len = segment_read_capacity(at.offset, size);
     }
-    err = segment_read(segments, file, buffer, whole, (size_t)(at.offset - from) + size, from);
+    into.size = piece.iov_len;
+    err = segment_read(segments, file, &into, (size_t)(at.offset - from) + size, from);
     segment_file_put(segments, file);
     if (err == 0)
         *ret_data = (const uint8_t *)buffer + (at.offset - from);
+    return err;
+}
+
+int segments_readv(struct tfs_segments *segments, struct segment_position at, size_t size,
+                   const struct iovec *pieces, int piece_count)
+{
+    struct segment_pieces into;
+    struct segment_file *file;
+    int err = segment_pieces_init(pieces, piece_count, &into);
+
+    if (err < 0)
+        return err;
+    if (at.offset % SEGMENT_ALIGNMENT != 0 || size == 0 || size > into.size)
+        return tfs_fail(-EINVAL, "segments: %zu bytes at %" PRIu64 " into %zu", size, at.offset,
+                        into.size);
+    err = range_get(segments, at, size, &file);
+    if (err < 0)
+        return err;
+    err = segment_read(segments, file, &into, size, at.offset);
+    segment_file_put(segments, file);
     return err;
 }
 

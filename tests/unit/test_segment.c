@@ -110,6 +110,33 @@ static void appends_of_a_wrong_size_or_alignment_are_refused(void **state)
     assert_int_equal(append(fixture, UNIT, 1).offset, 0); /* nothing was used up */
 }
 
+static void pieces_of_a_wrong_number_size_or_alignment_are_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    struct segment_position at = append(fixture, 4 * UNIT, 1);
+    struct segment_position odd = {at.number, 512};
+    struct segment_position none = {.number = 99};
+    struct iovec pieces[SEGMENT_PIECES_MAX + 1];
+
+    for (int i = 0; i <= SEGMENT_PIECES_MAX; i++)
+        pieces[i] = segment_piece(fixture->buffer, UNIT);
+    assert_int_equal(segments_appendv(fixture->segments, pieces, 0, &none), -EINVAL);
+    assert_int_equal(segments_appendv(fixture->segments, pieces, SEGMENT_PIECES_MAX + 1, &none),
+                     -EINVAL);
+    assert_int_equal(segments_readv(fixture->segments, at, UNIT, pieces, 0), -EINVAL);
+    assert_int_equal(segments_readv(fixture->segments, odd, UNIT, pieces, 1), -EINVAL);
+    assert_int_equal(segments_readv(fixture->segments, at, UNIT + 1, pieces, 1), -EINVAL);
+    assert_int_equal(segments_readv(fixture->segments, at, 0, pieces, 1), -EINVAL);
+    assert_int_equal(segments_readv(fixture->segments, at, 4 * UNIT + 1, pieces, 5), -EUCLEAN);
+    pieces[1] = segment_piece(fixture->buffer, UNIT - 1);
+    assert_int_equal(segments_appendv(fixture->segments, pieces, 2, &none), -EINVAL);
+    pieces[1] = segment_piece(fixture->buffer + 512, UNIT);
+    assert_int_equal(segments_appendv(fixture->segments, pieces, 2, &none), -EINVAL);
+    assert_int_equal(segments_readv(fixture->segments, at, 2 * UNIT, pieces, 2), -EINVAL);
+    assert_int_equal(none.number, 99);
+    assert_int_equal(append(fixture, UNIT, 1).offset, 4 * UNIT); /* nothing was used up */
+}
+
 static void reads_beyond_the_end_are_corruption_not_zeros(void **state)
 {
     struct fixture *fixture = *state;
@@ -450,6 +477,7 @@ int main(void)
         TEST(buffered_segments_hold_the_same),
         TEST(appends_follow_each_other_and_go_on_in_the_next_segment_when_one_is_full),
         TEST(appends_of_a_wrong_size_or_alignment_are_refused),
+        TEST(pieces_of_a_wrong_number_size_or_alignment_are_refused),
         TEST(reads_beyond_the_end_are_corruption_not_zeros),
         TEST(reads_of_a_segment_that_is_not_there_are_enoent),
         TEST(a_read_buffer_must_be_aligned_and_large_enough),

@@ -22,9 +22,9 @@ struct fault {
     atomic_uint calls; /* all, failed ones included */
 };
 
-static struct fault on_pwrite, on_pread, on_fallocate, on_fdatasync, on_fsync;
+static struct fault on_pwritev, on_preadv, on_fallocate, on_fdatasync, on_fsync;
 static atomic_bool refuse_direct_open;
-static void (*in_next_pwrite)(void); /* called within it, once */
+static void (*in_next_pwritev)(void); /* called within it, once */
 
 /* Returns: whether this call is to fail. */
 static bool fault_fires(struct fault *fault)
@@ -48,7 +48,7 @@ static void fault_arm(struct fault *fault, int count, int error, size_t part)
 
 static int faults_clear(void **state)
 {
-    struct fault *all[] = {&on_pwrite, &on_pread, &on_fallocate, &on_fdatasync, &on_fsync};
+    struct fault *all[] = {&on_pwritev, &on_preadv, &on_fallocate, &on_fdatasync, &on_fsync};
 
     for (size_t i = 0; i < TFS_ARRAY_COUNT(all); i++)
         fault_arm(all[i], 0, 0, 0);
@@ -56,29 +56,48 @@ static int faults_clear(void **state)
     return fixture_set_up(state);
 }
 
-ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
+/* The first `size` bytes of the pieces. Returns: how many pieces that is. */
+static int cut_pieces(const struct iovec *pieces, int count, size_t size,
+                      struct iovec ret[SEGMENT_PIECES_MAX])
 {
-    void (*call)(void) = in_next_pwrite;
+    int kept = 0;
 
-    in_next_pwrite = NULL;
-    if (call)
-        call();
-    if (fault_fires(&on_pwrite)) {
-        if (on_pwrite.error)
-            return -1;
-        size = on_pwrite.part;
+    for (; kept < count && size > 0; kept++) {
+        ret[kept] = pieces[kept];
+        ret[kept].iov_len = tfs_min_u64(size, pieces[kept].iov_len);
+        size -= ret[kept].iov_len;
     }
-    return syscall(SYS_pwrite64, fd, data, size, offset);
+    return kept;
 }
 
-ssize_t pread(int fd, void *buffer, size_t size, off_t offset)
+ssize_t pwritev(int fd, const struct iovec *pieces, int count, off_t offset)
 {
-    if (fault_fires(&on_pread)) {
-        if (on_pread.error)
+    void (*call)(void) = in_next_pwritev;
+    struct iovec part[SEGMENT_PIECES_MAX];
+
+    in_next_pwritev = NULL;
+    if (call)
+        call();
+    if (fault_fires(&on_pwritev)) {
+        if (on_pwritev.error)
             return -1;
-        size = size < on_pread.part ? size : on_pread.part;
+        count = cut_pieces(pieces, count, on_pwritev.part, part);
+        pieces = part;
     }
-    return syscall(SYS_pread64, fd, buffer, size, offset);
+    return syscall(SYS_pwritev, fd, pieces, count, offset, 0);
+}
+
+ssize_t preadv(int fd, const struct iovec *pieces, int count, off_t offset)
+{
+    struct iovec part[SEGMENT_PIECES_MAX];
+
+    if (fault_fires(&on_preadv)) {
+        if (on_preadv.error)
+            return -1;
+        count = cut_pieces(pieces, count, on_preadv.part, part);
+        pieces = part;
+    }
+    return syscall(SYS_preadv, fd, pieces, count, offset, 0);
 }
 
 int fallocate(int fd, int mode, off_t offset, off_t size)
@@ -129,19 +148,120 @@ static void a_write_cut_short_or_interrupted_is_finished(void **state)
     struct fixture *fixture = *state;
     struct segment_position at;
 
-    fault_arm(&on_pwrite, 2, 0, UNIT);
+    fault_arm(&on_pwritev, 2, 0, UNIT);
     at = append(fixture, 4 * UNIT, 1);
     assert_stored(fixture, at, 0, 4 * UNIT, 1);
-    fault_arm(&on_pwrite, 3, EINTR, 0);
+    fault_arm(&on_pwritev, 3, EINTR, 0);
     at = append(fixture, 4 * UNIT, 2);
     assert_stored(fixture, at, 0, 4 * UNIT, 2);
 
     /* Buffered writes may stop anywhere. */
     fixture->options.direct = false;
     fixture_reopen(fixture);
-    fault_arm(&on_pwrite, 1, 0, UNIT + 100);
+    fault_arm(&on_pwritev, 1, 0, UNIT + 100);
     at = append(fixture, 4 * UNIT, 3);
     assert_stored(fixture, at, 0, 4 * UNIT, 3);
+}
+
+/* Pieces that follow each other in the file and not in memory. */
+enum { SHUFFLED_COUNT = SEGMENT_PIECES_MAX, SHUFFLED_SIZE = SHUFFLED_COUNT * 2 * UNIT };
+
+/* Where transfers stop; the last one not with O_DIRECT. */
+static const size_t parts[] = {UNIT, 2 * UNIT, 3 * UNIT, 2 * UNIT + 512, UNIT + 100};
+
+static void shuffle(uint8_t *memory, struct iovec ret[SHUFFLED_COUNT])
+{
+    for (int i = 0; i < SHUFFLED_COUNT; i++)
+        ret[i] = (struct iovec){memory + (SHUFFLED_COUNT - 1 - i) * 2 * UNIT, 2 * UNIT};
+}
+
+static struct segment_position append_shuffled(struct fixture *fixture, uint64_t seed)
+{
+    uint8_t *bytes = malloc(SHUFFLED_SIZE);
+    struct iovec pieces[SHUFFLED_COUNT];
+    struct segment_position at;
+
+    assert_non_null(bytes);
+    fill(bytes, SHUFFLED_SIZE, seed);
+    shuffle(fixture->buffer, pieces);
+    for (int i = 0; i < SHUFFLED_COUNT; i++)
+        memcpy(pieces[i].iov_base, bytes + (size_t)i * 2 * UNIT, 2 * UNIT);
+    assert_int_equal(segments_appendv(fixture->segments, pieces, SHUFFLED_COUNT, &at), 0);
+    free(bytes);
+    return at;
+}
+
+/* Reads `size` bytes of what append_shuffled() wrote, into pieces. */
+static void assert_read_shuffled(struct fixture *fixture, struct segment_position at, size_t size,
+                                 uint64_t seed)
+{
+    uint8_t *expected = malloc(SHUFFLED_SIZE);
+    struct iovec pieces[SHUFFLED_COUNT];
+
+    assert_non_null(expected);
+    fill(expected, SHUFFLED_SIZE, seed);
+    memset(fixture->buffer, 0xA5, SHUFFLED_SIZE);
+    shuffle(fixture->buffer, pieces);
+    assert_int_equal(segments_readv(fixture->segments, at, size, pieces, SHUFFLED_COUNT), 0);
+    for (size_t i = 0; i * 2 * UNIT < size; i++) {
+        size_t part = tfs_min_u64(2 * UNIT, size - i * 2 * UNIT);
+
+        assert_memory_equal(pieces[i].iov_base, expected + i * 2 * UNIT, part);
+    }
+    free(expected);
+}
+
+static void pieces_are_written_in_their_order_wherever_a_write_stops(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (int direct = 1; direct >= 0; direct--) {
+        fixture->options.direct = direct;
+        fixture_reopen(fixture);
+        for (size_t i = 0; i < TFS_ARRAY_COUNT(parts) - (size_t)direct; i++) {
+            struct segment_position at;
+
+            fault_arm(&on_pwritev, 5, 0, parts[i]);
+            at = append_shuffled(fixture, i);
+            assert_int_equal(atomic_load(&on_pwritev.calls), 6);
+            assert_stored(fixture, at, 0, SHUFFLED_SIZE, i);
+        }
+        fault_arm(&on_pwritev, 2, EINTR, 0);
+        assert_stored(fixture, append_shuffled(fixture, 9), 0, SHUFFLED_SIZE, 9);
+    }
+}
+
+static void pieces_are_read_in_their_order_wherever_a_read_stops(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (int direct = 1; direct >= 0; direct--) {
+        struct segment_position at;
+
+        fixture->options.direct = direct;
+        fixture_reopen(fixture);
+        at = append_shuffled(fixture, 7);
+        for (size_t i = 0; i < TFS_ARRAY_COUNT(parts) - (size_t)direct; i++) {
+            fault_arm(&on_preadv, 5, 0, parts[i]);
+            assert_read_shuffled(fixture, at, SHUFFLED_SIZE, 7);
+            assert_int_equal(atomic_load(&on_preadv.calls), 6);
+        }
+        fault_arm(&on_preadv, 2, EINTR, 0);
+        assert_read_shuffled(fixture, at, SHUFFLED_SIZE - UNIT - 100, 7);
+    }
+}
+
+static void pieces_go_on_without_direct_io_where_it_is_refused_late(void **state)
+{
+    struct fixture *fixture = *state;
+    struct segment_position at;
+
+    fault_arm(&on_pwritev, 1, EINVAL, 0);
+    at = append_shuffled(fixture, 1);
+    assert_stored(fixture, at, 0, SHUFFLED_SIZE, 1);
+    fixture_reopen(fixture);
+    fault_arm(&on_preadv, 1, EINVAL, 0);
+    assert_read_shuffled(fixture, at, SHUFFLED_SIZE, 1);
 }
 
 static void a_write_that_makes_no_progress_is_an_error_and_no_endless_loop(void **state)
@@ -149,7 +269,7 @@ static void a_write_that_makes_no_progress_is_an_error_and_no_endless_loop(void 
     struct fixture *fixture = *state;
     struct segment_position at;
 
-    fault_arm(&on_pwrite, -1, 0, 0);
+    fault_arm(&on_pwritev, -1, 0, 0);
     assert_int_equal(append_one(fixture, 1, &at), -EIO);
 }
 
@@ -158,13 +278,13 @@ static void a_read_cut_short_or_interrupted_is_finished(void **state)
     struct fixture *fixture = *state;
     struct segment_position at = append(fixture, 4 * UNIT, 1);
 
-    fault_arm(&on_pread, 2, 0, UNIT);
+    fault_arm(&on_preadv, 2, 0, UNIT);
     assert_stored(fixture, at, 100, 3 * UNIT, 1);
-    fault_arm(&on_pread, 2, EINTR, 0);
+    fault_arm(&on_preadv, 2, EINTR, 0);
     assert_stored(fixture, at, 100, 3 * UNIT, 1);
     fixture->options.direct = false;
     fixture_reopen(fixture);
-    fault_arm(&on_pread, 3, 0, 1000);
+    fault_arm(&on_preadv, 3, 0, 1000);
     assert_stored(fixture, at, 100, 3 * UNIT, 1);
 }
 
@@ -173,17 +293,17 @@ static void a_failed_write_uses_up_its_place_and_the_next_one_goes_behind_it(voi
     struct fixture *fixture = *state;
     struct segment_position at = {.number = 99};
 
-    fault_arm(&on_pwrite, 1, EIO, 0);
+    fault_arm(&on_pwritev, 1, EIO, 0);
     assert_int_equal(append_one(fixture, 1, &at), -EIO);
     assert_int_equal(at.number, 99);
     at = append(fixture, UNIT, 2);
     assert_int_equal(at.offset, 4 * UNIT);
-    fault_arm(&on_pwrite, 1, ENOSPC, 0);
+    fault_arm(&on_pwritev, 1, ENOSPC, 0);
     assert_int_equal(append_one(fixture, 1, &at), -ENOSPC);
-    fault_arm(&on_pwrite, 1, EDQUOT, 0);
+    fault_arm(&on_pwritev, 1, EDQUOT, 0);
     assert_int_equal(append_one(fixture, 1, &at), -ENOSPC);
     assert_int_equal(segments_sync(fixture->segments), 0); /* nothing that returned is lost */
-    fault_arm(&on_pread, 1, EIO, 0);
+    fault_arm(&on_preadv, 1, EIO, 0);
     at = (struct segment_position){1, 4 * UNIT};
     assert_int_equal(
         segments_read(fixture->segments, at, UNIT, fixture->buffer, UNIT, &(const uint8_t *){NULL}),
@@ -209,15 +329,15 @@ static void a_filesystem_that_refuses_direct_io_at_the_first_transfer_is_used_wi
     struct fixture *fixture = *state;
     struct segment_position at;
 
-    fault_arm(&on_pwrite, 1, EINVAL, 0);
+    fault_arm(&on_pwritev, 1, EINVAL, 0);
     at = append(fixture, 2 * UNIT, 1);
     assert_stored(fixture, at, 10, UNIT, 1);
     fixture_reopen(fixture);
-    fault_arm(&on_pread, 1, EINVAL, 0);
+    fault_arm(&on_preadv, 1, EINVAL, 0);
     assert_stored(fixture, at, 10, UNIT, 1);
 
     /* Refused without O_DIRECT too: an error, not a loop. */
-    fault_arm(&on_pread, -1, EINVAL, 0);
+    fault_arm(&on_preadv, -1, EINVAL, 0);
     assert_int_equal(
         segments_read(fixture->segments, at, UNIT, fixture->buffer, UNIT, &(const uint8_t *){NULL}),
         -EIO);
@@ -274,7 +394,7 @@ static void append_beside(void)
 static struct segment_position append_with_one_beside(struct fixture *fixture, uint64_t seed)
 {
     beside_fixture = fixture;
-    in_next_pwrite = append_beside;
+    in_next_pwritev = append_beside;
     return append(fixture, 4 * UNIT, seed);
 }
 
@@ -453,6 +573,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_write_cut_short_or_interrupted_is_finished),
+        TEST(pieces_are_written_in_their_order_wherever_a_write_stops),
+        TEST(pieces_are_read_in_their_order_wherever_a_read_stops),
+        TEST(pieces_go_on_without_direct_io_where_it_is_refused_late),
         TEST(a_write_that_makes_no_progress_is_an_error_and_no_endless_loop),
         TEST(a_read_cut_short_or_interrupted_is_finished),
         TEST(a_failed_write_uses_up_its_place_and_the_next_one_goes_behind_it),

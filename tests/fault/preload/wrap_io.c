@@ -109,6 +109,46 @@ ssize_t pread(int fd, void *buffer, size_t size, off_t offset)
     return syscall(SYS_pread64, fd, buffer, size, offset);
 }
 
+/* These two piece by piece as well, so that a transfer also ends between two of them. */
+
+ssize_t pwritev(int fd, const struct iovec *parts, int part_count, off_t offset)
+{
+    struct layer_path path;
+    ssize_t total = 0;
+
+    if (!layer_find(fd, &path))
+        return syscall(SYS_pwritev, fd, parts, part_count, offset, 0);
+    for (int i = 0; i < part_count && i < iov_count_max; i++) {
+        ssize_t count = pwrite(fd, parts[i].iov_base, parts[i].iov_len, offset + total);
+
+        if (count < 0)
+            return total > 0 ? total : count;
+        total += count;
+        if ((size_t)count < parts[i].iov_len)
+            break;
+    }
+    return total;
+}
+
+ssize_t preadv(int fd, const struct iovec *parts, int part_count, off_t offset)
+{
+    struct layer_path path;
+    ssize_t total = 0;
+
+    if (!layer_find(fd, &path))
+        return syscall(SYS_preadv, fd, parts, part_count, offset, 0);
+    for (int i = 0; i < part_count && i < iov_count_max; i++) {
+        ssize_t count = pread(fd, parts[i].iov_base, parts[i].iov_len, offset + total);
+
+        if (count < 0)
+            return total > 0 ? total : count;
+        total += count;
+        if ((size_t)count < parts[i].iov_len)
+            break;
+    }
+    return total;
+}
+
 static int sync_file(int fd, long number)
 {
     struct layer_path path;
@@ -239,5 +279,9 @@ int fclose(FILE *stream)
 ssize_t pwrite64(int fd, const void *data, size_t size, off_t offset)
     __attribute__((alias("pwrite")));
 ssize_t pread64(int fd, void *buffer, size_t size, off_t offset) __attribute__((alias("pread")));
+ssize_t pwritev64(int fd, const struct iovec *parts, int part_count, off_t offset)
+    __attribute__((alias("pwritev")));
+ssize_t preadv64(int fd, const struct iovec *parts, int part_count, off_t offset)
+    __attribute__((alias("preadv")));
 int ftruncate64(int fd, off_t size) __attribute__((alias("ftruncate")));
 int fallocate64(int fd, int mode, off_t offset, off_t size) __attribute__((alias("fallocate")));
