@@ -321,8 +321,7 @@ static bool frame_ref_is_sane(const struct frame_ref *frame, uint32_t block_size
     if (frame->block_count != frame_block_count(frame->raw_size, block_size) ||
         frame->block_count > FRAME_BLOCKS_MAX)
         return false;
-    if (frame->stored_size < frame_header_size(frame->block_count) ||
-        frame->stored_size > frame_stored_size_max(frame->raw_size, block_size))
+    if (!frame_stored_size_is_possible(frame->raw_size, block_size, frame->stored_size))
         return false;
     if (frame->segment == 0)
         return frame->offset == 0 && frame->stored_size <= ROW_INLINE_SIZE_MAX;

@@ -13,6 +13,7 @@ struct block_raw {
     uint32_t size; /* 1..FRAME_BLOCK_SIZE_MAX */
 };
 
+/* Of CODEC_METHOD_RAW the stored bytes are those of the block: nothing is written to dst then. */
 struct block_result {
     uint32_t stored_size; /* at most the raw size */
     enum codec_method method;
@@ -37,9 +38,6 @@ TFS_MUST_CHECK int block_decode(struct codec_ctx *ctx, const struct frame_block 
 
 /* Whether a table entry's sizes are possible for its method. */
 bool block_sizes_are_possible(enum codec_method method, uint32_t stored_size, uint32_t raw_size);
-
-/* Store as it is. */
-void block_store_raw(const struct block_raw *raw, uint8_t *dst, struct block_result *ret);
 
 /* Store a repeated word as CODEC_METHOD_CONSTANT. Returns: false when the block is not one. */
 bool block_store_constant(const struct block_raw *raw, uint8_t *dst, struct block_result *ret);

@@ -86,9 +86,9 @@ int block_auto_encode(struct codec_ctx *ctx, struct probe *probe, uint32_t offse
     if (size < 0)
         return (int)size;
 
-    result.stored_size = (uint32_t)size;
+    result.stored_size = size ? (uint32_t)size : raw->size;
     if (size == 0)
-        block_store_raw(raw, dst, &result);
+        result.method = CODEC_METHOD_RAW;
     *ret = result;
     return 0;
 }

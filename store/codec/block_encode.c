@@ -8,13 +8,6 @@
 #include <assert.h>
 #include <string.h>
 
-void block_store_raw(const struct block_raw *raw, uint8_t *dst, struct block_result *ret)
-{
-    memcpy(dst, raw->data, raw->size);
-    ret->stored_size = raw->size;
-    ret->method = CODEC_METHOD_RAW;
-}
-
 bool block_store_constant(const struct block_raw *raw, uint8_t *dst, struct block_result *ret)
 {
     static const uint8_t zeros[8];
@@ -56,16 +49,14 @@ static int64_t compress_block(struct codec_ctx *ctx, const struct codec_spec *sp
 int block_encode(struct codec_ctx *ctx, const struct codec_spec *spec, const struct block_raw *raw,
                  uint8_t *dst, struct block_result *ret)
 {
-    struct block_result result = {.kind = CODEC_KIND_UNKNOWN};
+    struct block_result result = {raw->size, CODEC_METHOD_RAW, CODEC_KIND_UNKNOWN};
     int64_t stored_size;
 
     stored_size = compress_block(ctx, spec, raw, dst);
     if (stored_size < 0)
         return (int)stored_size;
 
-    if (stored_size == 0) {
-        block_store_raw(raw, dst, &result);
-    } else {
+    if (stored_size > 0) {
         assert(stored_size < raw->size);
         result.stored_size = (uint32_t)stored_size;
         result.method = spec->codec == CODEC_GZIP ? CODEC_METHOD_DEFLATE : CODEC_METHOD_ZSTD;

@@ -20,16 +20,32 @@ static bool reserved_is_zero(const uint8_t *header)
     return memcmp(header + FRAME_AT_RESERVED, zeros, sizeof(zeros)) == 0;
 }
 
+bool frame_size_is_plain(uint32_t raw_size, uint32_t block_size, uint32_t stored_size)
+{
+    return block_size >= FRAME_PLAIN_ALIGNMENT &&
+           stored_size == frame_plain_size(raw_size, block_size);
+}
+
+static bool size_is_packed(uint32_t raw_size, uint32_t block_size, uint32_t stored_size)
+{
+    return stored_size >= frame_header_size(frame_block_count(raw_size, block_size)) &&
+           stored_size <= frame_stored_size_max(raw_size, block_size);
+}
+
+bool frame_stored_size_is_possible(uint32_t raw_size, uint32_t block_size, uint32_t stored_size)
+{
+    return size_is_packed(raw_size, block_size, stored_size) ||
+           frame_size_is_plain(raw_size, block_size, stored_size);
+}
+
 /* The sizes a header claims, against the limits and each other. */
 static bool sizes_are_possible(const struct frame_view *view)
 {
-    uint64_t block_count;
-
-    if (view->raw_size == 0 || view->raw_size > FRAME_RAW_SIZE_MAX)
+    if (view->raw_size == 0 || view->raw_size > FRAME_RAW_SIZE_MAX ||
+        frame_block_count(view->raw_size, view->block_size) > FRAME_BLOCKS_MAX)
         return false;
-    block_count = ((uint64_t)view->raw_size + view->block_size - 1) / view->block_size;
-    return block_count <= FRAME_BLOCKS_MAX && view->stored_size >= frame_header_size(block_count) &&
-           view->stored_size <= frame_stored_size_max(view->raw_size, view->block_size);
+    return view->plain ? frame_size_is_plain(view->raw_size, view->block_size, view->stored_size)
+                       : size_is_packed(view->raw_size, view->block_size, view->stored_size);
 }
 
 int frame_peek(const void *header, size_t available, struct frame_view *ret)
@@ -42,7 +58,8 @@ int frame_peek(const void *header, size_t available, struct frame_view *ret)
         return tfs_fail(-EUCLEAN, "a frame header cut short at %zu bytes", available);
     if (tfs_get_le32(at + FRAME_AT_MAGIC) != FRAME_MAGIC)
         return tfs_fail(-EUCLEAN, "no frame: magic 0x%08x", tfs_get_le32(at + FRAME_AT_MAGIC));
-    if (at[FRAME_AT_VERSION] != FRAME_VERSION || !reserved_is_zero(at))
+    view.plain = at[FRAME_AT_VERSION] == FRAME_VERSION_PLAIN;
+    if ((at[FRAME_AT_VERSION] != FRAME_VERSION_PACKED && !view.plain) || !reserved_is_zero(at))
         return tfs_fail(-EUCLEAN, "a frame of version %u", at[FRAME_AT_VERSION]);
 
     view.spec.codec = (enum codec_id)at[FRAME_AT_CODEC];
@@ -60,6 +77,8 @@ int frame_peek(const void *header, size_t available, struct frame_view *ret)
         return tfs_fail(-EUCLEAN, "a frame of %u bytes in %u", view.raw_size, view.stored_size);
 
     view.block_count = frame_block_count(view.raw_size, view.block_size);
+    view.payload_offset = view.plain ? frame_plain_offset(view.block_count)
+                                     : (uint32_t)frame_header_size(view.block_count);
     view.tag.inode = tfs_get_le64(at + FRAME_AT_TAG_INODE);
     view.tag.offset = tfs_get_le64(at + FRAME_AT_TAG_OFFSET);
     view.header_crc = tfs_get_le32(at + FRAME_AT_CRC);
@@ -95,12 +114,13 @@ static struct frame_block table_block(const struct frame_view *view, uint32_t in
 static int table_check(const struct frame_view *view)
 {
     /* At most FRAME_BLOCKS_MAX entries of 20 bits: the sum fits. */
-    uint32_t offset = (uint32_t)frame_header_size(view->block_count);
+    uint32_t offset = view->payload_offset;
 
     for (uint32_t i = 0; i < view->block_count; i++) {
         struct frame_block block = table_block(view, i, offset);
 
         if ((unsigned)block.kind >= CODEC_KIND_COUNT ||
+            (view->plain && block.method != CODEC_METHOD_RAW) ||
             !block_sizes_are_possible(block.method, block.stored_size, block.raw_size))
             return tfs_fail(-EUCLEAN, "block %u: kind %d, method %d, %u bytes in %u", i,
                             (int)block.kind, (int)block.method, block.raw_size, block.stored_size);
@@ -140,7 +160,7 @@ int frame_open(const void *header, size_t available, struct frame_view *ret)
 
 int frame_block_locate(const struct frame_view *view, uint32_t index, struct frame_block *ret)
 {
-    uint32_t offset = (uint32_t)frame_header_size(view->block_count);
+    uint32_t offset = view->payload_offset;
 
     if (index >= view->block_count)
         return tfs_fail(-EINVAL, "block %u of %u", index, view->block_count);
@@ -158,25 +178,52 @@ bool frame_block_next(const struct frame_view *view, struct frame_block *block)
     return true;
 }
 
-int frame_block_decode(struct codec_ctx *ctx, const struct frame_block *block, const void *stored,
-                       void *dst)
+static int check_stored(const struct frame_block *block, const void *stored, uint32_t *ret_crc)
 {
     uint32_t crc = tfs_crc32c(0, stored, block->stored_size);
-    int err;
 
     if (crc != block->stored_crc)
         return tfs_fail(-EBADMSG, "block %u, stored bytes: checksum 0x%08x, stored 0x%08x",
                         block->index, crc, block->stored_crc);
+    *ret_crc = crc;
+    return 0;
+}
+
+static int check_raw(const struct frame_block *block, uint32_t crc)
+{
+    if (crc != block->raw_crc)
+        return tfs_fail(-EBADMSG, "block %u, decoded bytes: checksum 0x%08x, stored 0x%08x",
+                        block->index, crc, block->raw_crc);
+    return 0;
+}
+
+int frame_block_decode(struct codec_ctx *ctx, const struct frame_block *block, const void *stored,
+                       void *dst)
+{
+    uint32_t crc;
+    int err = check_stored(block, stored, &crc);
+
+    if (err < 0)
+        return err;
     err = block_decode(ctx, block, stored, dst);
     if (err < 0)
         return err;
     /* Bytes stored as they are have just been checked. */
     if (block->method != CODEC_METHOD_RAW)
         crc = tfs_crc32c(0, dst, block->raw_size);
-    if (crc != block->raw_crc)
-        return tfs_fail(-EBADMSG, "block %u, decoded bytes: checksum 0x%08x, stored 0x%08x",
-                        block->index, crc, block->raw_crc);
-    return 0;
+    return check_raw(block, crc);
+}
+
+int frame_block_verify_raw(const struct frame_block *block, const void *stored)
+{
+    uint32_t crc;
+    int err;
+
+    if (block->method != CODEC_METHOD_RAW)
+        return tfs_fail(-EINVAL, "block %u is not raw: method %d", block->index,
+                        (int)block->method);
+    err = check_stored(block, stored, &crc);
+    return err < 0 ? err : check_raw(block, crc);
 }
 
 void frame_stats_add(const struct frame_view *view, struct frame_stats *stats)
@@ -191,7 +238,7 @@ void frame_stats_add(const struct frame_view *view, struct frame_stats *stats)
     } while (frame_block_next(view, &block));
     stats->raw_by_codec[view->spec.codec] += view->raw_size;
     stats->stored_by_codec[view->spec.codec] += view->stored_size;
-    stats->header_bytes += frame_header_size(view->block_count);
+    stats->header_bytes += view->payload_offset;
     stats->frame_count++;
     stats->block_count += view->block_count;
 }

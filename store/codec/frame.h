@@ -3,8 +3,11 @@
  *
  *   header (48 bytes) | block table (12 bytes a block) | stored bytes of block 0, 1, ...
  *
- * Every block decodes by itself, from its table entry and its stored bytes. Whatever the input, a
- * frame is at most frame_header_size() bytes longer than its raw bytes.
+ * Every block decodes by itself, from its table entry and its stored bytes. In a *packed* frame
+ * they follow the table without a gap: whatever the input, it is at most frame_header_size() bytes
+ * longer than its raw bytes. In a *plain* frame all blocks are raw, and zeros behind the table move
+ * them to the next multiple of FRAME_PLAIN_ALIGNMENT: direct I/O goes from and to the buffers that
+ * have the file's bytes.
  */
 #ifndef TFS_CODEC_FRAME_H
 #define TFS_CODEC_FRAME_H
@@ -19,6 +22,8 @@
 
 #define FRAME_FIXED_HEADER_SIZE 48u
 #define FRAME_TABLE_ENTRY_SIZE  12u
+
+#define FRAME_PLAIN_ALIGNMENT 4096u /* of the payload, and the smallest block, of a plain frame */
 
 /* Where the frame's raw bytes were written from: a hint for scrub and repair, never trusted. */
 struct frame_tag {
@@ -37,11 +42,29 @@ static inline uint32_t frame_block_count(uint32_t raw_size, uint32_t block_size)
     return (raw_size + block_size - 1) / block_size;
 }
 
-/* No frame of these sizes is longer than this: what frame_encode needs as its capacity. */
+/* No packed frame of these sizes is longer than this. */
 static inline size_t frame_stored_size_max(uint32_t raw_size, uint32_t block_size)
 {
     return frame_header_size(frame_block_count(raw_size, block_size)) + raw_size;
 }
+
+/* Where the first block of a plain frame of so many blocks lies, in bytes from its start. */
+static inline uint32_t frame_plain_offset(uint32_t block_count)
+{
+    return (uint32_t)tfs_align_up(frame_header_size(block_count), FRAME_PLAIN_ALIGNMENT);
+}
+
+/* The size of a plain frame, which its raw bytes alone decide. */
+static inline size_t frame_plain_size(uint32_t raw_size, uint32_t block_size)
+{
+    return (size_t)frame_plain_offset(frame_block_count(raw_size, block_size)) + raw_size;
+}
+
+/* Whether any frame of so many raw bytes, inside of the limits, has this size. */
+bool frame_stored_size_is_possible(uint32_t raw_size, uint32_t block_size, uint32_t stored_size);
+
+/* Whether a frame of these sizes is likely a plain one: its header alone is certain. */
+bool frame_size_is_plain(uint32_t raw_size, uint32_t block_size, uint32_t stored_size);
 
 /*
  * What to encode. buffers[i] holds the raw bytes from i * FRAME_BUFFER_SIZE on; each is full except
@@ -55,14 +78,19 @@ struct frame_source {
     uint32_t raw_size;
     uint32_t block_size;
     struct frame_tag tag;
+    bool plain; /* where all blocks turn out raw, make a plain frame */
 };
 
 /*
  * Encode the source's bytes into one frame.
  *
+ * Of a plain frame dst gets the first frame_plain_offset() bytes alone: the rest are the source's.
+ * To make one, block_size is at least FRAME_PLAIN_ALIGNMENT. frame_open() tells whether it is.
+ *
  * The result depends on spec and source alone, not on the machine's instruction set.
  *
- * Units:     capacity in bytes of dst, at least frame_stored_size_max().
+ * Units:     capacity in bytes of dst, at least frame_stored_size_max(), and with source->plain
+ *            frame_plain_offset().
  * Returns:   the frame's size.
  * Errors:    -EINVAL: spec or source outside of the limits; -ENOSPC: capacity; -ENOMEM.
  * Threads:   any, each with its own ctx.
@@ -77,8 +105,10 @@ struct frame_view {
     uint32_t block_size;
     uint32_t block_count;
     uint32_t raw_size;
-    uint32_t stored_size; /* of the whole frame */
-    uint32_t header_crc;  /* CRC32C of header and table: names this frame's content */
+    uint32_t stored_size;    /* of the whole frame */
+    uint32_t payload_offset; /* of block 0, from the start of the frame */
+    uint32_t header_crc;     /* CRC32C of header and table: names this frame's content */
+    bool plain;
     const uint8_t *table;
 };
 
@@ -135,6 +165,12 @@ bool frame_block_next(const struct frame_view *view, struct frame_block *block);
 TFS_MUST_CHECK int frame_block_decode(struct codec_ctx *ctx, const struct frame_block *block,
                                       const void *stored, void *dst);
 
+/*
+ * The same for a raw block that stands where it is wanted. Errors: -EBADMSG: a checksum; -EINVAL:
+ * it is not raw. Threads: any.
+ */
+TFS_MUST_CHECK int frame_block_verify_raw(const struct frame_block *block, const void *stored);
+
 /* Sums over blocks; add up as many frames as you like. In bytes. */
 struct frame_stats {
     uint64_t raw_by_kind[CODEC_KIND_COUNT];
@@ -143,7 +179,7 @@ struct frame_stats {
     uint64_t stored_by_method[CODEC_METHOD_COUNT];
     uint64_t raw_by_codec[CODEC_ID_COUNT];
     uint64_t stored_by_codec[CODEC_ID_COUNT]; /* headers and tables included */
-    uint64_t header_bytes;
+    uint64_t header_bytes;                    /* tables and the zeros behind them included */
     uint64_t frame_count;
     uint64_t block_count;
 };

@@ -5,8 +5,9 @@
 #ifndef TFS_CODEC_FRAME_FORMAT_H
 #define TFS_CODEC_FRAME_FORMAT_H
 
-#define FRAME_MAGIC   0x46534654u /* "TFSF" in little-endian order */
-#define FRAME_VERSION 1u
+#define FRAME_MAGIC          0x46534654u /* "TFSF" in little-endian order */
+#define FRAME_VERSION_PACKED 1u
+#define FRAME_VERSION_PLAIN  2u
 
 /* Header. */
 #define FRAME_AT_MAGIC          0u

@@ -31,6 +31,11 @@ static void decode_block(const uint8_t *frame, size_t size, const struct frame_b
     memcpy(stored, frame + block->offset, block->stored_size);
     if (frame_block_decode(ctx, block, stored, raw) == 0)
         assert(tfs_crc32c(0, raw, block->raw_size) == block->raw_crc);
+    if (block->method == CODEC_METHOD_RAW) {
+        int err = frame_block_decode(ctx, block, stored, raw);
+
+        assert(frame_block_verify_raw(block, stored) == err);
+    }
     free(stored);
     free(raw);
 }
@@ -45,6 +50,7 @@ static void try_frame(const uint8_t *frame, size_t size)
         return;
     frame_stats_add(&view, &stats);
     assert(stats.block_count == view.block_count);
+    assert(frame_stored_size_is_possible(view.raw_size, view.block_size, view.stored_size));
     if (frame_block_locate(&view, 0, &block) < 0)
         abort();
     do {
@@ -61,12 +67,12 @@ static void sign(uint8_t *frame, size_t size)
 
     if (frame_peek(frame, size, &view) < 0 || size < frame_header_size(view.block_count))
         return;
-    offset = frame_header_size(view.block_count);
+    offset = view.payload_offset;
     for (uint32_t i = 0; i < view.block_count; i++) {
         uint8_t *entry = frame + frame_header_size(i);
         uint32_t stored = tfs_get_le32(entry) & ((1u << FRAME_WORD_SIZE_BITS) - 1);
 
-        if (stored > size - offset)
+        if (offset > size || stored > size - offset)
             break;
         tfs_put_le32(entry + FRAME_ENTRY_AT_STORED_CRC, tfs_crc32c(0, frame + offset, stored));
         offset += stored;

@@ -16,6 +16,7 @@ HEADER_SIZE = 48
 TABLE_ENTRY_SIZE = 12
 RAW_SIZE_MAX = 4 << 20
 BLOCKS_MAX = 1024
+PLAIN_ALIGNMENT = 4096
 
 
 class Corrupt(Exception):
@@ -153,25 +154,35 @@ def decode_block(method, stored, size):
     return (unpack_deflate, unpack_zstd, decode_planes)[method - 2](stored, size)
 
 
+def payload_offset(version, block_count):
+    """Where the stored bytes of the first block begin in a frame."""
+    table_end = HEADER_SIZE + TABLE_ENTRY_SIZE * block_count
+    return table_end if version == 1 else -(-table_end // PLAIN_ALIGNMENT) * PLAIN_ALIGNMENT
+
+
 def decode_frame(frame):
     """The raw bytes of a frame, all of which is given. Raises Corrupt."""
     need(len(frame) >= HEADER_SIZE, "a header cut short")
     magic, version, codec, level, block_log, raw_size, stored_size = struct.unpack_from("<4sBBBBII", frame)
-    need(magic == MAGIC and version == 1 and 8 <= block_log <= 18, "not a frame's header")
+    need(magic == MAGIC and version in (1, 2) and 8 <= block_log <= 18, "not a frame's header")
     need(codec <= 3 and level in ((0,), range(1, 10), range(1, 20), (0,))[codec], "a codec or its level")
     need(frame[32:44] == bytes(12) and stored_size == len(frame), "a header's sizes or reserved bytes")
     block_size = 1 << block_log
     block_count = -(-raw_size // block_size)
-    at = HEADER_SIZE + TABLE_ENTRY_SIZE * block_count
+    table_end = HEADER_SIZE + TABLE_ENTRY_SIZE * block_count
+    at = payload_offset(version, block_count)
     need(1 <= raw_size <= RAW_SIZE_MAX and block_count <= BLOCKS_MAX, "a raw size")
     need(at <= stored_size <= at + raw_size, "a stored size")
-    need(struct.unpack_from("<I", frame, 44)[0] == crc32c(frame[:44] + frame[48:at]), "the checksum of a header")
+    need(version == 1 or block_size >= PLAIN_ALIGNMENT and stored_size == at + raw_size, "a plain frame's sizes")
+    need(not any(frame[table_end:at]), "something between table and blocks")
+    need(struct.unpack_from("<I", frame, 44)[0] == crc32c(frame[:44] + frame[48:table_end]), "the checksum of a header")
     raw = b""
     for i in range(block_count):
         word, stored_crc, raw_crc = struct.unpack_from("<III", frame, HEADER_SIZE + TABLE_ENTRY_SIZE * i)
         stored = frame[at:at + (word & 0xFFFFF)]
         at += word & 0xFFFFF
         need(word >> 24 <= 15 and crc32c(stored) == stored_crc, "the checksum of stored bytes")
+        need(version == 1 or word >> 20 & 15 == 0, "a block of a plain frame that is not raw")
         block = decode_block(word >> 20 & 15, stored, min(block_size, raw_size - len(raw)))
         need(crc32c(block) == raw_crc, "the checksum of raw bytes")
         raw += block

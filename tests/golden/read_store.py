@@ -16,7 +16,7 @@ import struct
 import sys
 import tempfile
 
-from read_frame import Corrupt, crc32c, decode_frame, load_library, need
+from read_frame import Corrupt, crc32c, decode_frame, load_library, need, payload_offset
 
 TABLES = ("default", "inode", "dentry", "extent", "xattr", "segment", "share", "orphan", "super")
 SETTINGS = {"name_hash_seed", "clean", "sweep_from", "resume_segment", "resume_offset", "next_inode",
@@ -139,7 +139,8 @@ def decode_row(value, block_size, row_size):
         end = first + -(-visible // block_size)
         need(1 <= raw_size <= ROW_MAX and blocks == -(-raw_size // block_size) <= 1024, "a frame's raw size")
         need(frame_first * block_size + visible <= raw_size, "a place in a frame")
-        need(48 + 12 * blocks <= stored_size <= 48 + 12 * blocks + raw_size, "a frame's stored size")
+        need(48 + 12 * blocks <= stored_size <= 48 + 12 * blocks + raw_size or
+             block_size >= 4096 and stored_size == payload_offset(2, blocks) + raw_size, "a frame's stored size")
         inline = b""
         if segment == 0:
             inline = value[inline_at:inline_at + stored_size]

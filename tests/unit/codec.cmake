@@ -12,6 +12,7 @@ tfs_add_unit_test(test_codec_planes SOURCES test_codec_planes.c LINK tfs_frame_d
 tfs_add_unit_test(test_huffman SOURCES test_huffman.c LINK tfs_frame_data PkgConfig::ZSTD)
 tfs_add_unit_test(test_huffman_code SOURCES test_huffman_code.c LINK tfs_frame_data)
 tfs_add_unit_test(test_frame SOURCES test_frame.c LINK tfs_frame_data)
+tfs_add_unit_test(test_frame_plain SOURCES test_frame_plain.c LINK tfs_frame_data)
 tfs_add_unit_test(test_codec_auto SOURCES test_codec_auto.c LINK tfs_frame_data)
 
 foreach(name test_frame_golden test_codec_sizes)

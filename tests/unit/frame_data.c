@@ -21,6 +21,25 @@ void data_frame_init(struct data_frame *frame, uint32_t raw_size, uint32_t block
     };
 }
 
+int64_t data_frame_encode_plain(struct data_frame *frame, struct codec_ctx *ctx,
+                                const struct codec_spec *spec)
+{
+    const struct frame_source *source = &frame->source;
+    uint32_t payload = frame_plain_offset(frame_block_count(source->raw_size, source->block_size));
+    struct frame_view view;
+
+    free(frame->encoded);
+    frame->capacity = (size_t)payload + source->raw_size;
+    frame->encoded = malloc(frame->capacity);
+    if (!frame->encoded)
+        abort();
+    frame->source.plain = true;
+    frame->encoded_size = frame_encode(ctx, spec, source, frame->encoded, frame->capacity);
+    if (frame->encoded_size > 0 && frame_open(frame->encoded, payload, &view) == 0 && view.plain)
+        memcpy(frame->encoded + payload, frame->raw, source->raw_size);
+    return frame->encoded_size;
+}
+
 void data_frame_release(struct data_frame *frame)
 {
     free(frame->raw);

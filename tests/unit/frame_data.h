@@ -23,4 +23,11 @@ struct data_frame {
 void data_frame_init(struct data_frame *frame, uint32_t raw_size, uint32_t block_size);
 void data_frame_release(struct data_frame *frame);
 
+/*
+ * Encode, asking for a plain frame. Is it one, the raw bytes follow its header in frame->encoded,
+ * as they do on disk. Returns: as frame_encode().
+ */
+TFS_MUST_CHECK int64_t data_frame_encode_plain(struct data_frame *frame, struct codec_ctx *ctx,
+                                               const struct codec_spec *spec);
+
 #endif

@@ -247,7 +247,8 @@ static void a_header_that_lies_is_refused_even_when_its_checksum_is_right(void *
         uint8_t value;
     } lies[] = {
         {"magic", 0, 'X'},
-        {"version", 4, 2},
+        {"version", 4, 3},
+        {"version of a plain frame", 4, 2},
         {"codec", 5, CODEC_ID_COUNT},
         {"level", 6, 1},
         {"block size, less blocks", 7, 13},
