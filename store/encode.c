@@ -1,7 +1,8 @@
 /*
  * Encoding a chunk. A run is a stretch of dirty bytes without a gap, widened to whole blocks; each
  * run becomes one frame, appended in one write. A run of zeros becomes a hole and costs nothing; a
- * small frame stays in the row.
+ * small frame stays in the row. One whose bytes do not compress is written from the chunk's
+ * buffers.
  */
 #include "store/encode.h"
 
@@ -15,6 +16,13 @@
 
 #include <assert.h>
 #include <string.h>
+
+/* Smaller frames are never plain: the zeros behind the table would cost more than 1.6 %. */
+static const uint32_t plain_size_min = FRAME_BUFFER_SIZE;
+
+_Static_assert(FRAME_PLAIN_ALIGNMENT == SEGMENT_ALIGNMENT,
+               "a plain frame's blocks can be appended");
+_Static_assert(1 + CHUNK_SLOTS_MAX + 1 <= SEGMENT_PIECES_MAX, "header, slots and last page fit");
 
 /* Where the old row's bytes end within [from, to), chunk-relative; `from` when it has none there.
  */
@@ -121,15 +129,14 @@ static void find_run(const struct tfs_chunk *chunk, uint32_t first, struct encod
     };
 }
 
-int encode_append(struct tfs_volume *volume, struct tfs_scratch *scratch, struct frame_ref *ref)
+static int append_pieces(struct tfs_volume *volume, const struct iovec *pieces, int piece_count,
+                         struct frame_ref *ref)
 {
-    size_t padded = tfs_align_up(ref->stored_size, SEGMENT_ALIGNMENT);
     struct segment_position position;
     int err;
 
-    memset(scratch->bytes + ref->stored_size, 0, padded - ref->stored_size);
     usage_append_begin(volume->usage);
-    err = segments_append(volume->segments, scratch->bytes, padded, &position);
+    err = segments_appendv(volume->segments, pieces, piece_count, &position);
     if (!err) {
         ref->segment = position.number;
         ref->offset = position.offset;
@@ -137,6 +144,43 @@ int encode_append(struct tfs_volume *volume, struct tfs_scratch *scratch, struct
     }
     usage_append_end(volume->usage);
     return err;
+}
+
+int encode_append(struct tfs_volume *volume, struct tfs_scratch *scratch, struct frame_ref *ref)
+{
+    size_t padded = tfs_align_up(ref->stored_size, SEGMENT_ALIGNMENT);
+    struct iovec piece = segment_piece(scratch->bytes, padded);
+
+    memset(scratch->bytes + ref->stored_size, 0, padded - ref->stored_size);
+    return append_pieces(volume, &piece, 1, ref);
+}
+
+/*
+ * A plain frame, whose header stands at the beginning of the scratch: all but a last page that is
+ * not full is written from the chunk's buffers. Its place in the buffer may have older bytes behind
+ * it and readers at it, so it gets its zeros in the scratch.
+ */
+static int append_plain(struct tfs_volume *volume, const struct frame_source *source,
+                        struct tfs_scratch *scratch, struct frame_ref *ref)
+{
+    uint32_t whole_size = (uint32_t)tfs_align_down(source->raw_size, SEGMENT_ALIGNMENT);
+    uint32_t tail_size = source->raw_size - whole_size;
+    struct iovec pieces[SEGMENT_PIECES_MAX]; /* the header, each slot's, the last page */
+    uint8_t *tail = scratch->bytes + frame_plain_offset(ref->block_count);
+    int count = 0;
+
+    pieces[count++] = segment_piece(scratch->bytes, frame_plain_offset(ref->block_count));
+    for (uint32_t at = 0; at < whole_size; at += FRAME_BUFFER_SIZE)
+        pieces[count++] = segment_piece(source->buffers[at / FRAME_BUFFER_SIZE],
+                                        tfs_min_u64(FRAME_BUFFER_SIZE, whole_size - at));
+    if (tail_size) {
+        const uint8_t *buffer = source->buffers[whole_size / FRAME_BUFFER_SIZE];
+
+        memcpy(tail, buffer + whole_size % FRAME_BUFFER_SIZE, tail_size);
+        memset(tail + tail_size, 0, SEGMENT_ALIGNMENT - tail_size);
+        pieces[count++] = segment_piece(tail, SEGMENT_ALIGNMENT);
+    }
+    return append_pieces(volume, pieces, count, ref);
 }
 
 static int encode_run(struct tfs_volume *volume, struct tfs_chunk *chunk, struct encoded_run *run,
@@ -151,7 +195,10 @@ static int encode_run(struct tfs_volume *volume, struct tfs_chunk *chunk, struct
         .tag = {.inode = chunk->inode->number,
                 .offset = chunk->index * shape->chunk_size +
                           (uint64_t)run->extent.first_block * shape->block_size},
+        .plain = run->extent.visible_size >= plain_size_min &&
+                 shape->block_size >= FRAME_PLAIN_ALIGNMENT,
     };
+    uint32_t block_count = frame_block_count(source.raw_size, source.block_size);
     struct frame_view view;
     int64_t stored_size;
     int err;
@@ -164,7 +211,7 @@ static int encode_run(struct tfs_volume *volume, struct tfs_chunk *chunk, struct
                                scratch->bytes, scratch->capacity);
     if (stored_size < 0)
         return (int)stored_size;
-    err = frame_open(scratch->bytes, (size_t)stored_size, &view);
+    err = frame_open(scratch->bytes, frame_header_size(block_count), &view);
     if (err)
         return tfs_fail(-EIO, "a frame that was just made does not verify: memory is at fault");
 
@@ -174,6 +221,8 @@ static int encode_run(struct tfs_volume *volume, struct tfs_chunk *chunk, struct
         .header_crc = view.header_crc,
         .block_count = view.block_count,
     };
+    if (view.plain)
+        return append_plain(volume, &source, scratch, &run->extent.frame);
     if (stored_size > ROW_INLINE_SIZE_MAX || run->slot_count > 1)
         return encode_append(volume, scratch, &run->extent.frame);
     memcpy(run->inline_copy, scratch->bytes, (size_t)stored_size);

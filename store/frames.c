@@ -1,7 +1,8 @@
 /*
  * Loading frames. The steps of a load: pin or claim every unit of the range; for the claimed ones
  * find the header, read the stored bytes of neighbouring units in one I/O, decode block by block
- * into the units' buffers, publish; then wait for the units that others are loading.
+ * into the units' buffers, publish; then wait for the units that others are loading. A plain frame
+ * is read into the units' buffers themselves.
  *
  * Invariants:
  * 1. A thread publishes all units that it claimed, with data or with an error, before it waits for
@@ -170,7 +171,7 @@ static int run_locate(const struct load *load, uint32_t first_unit, uint32_t uni
 }
 
 /* Decodes the blocks of a run, whose stored bytes begin at `stored`, into the units from
- * `first_unit` on. */
+ * `first_unit` on; with NULL they are there already, and raw. */
 static int run_decode(struct load *load, const struct block_run *run, uint32_t first_unit,
                       const uint8_t *stored)
 {
@@ -181,8 +182,9 @@ static int run_decode(struct load *load, const struct block_run *run, uint32_t f
         uint32_t unit = first_unit + i / per_unit - load->range.first_unit;
         uint8_t *dst =
             cache_unit_data(load->units[unit]) + (size_t)(i % per_unit) * load->source->block_size;
-        int err = frame_block_decode(load->scratch->codec, &block,
-                                     stored + (block.offset - run->offset), dst);
+        int err = stored ? frame_block_decode(load->scratch->codec, &block,
+                                              stored + (block.offset - run->offset), dst)
+                         : frame_block_verify_raw(&block, dst);
 
         if (err)
             return err;
@@ -190,6 +192,35 @@ static int run_decode(struct load *load, const struct block_run *run, uint32_t f
             return tfs_fail(-EUCLEAN, "frame ends before its last block");
     }
     return 0;
+}
+
+/* The buffers of units [first, first + count), each as far as the frame has bytes for it, in whole
+ * pages: behind the frame's last byte there are zeros on the disk, and room in the buffer. */
+static void unit_pieces(const struct load *load, uint32_t first_unit, uint32_t unit_count,
+                        struct iovec *ret)
+{
+    uint32_t raw_size = load->source->frame.raw_size;
+
+    for (uint32_t i = 0; i < unit_count; i++) {
+        uint32_t left = raw_size - (first_unit + i) * FRAME_BUFFER_SIZE;
+
+        ret[i] = (struct iovec){
+            .iov_base = cache_unit_data(load->units[first_unit + i - load->range.first_unit]),
+            .iov_len = tfs_align_up(tfs_min_u64(FRAME_BUFFER_SIZE, left), SEGMENT_ALIGNMENT),
+        };
+    }
+}
+
+static int load_plain_run(struct load *load, const struct block_run *run, uint32_t first_unit,
+                          uint32_t unit_count)
+{
+    struct iovec pieces[FRAMES_UNITS_MAX];
+    int err;
+
+    unit_pieces(load, first_unit, unit_count, pieces);
+    err = segments_readv(load->frames->segments, position_of(&load->source->frame, run->offset),
+                         run->size, pieces, (int)unit_count);
+    return err ? err : run_decode(load, run, first_unit, NULL);
 }
 
 /* Reads and decodes units [first, first + count), all claimed by this load, in as few I/Os as fit
@@ -202,6 +233,8 @@ static int load_run(struct load *load, uint32_t first_unit, uint32_t unit_count)
 
     if (err)
         return err;
+    if (load->view.plain)
+        return load_plain_run(load, &run, first_unit, unit_count);
     if (segment_read_capacity(load->source->frame.offset + run.offset, run.size) >
             load->scratch->capacity &&
         unit_count > 1) {
@@ -218,12 +251,25 @@ static int load_run(struct load *load, uint32_t first_unit, uint32_t unit_count)
     return run_decode(load, &run, first_unit, stored);
 }
 
+/* A header that was read with what follows it. */
+static int take_header(struct load *load, const uint8_t *bytes)
+{
+    const struct frame_ref *frame = &load->source->frame;
+    struct frame_header *header;
+    int err = open_header(load->source, bytes, frame_header_size(frame->block_count), &load->view);
+
+    if (err)
+        return err;
+    err = headers_add(load->frames->headers, frame, bytes, &header);
+    if (!err)
+        frame_header_unref(header);
+    return err;
+}
+
 /* When all of the frame is wanted and fits, its header comes with the same I/O. */
 static int load_whole(struct load *load)
 {
     const struct frame_ref *frame = &load->source->frame;
-    size_t header_size = frame_header_size(frame->block_count);
-    struct frame_header *header;
     struct block_run run;
     const uint8_t *bytes;
     int err = segments_read(load->frames->segments, position_of(frame, 0), frame->stored_size,
@@ -231,27 +277,19 @@ static int load_whole(struct load *load)
 
     if (err)
         return err;
-    err = open_header(load->source, bytes, header_size, &load->view);
+    err = take_header(load, bytes);
     if (err)
         return err;
-    err = headers_add(load->frames->headers, frame, bytes, &header);
-    if (err)
-        return err;
-    frame_header_unref(header);
     err = run_locate(load, 0, load->range.unit_count, &run);
     return err ? err : run_decode(load, &run, 0, bytes + run.offset);
 }
 
+/* Of a load that begins the frame. */
 static bool wants_whole(const struct load *load)
 {
     const struct frame_ref *frame = &load->source->frame;
 
-    for (uint32_t i = 0; i < load->range.unit_count; i++) {
-        if (load->claims[i] != CACHE_MINE)
-            return false;
-    }
-    return load->range.first_unit == 0 &&
-           load->range.unit_count * FRAME_BUFFER_SIZE >= frame->raw_size &&
+    return load->range.unit_count * FRAME_BUFFER_SIZE >= frame->raw_size &&
            segment_read_capacity(frame->offset, frame->stored_size) <= load->scratch->capacity;
 }
 
@@ -274,6 +312,57 @@ static int load_runs(struct load *load)
         i = end > i ? end : i + 1;
     }
     return err;
+}
+
+/* The first units of what by its size is a plain frame come with the header before them. */
+static int load_plain_start(struct load *load)
+{
+    const struct frame_ref *frame = &load->source->frame;
+    uint32_t payload = frame_plain_offset(frame->block_count);
+    uint32_t count = load->range.unit_count;
+    uint64_t size = payload + tfs_min_u64(count * FRAME_BUFFER_SIZE, frame->raw_size);
+    struct iovec pieces[1 + FRAMES_UNITS_MAX];
+    struct block_run run;
+    int err;
+
+    pieces[0] = (struct iovec){.iov_base = load->scratch->bytes, .iov_len = payload};
+    unit_pieces(load, 0, count, pieces + 1);
+    err =
+        segments_readv(load->frames->segments, position_of(frame, 0), size, pieces, (int)count + 1);
+    if (!err)
+        err = take_header(load, load->scratch->bytes);
+    if (err)
+        return err;
+    if (!load->view.plain)
+        return load_runs(load);
+    err = run_locate(load, 0, count, &run);
+    return err ? err : run_decode(load, &run, 0, NULL);
+}
+
+static bool may_be_plain(const struct frames_source *source)
+{
+    return frame_size_is_plain(source->frame.raw_size, source->block_size,
+                               source->frame.stored_size);
+}
+
+/* Whether all units from the frame's first on are claimed, and the frame has them. */
+static bool begins_frame(const struct load *load)
+{
+    for (uint32_t i = 0; i < load->range.unit_count; i++) {
+        if (load->claims[i] != CACHE_MINE)
+            return false;
+    }
+    return load->range.first_unit == 0 &&
+           (load->range.unit_count - 1) * FRAME_BUFFER_SIZE < load->source->frame.raw_size;
+}
+
+static int load_units(struct load *load)
+{
+    if (!begins_frame(load))
+        return load_runs(load);
+    if (may_be_plain(load->source))
+        return load_plain_start(load);
+    return wants_whole(load) ? load_whole(load) : load_runs(load);
 }
 
 static struct cache_key key_of(const struct frames_source *source, uint32_t unit)
@@ -363,7 +452,7 @@ static int load_claimed(struct load *load)
     if (borrowed)
         load->scratch = borrowed;
     assert(load->scratch);
-    err = wants_whole(load) ? load_whole(load) : load_runs(load);
+    err = load_units(load);
     if (err && load->range.unit_count > 1)
         publish_one_by_one(load);
     else

@@ -53,7 +53,8 @@ tfs_add_store_test(test_commit VOLUME SOURCES store_crash.c
     WRAP flush_inode segments_sync index_commit index_sync index_batch_put)
 tfs_add_store_test(test_ns_make VOLUME WRAP data_new)
 tfs_add_store_test(test_snapshot VOLUME SOURCES store_crash.c WRAP snapshot_take)
-tfs_add_store_test(test_flush VOLUME SOURCES store_crash.c WRAP segments_append)
+tfs_add_store_test(test_flush VOLUME SOURCES store_crash.c WRAP segments_appendv)
+tfs_add_store_test(test_plain_frames VOLUME WRAP frame_encode)
 tfs_add_store_test(test_reclaim VOLUME SOURCES store_crash.c WRAP segments_punch)
 
 # What stands on top of the store.

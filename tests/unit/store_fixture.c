@@ -77,6 +77,30 @@ void fixture_reopen(struct fixture *fixture)
     fixture_open(fixture);
 }
 
+int fixture_open_segment(const struct fixture *fixture, uint64_t number)
+{
+    char path[500];
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "%s/segments/%016llx.seg", fixture->path,
+                   (unsigned long long)number);
+    fd = open(path, O_RDWR);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+void fixture_flip(const struct fixture *fixture, uint64_t segment, uint64_t offset)
+{
+    int fd = fixture_open_segment(fixture, segment);
+    uint8_t byte;
+
+    assert_int_equal(pread(fd, &byte, 1, (off_t)offset), 1);
+    byte ^= 0x10;
+    assert_int_equal(pwrite(fd, &byte, 1, (off_t)offset), 1);
+    assert_int_equal(fsync(fd), 0); /* O_DIRECT reads see it */
+    assert_int_equal(close(fd), 0);
+}
+
 uint64_t fixture_allocated(const struct fixture *fixture)
 {
     char path[500];

@@ -40,6 +40,10 @@ void fixture_reopen(struct fixture *fixture);
 /* Bytes that the segments take on the disk. */
 uint64_t fixture_allocated(const struct fixture *fixture);
 
+/* A segment's file, to be closed; and a bit of it flipped, seen by who reads it from now on. */
+int fixture_open_segment(const struct fixture *fixture, uint64_t number);
+void fixture_flip(const struct fixture *fixture, uint64_t segment, uint64_t offset);
+
 /* Wait until `done` says so; fails the test after half a minute. */
 void fixture_wait(bool (*done)(void *context), void *context);
 

@@ -28,13 +28,13 @@ static atomic_int appends_at_most;
 static atomic_bool hold_appends;
 static atomic_uint failed_appends;
 
-int __real_segments_append(struct tfs_segments *segments, const void *data, size_t size,
-                           struct segment_position *ret);
-int __wrap_segments_append(struct tfs_segments *segments, const void *data, size_t size,
-                           struct segment_position *ret);
+int __real_segments_appendv(struct tfs_segments *segments, const struct iovec *pieces,
+                            int piece_count, struct segment_position *ret);
+int __wrap_segments_appendv(struct tfs_segments *segments, const struct iovec *pieces,
+                            int piece_count, struct segment_position *ret);
 
-int __wrap_segments_append(struct tfs_segments *segments, const void *data, size_t size,
-                           struct segment_position *ret)
+int __wrap_segments_appendv(struct tfs_segments *segments, const struct iovec *pieces,
+                            int piece_count, struct segment_position *ret)
 {
     int now = atomic_fetch_add(&appends_now, 1) + 1;
     int most = atomic_load(&appends_at_most);
@@ -45,7 +45,7 @@ int __wrap_segments_append(struct tfs_segments *segments, const void *data, size
     while (atomic_load(&hold_appends))
         (void)sched_yield(); /* cannot fail */
     if (!err)
-        err = __real_segments_append(segments, data, size, ret);
+        err = __real_segments_appendv(segments, pieces, piece_count, ret);
     else
         atomic_fetch_add(&failed_appends, 1);
     atomic_fetch_sub(&appends_now, 1);

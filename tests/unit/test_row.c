@@ -413,6 +413,8 @@ static void impossible_values_are_refused(void **state)
         {"raw_size 0", 12, 4, 0},
         {"raw_size of more than a frame", 12, 4, FRAME_RAW_SIZE_MAX + 1},
         {"stored_size of less than a header", 16, 4, 47},
+        {"stored_size between a packed and a plain frame", 16, 4, 4096 + 4 * BLOCK - 1},
+        {"stored_size of more than a plain frame", 16, 4, 4096 + 4 * BLOCK + 1},
         {"stored_size of more than a frame", 16, 4, UINT32_MAX},
         {"an offset that is not aligned", 32, 8, 4097},
         {"an offset at the end of numbers", 32, 8, ~0ull & ~4095ull},
@@ -440,6 +442,25 @@ static void impossible_values_are_refused(void **state)
     bytes[0]++;
     assert_int_equal(row_decode(bytes, size, &shape, &row), -EUCLEAN);
     free(bytes);
+    row_unref(row);
+}
+
+static void a_row_with_a_plain_frame_is_decoded(void **state)
+{
+    struct extent extent = stored(1, 0, 4 * BLOCK - 7);
+    struct tfs_row *row, *again = NULL;
+    uint8_t *bytes;
+    size_t size;
+
+    extent.frame.stored_size = (uint32_t)frame_plain_size(extent.frame.raw_size, BLOCK);
+    row = replace(NULL, &extent, 4);
+    bytes = encode(row, &size);
+    assert_int_equal(row_decode(bytes, size, &shape, &again), 0);
+    assert_true(frame_ref_equal(&again->extents[0].frame, &extent.frame));
+    assert_int_equal(again->extents[0].frame.stored_size, 4096 + 4 * BLOCK - 7);
+    assert_int_equal(frame_ref_disk_size(&extent.frame), 5 * 4096);
+    free(bytes);
+    row_unref(again);
     row_unref(row);
 }
 
@@ -536,6 +557,7 @@ int main(void)
         cmocka_unit_test(a_row_that_is_cut_short_is_refused),
         cmocka_unit_test(bytes_that_have_no_meaning_are_refused),
         cmocka_unit_test(impossible_values_are_refused),
+        cmocka_unit_test(a_row_with_a_plain_frame_is_decoded),
         cmocka_unit_test(an_inline_frame_larger_than_the_limit_is_refused),
         cmocka_unit_test(mutated_rows_are_refused_or_sane),
     };

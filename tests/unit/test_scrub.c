@@ -87,30 +87,6 @@ static struct frame_ref frame_of(struct fixture *fixture, const char *name, uint
     return frame;
 }
 
-static int open_segment(struct fixture *fixture, uint64_t number)
-{
-    char path[500];
-    int fd;
-
-    (void)snprintf(path, sizeof(path), "%s/segments/%016llx.seg", fixture->path,
-                   (unsigned long long)number);
-    fd = open(path, O_RDWR);
-    assert_true(fd >= 0);
-    return fd;
-}
-
-static void flip(struct fixture *fixture, uint64_t segment, uint64_t offset)
-{
-    int fd = open_segment(fixture, segment);
-    uint8_t byte;
-
-    assert_int_equal(pread(fd, &byte, 1, (off_t)offset), 1);
-    byte ^= 0x10;
-    assert_int_equal(pwrite(fd, &byte, 1, (off_t)offset), 1);
-    assert_int_equal(fsync(fd), 0); /* O_DIRECT reads see it */
-    assert_int_equal(close(fd), 0);
-}
-
 static void all_that_is_stored_is_verified(void **state)
 {
     struct fixture *fixture = *state;
@@ -140,7 +116,7 @@ static void a_damaged_block_is_listed_with_path_and_range(void **state)
     fixture_make_file(fixture, "large", FILE_SIZE, 1);
     frame = frame_of(fixture, "large", 0);
     /* Bytes that do not compress: the third block lies about there. */
-    flip(fixture, frame.segment, frame.offset + 2 * 256 * TFS_KIB + 100 * TFS_KIB);
+    fixture_flip(fixture, frame.segment, frame.offset + 2 * 256 * TFS_KIB + 100 * TFS_KIB);
     for (int deep = 0; deep < 2; deep++) {
         struct run run = {0};
 
@@ -170,7 +146,7 @@ static void a_damaged_header_takes_all_its_frame_shows(void **state)
     tfs_file_close(copy.source);
     tfs_file_close(copy.target);
     frame = frame_of(fixture, "large", 1);
-    flip(fixture, frame.segment, frame.offset + 60);
+    fixture_flip(fixture, frame.segment, frame.offset + 60);
     assert_int_equal(scrub(fixture, &how, &run), 0);
     assert_int_equal(run.count, 2);
     assert_string_equal(run.damage[0].path, "/large");
@@ -195,7 +171,7 @@ static void damage_that_nobody_can_see_any_more_is_none(void **state)
     fixture_write_random(file, 2 * 256 * TFS_KIB, 256 * TFS_KIB, 3);
     assert_int_equal(tfs_file_sync(file, false), 0);
     tfs_file_close(file);
-    flip(fixture, frame.segment, frame.offset + 2 * 256 * TFS_KIB + 100 * TFS_KIB);
+    fixture_flip(fixture, frame.segment, frame.offset + 2 * 256 * TFS_KIB + 100 * TFS_KIB);
     assert_int_equal(scrub(fixture, &how, &run), 0);
     assert_int_equal(run.count, 0);
 }

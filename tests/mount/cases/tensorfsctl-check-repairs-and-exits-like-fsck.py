@@ -28,9 +28,9 @@ with damage():
     assert clean["files"] == 3 and clean["names"] == 3 and clean["problems"] == [], clean
     assert "clean" in check("--repair", STORE, status=0).stdout
 
-    # The header of the frame: 60 bytes before its bytes, in a frame of one block of 256 KiB or more.
+    # The header of the frame: in the page before its bytes, in a frame of what does not compress.
     path, at = find_in_segments(files["victim"][:64])
-    flip((path, at // 4096 * 4096 + 20))
+    flip((path, at - 4096 + 20))
     for repair in ([], ["--repair"]):
         found = json.loads(check("--json", *repair, STORE, status=4).stdout)
         assert found["left"] == 0 and found["unreadable"] == 1, found

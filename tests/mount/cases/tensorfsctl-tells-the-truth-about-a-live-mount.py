@@ -134,7 +134,7 @@ metrics_are_what_prometheus_reads()
 # A line of the log that names a file: rot it, read it.
 place = ask("info", "--frames", f"{MNT}/secret-name")["places"][0]
 with open(f"{STORE}/segments/{place['segment']:016x}.seg", "r+b") as rotten:
-    rotten.seek(place["segment_offset"] + 1000)
+    rotten.seek(place["segment_offset"] + place["stored"] - 1)
     byte = rotten.read(1)
     rotten.seek(-1, os.SEEK_CUR)
     rotten.write(bytes([byte[0] ^ 1]))
