@@ -40,6 +40,23 @@ static int open_index(struct check *check, bool read_only, struct tfs_message *m
     return err ? format_message_open(message, err, check->options->path, reason.text) : 0;
 }
 
+/* An index that a power cut has left with a torn manifest is opened without the manifest's end, for
+ * who asked for a repair. */
+static int open_index_to_read(struct check *check, struct tfs_message *message)
+{
+    const char *path = format_get_paths(check->lock)->index;
+    int err = open_index(check, true, message);
+    int mended_err;
+
+    if (err != -EUCLEAN || !check->options->repair || index_mend(path, &check->mended) < 0 ||
+        check->mended.cut_bytes == 0)
+        return err;
+    mended_err = open_index(check, true, message);
+    if (mended_err && index_mend_undo(path, &check->mended) == 0)
+        check->mended.cut_bytes = 0;
+    return mended_err;
+}
+
 static int open_parts(struct check *check, struct tfs_message *message)
 {
     const char *path = check->options->path;
@@ -59,7 +76,7 @@ static int open_parts(struct check *check, struct tfs_message *message)
         return err;
     if (creating)
         return format_message(message, -EMEDIUMTYPE, "the store '%s' was never finished", path);
-    err = open_index(check, true, message);
+    err = open_index_to_read(check, message);
     if (err)
         return err;
     segments.path = format_get_paths(check->lock)->segments;
@@ -174,6 +191,13 @@ static int check_opened(struct check *check, struct tfs_message *message)
 {
     int whole = read_whole_index(check);
     int err = 0;
+
+    if (check->mended.cut_bytes > 0)
+        check_fixed(check, TFS_CHECK_INDEX, 0,
+                    "the end of %s was damaged, %llu bytes: cut off, and kept in %s.damaged; "
+                    "unless a power cut tore it, newer changes are lost with it",
+                    check->mended.manifest, (unsigned long long)check->mended.cut_bytes,
+                    check->mended.manifest);
 
     if (whole > 0 && check->options->repair)
         err = reopen_to_repair(check, message);

@@ -100,6 +100,7 @@ struct check {
     struct tfs_segments *segments;
 
     bool repairing;
+    struct index_mended mended; /* what of the index had to be cut to open it */
     struct index_batch *batch;
 
     const char *step;
@@ -127,6 +128,10 @@ struct check {
 
 /* An error that repair corrects. */
 void check_error(struct check *check, enum tfs_check_kind kind, uint64_t inode, const char *format,
+                 ...) TFS_PRINTF(4, 5);
+
+/* An error that was corrected before the passes began. */
+void check_fixed(struct check *check, enum tfs_check_kind kind, uint64_t inode, const char *format,
                  ...) TFS_PRINTF(4, 5);
 
 /* An error that repair leaves. */

@@ -100,6 +100,17 @@ void check_error(struct check *check, enum tfs_check_kind kind, uint64_t inode, 
     va_end(arguments);
 }
 
+void check_fixed(struct check *check, enum tfs_check_kind kind, uint64_t inode, const char *format,
+                 ...)
+{
+    struct check_range range = {.inode = inode};
+    va_list arguments;
+
+    va_start(arguments, format);
+    add(check, kind, TFS_CHECK_FIXED, &range, format, arguments);
+    va_end(arguments);
+}
+
 void check_left(struct check *check, enum tfs_check_kind kind, uint64_t inode, const char *format,
                 ...)
 {

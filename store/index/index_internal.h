@@ -105,6 +105,11 @@ void index_seal_mend(const struct tfs_index *index);
 /* Seal an index whose database is closed, with nothing left in its log. */
 void index_seal_put(const struct tfs_index *index);
 
+/* index_mend.c */
+
+/* How many of a manifest's bytes are whole records, from its start. */
+size_t index_manifest_whole_size(const uint8_t *bytes, size_t size);
+
 /* index_status.c */
 
 /*

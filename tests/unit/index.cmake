@@ -10,3 +10,5 @@ tfs_add_unit_test(test_index_status
 tfs_add_unit_test(test_index_full
     SOURCES test_index_full.c test_index_fixture.c small_disk.c
     LINK tfs_index)
+tfs_add_unit_test(test_index_mend SOURCES test_index_mend.c test_index_fixture.c
+    LINK tfs_index PkgConfig::ROCKSDB)

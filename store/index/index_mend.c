@@ -1,0 +1,239 @@
+/*
+ * A manifest whose end a power cut has torn.
+ *
+ * RocksDB syncs its manifest behind each append. An append that the power cut short is one that did
+ * not happen, but where a filesystem had made the file longer before its bytes were on the disk
+ * there is one with some of its bytes, and for RocksDB that is corruption. Cut off from there the
+ * manifest tells the state before the append: its logs and tables are all there, for they are
+ * removed when the append is durable, not before.
+ *
+ * Damage that came later looks the same, and then the state before it is an older one whose logs
+ * are gone. Nothing tells the two apart. So this is done for a person who asks for it (check with
+ * --repair), and what was there is kept beside it.
+ *
+ * The format of the records: https://github.com/facebook/rocksdb/wiki/Write-Ahead-Log-File-Format.
+ * Blocks of 32 KiB; of each record the CRC32C of type and payload, masked, the payload's size in
+ * two bytes, the type, the payload. A record that does not fit into its block goes on in the next.
+ */
+#include "store/base/bytes.h"
+#include "store/base/crc32c.h"
+#include "store/base/error.h"
+#include "store/index/index_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    BLOCK_SIZE = 32 * 1024,
+    HEADER_SIZE = 7,
+    AT_SIZE = 4,
+    AT_TYPE = 6,
+    RECORD_WHOLE = 1,
+    RECORD_FIRST = 2,
+    RECORD_MIDDLE = 3,
+    RECORD_LAST = 4,
+    MANIFEST_SIZE_MAX = 256 * 1024 * 1024, /* RocksDB begins a new one long before */
+};
+
+/* RocksDB stores checksums like this, so that one of bytes with a checksum in them is none of 0. */
+static uint32_t mask(uint32_t crc)
+{
+    return (crc >> 15 | crc << 17) + 0xa282ead8u;
+}
+
+/* The record at `at`, checked. Returns: its type, or 0; *ret_size is its size with the header. */
+static int record_at(const uint8_t *bytes, size_t size, size_t at, size_t *ret_size)
+{
+    size_t in_block = BLOCK_SIZE - at % BLOCK_SIZE;
+    size_t payload;
+
+    if (size - at < HEADER_SIZE)
+        return 0;
+    payload = tfs_get_le16(bytes + at + AT_SIZE);
+    if (HEADER_SIZE + payload > in_block || HEADER_SIZE + payload > size - at ||
+        mask(tfs_crc32c(0, bytes + at + AT_TYPE, 1 + payload)) != tfs_get_le32(bytes + at))
+        return 0;
+    *ret_size = HEADER_SIZE + payload;
+    return bytes[at + AT_TYPE];
+}
+
+size_t index_manifest_whole_size(const uint8_t *bytes, size_t size)
+{
+    size_t whole = 0;
+    size_t at = 0;
+    bool inside = false;
+
+    while (at < size) {
+        size_t in_block = BLOCK_SIZE - at % BLOCK_SIZE;
+        size_t record_size;
+        int type;
+
+        if (in_block < HEADER_SIZE) {
+            at += in_block;
+            continue;
+        }
+        type = record_at(bytes, size, at, &record_size);
+        if (inside ? type != RECORD_MIDDLE && type != RECORD_LAST
+                   : type != RECORD_WHOLE && type != RECORD_FIRST)
+            break;
+        inside = type == RECORD_FIRST || type == RECORD_MIDDLE;
+        at += record_size;
+        if (!inside)
+            whole = at;
+    }
+    return whole;
+}
+
+static int directory_open(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        return tfs_fail(-errno, "index '%s': open", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+        (void)close(fd); /* a directory, nothing to lose */
+        return tfs_fail(-EBUSY, "index '%s': in use", path);
+    }
+    return fd;
+}
+
+/* All of a file. Ownership: *ret is the caller's, to be freed. Returns: its size. */
+static ssize_t file_read(int directory, const char *name, size_t size_max, uint8_t **ret)
+{
+    int fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    uint8_t *bytes;
+    ssize_t size;
+
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, &status) < 0 || (uint64_t)status.st_size > size_max) {
+        (void)close(fd); /* read-only, nothing to lose */
+        return -EFBIG;
+    }
+    bytes = malloc((size_t)status.st_size + 1);
+    size = bytes ? pread(fd, bytes, (size_t)status.st_size, 0) : -1;
+    (void)close(fd); /* read-only, nothing to lose */
+    if (size != status.st_size) {
+        free(bytes);
+        return -EIO;
+    }
+    bytes[size] = '\0';
+    *ret = bytes;
+    return size;
+}
+
+/* What CURRENT says. */
+static int manifest_name(int directory, char ret[INDEX_MANIFEST_NAME_MAX])
+{
+    uint8_t *line = NULL;
+    ssize_t size = file_read(directory, "CURRENT", INDEX_MANIFEST_NAME_MAX - 1, &line);
+    int err = size < 0 ? (int)size : 0;
+
+    if (!err) {
+        (void)snprintf(ret, INDEX_MANIFEST_NAME_MAX, "%s", (const char *)line); /* fits */
+        ret[strcspn(ret, "\n")] = '\0';
+        if (strncmp(ret, "MANIFEST-", 9) != 0 || strchr(ret, '/'))
+            err = -EUCLEAN;
+    }
+    free(line);
+    return err;
+}
+
+static void kept_name(const struct index_mended *mended, char ret[INDEX_MANIFEST_NAME_MAX + 16])
+{
+    (void)snprintf(ret, INDEX_MANIFEST_NAME_MAX + 16, "%s.damaged", mended->manifest); /* fits */
+}
+
+static int file_write(int directory, const char *name, const uint8_t *bytes, size_t size)
+{
+    int fd = openat(directory, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int err = 0;
+
+    if (fd < 0)
+        return -errno;
+    if (write(fd, bytes, size) != (ssize_t)size || fsync(fd) < 0)
+        err = -EIO;
+    if (close(fd) < 0 && !err)
+        err = -errno;
+    return err;
+}
+
+/* The old one under its new name first, so that at no time there is neither. */
+static int replace(int directory, const struct index_mended *mended, const uint8_t *bytes,
+                   size_t whole)
+{
+    static const char name_new[] = "MANIFEST.new";
+    char kept[INDEX_MANIFEST_NAME_MAX + 16];
+    int err = file_write(directory, name_new, bytes, whole);
+
+    kept_name(mended, kept);
+    if (!err && linkat(directory, mended->manifest, directory, kept, 0) < 0)
+        err = -errno;
+    if (!err && renameat(directory, name_new, directory, mended->manifest) < 0)
+        err = -errno;
+    if (!err && fsync(directory) < 0)
+        err = -errno;
+    if (err)
+        (void)unlinkat(directory, name_new, 0);
+    return err;
+}
+
+static int mend_in(int directory, struct index_mended *ret)
+{
+    struct index_mended mended = {.cut_bytes = 0};
+    uint8_t *bytes = NULL;
+    size_t whole;
+    ssize_t size;
+    int err;
+
+    if (faccessat(directory, "SEAL", F_OK, 0) == 0)
+        return 0; /* it was closed in order: that is no power cut */
+    err = manifest_name(directory, mended.manifest);
+    if (err)
+        return err;
+    size = file_read(directory, mended.manifest, MANIFEST_SIZE_MAX, &bytes);
+    if (size < 0)
+        return (int)size;
+    whole = index_manifest_whole_size(bytes, (size_t)size);
+    mended.cut_bytes = (size_t)size - whole;
+    err = whole > 0 && mended.cut_bytes > 0 ? replace(directory, &mended, bytes, whole) : 0;
+    if (!err && whole > 0)
+        *ret = mended;
+    free(bytes);
+    return err;
+}
+
+int index_mend(const char *path, struct index_mended *ret)
+{
+    int directory = directory_open(path);
+    int err;
+
+    *ret = (struct index_mended){.cut_bytes = 0};
+    if (directory < 0)
+        return directory;
+    err = mend_in(directory, ret);
+    (void)close(directory); /* and its lock goes */
+    return err;
+}
+
+int index_mend_undo(const char *path, const struct index_mended *mended)
+{
+    char kept[INDEX_MANIFEST_NAME_MAX + 16];
+    int directory = directory_open(path);
+    int err = 0;
+
+    if (directory < 0)
+        return directory;
+    kept_name(mended, kept);
+    if (renameat(directory, kept, directory, mended->manifest) < 0 || fsync(directory) < 0)
+        err = tfs_fail(-errno, "index '%s': put '%s' back", path, mended->manifest);
+    (void)close(directory); /* and its lock goes */
+    return err;
+}
