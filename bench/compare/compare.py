@@ -199,6 +199,7 @@ class Bench:
             return
         self.client(place, "bench_names", "prepare", place.directory, 1)
         for test in NAME_TESTS:
+            places.touch_memory(self.settings.size)
             self.keep(f"{test} {self.settings.names}", "op/s", place,
                       self.client(place, "bench_names", test, place.directory, self.settings.names))
 

@@ -11,6 +11,7 @@
 #include "store/check/check_internal.h"
 
 #include "store/base/error.h"
+#include "store/base/log.h"
 #include "store/format.h"
 #include "store/segment/segment.h"
 
@@ -40,20 +41,20 @@ static int open_index(struct check *check, bool read_only, struct tfs_message *m
     return err ? format_message_open(message, err, check->options->path, reason.text) : 0;
 }
 
-/* An index that a power cut has left with a torn manifest is opened without the manifest's end, for
- * who asked for a repair. */
+/* An index whose manifest a power cut has torn or taken is opened in the state before, for who
+ * asked for a repair. */
 static int open_index_to_read(struct check *check, struct tfs_message *message)
 {
     const char *path = format_get_paths(check->lock)->index;
     int err = open_index(check, true, message);
     int mended_err;
 
-    if (err != -EUCLEAN || !check->options->repair || index_mend(path, &check->mended) < 0 ||
-        check->mended.cut_bytes == 0)
+    if ((err != -EUCLEAN && err != -EIO) || !check->options->repair ||
+        index_mend(path, &check->mended) < 0 || !check->mended.manifest[0])
         return err;
     mended_err = open_index(check, true, message);
-    if (mended_err && index_mend_undo(path, &check->mended) == 0)
-        check->mended.cut_bytes = 0;
+    if (mended_err && index_mend_undo(path, &check->mended) < 0)
+        tfs_warn("index '%s': it is left as it was mended, in vain", path);
     return mended_err;
 }
 
@@ -187,17 +188,28 @@ static int run_rounds(struct check *check)
     return err;
 }
 
+static void report_mended(struct check *check)
+{
+    const struct index_mended *mended = &check->mended;
+
+    if (mended->missing[0])
+        check_fixed(check, TFS_CHECK_INDEX, 0,
+                    "%s is missing: the index is in the state of %s; unless a power cut took it, "
+                    "newer changes are lost with it",
+                    mended->missing, mended->manifest);
+    else if (mended->manifest[0])
+        check_fixed(check, TFS_CHECK_INDEX, 0,
+                    "the end of %s was damaged, %llu bytes: cut off, and kept in %s.damaged; "
+                    "unless a power cut tore it, newer changes are lost with it",
+                    mended->manifest, (unsigned long long)mended->cut_bytes, mended->manifest);
+}
+
 static int check_opened(struct check *check, struct tfs_message *message)
 {
     int whole = read_whole_index(check);
     int err = 0;
 
-    if (check->mended.cut_bytes > 0)
-        check_fixed(check, TFS_CHECK_INDEX, 0,
-                    "the end of %s was damaged, %llu bytes: cut off, and kept in %s.damaged; "
-                    "unless a power cut tore it, newer changes are lost with it",
-                    check->mended.manifest, (unsigned long long)check->mended.cut_bytes,
-                    check->mended.manifest);
+    report_mended(check);
 
     if (whole > 0 && check->options->repair)
         err = reopen_to_repair(check, message);

@@ -65,24 +65,25 @@ TFS_MUST_CHECK int index_open(const struct index_options *options, struct tfs_in
  */
 int index_close(struct tfs_index *index);
 
-/* What was cut off a manifest; 0 bytes: nothing. */
 enum { INDEX_MANIFEST_NAME_MAX = 64 };
 struct index_mended {
-    char manifest[INDEX_MANIFEST_NAME_MAX];
-    uint64_t cut_bytes;
+    char manifest[INDEX_MANIFEST_NAME_MAX]; /* empty: nothing was mended */
+    char missing[INDEX_MANIFEST_NAME_MAX];  /* what CURRENT named before; empty: it was there */
+    uint64_t cut_bytes;                     /* off the manifest */
 };
 
 /*
- * Cut a damaged end off the manifest of an index that was not closed and cannot be opened. What was
- * there is kept beside it, as MANIFEST-<number>.damaged. What the index learnt last may be missing
- * then, see index_mend.c: only for who asked for a repair. The index is not open.
+ * For an index that was not closed and cannot be opened: cut a damaged end off its manifest, which
+ * is kept beside it as MANIFEST-<number>.damaged, or go back to the manifest before one that is
+ * missing. What the index learnt last may be missing then, see index_mend.c: only for who asked for
+ * a repair. The index is not open.
  *
  * Errors: -EBUSY (open), -ENOENT, -EUCLEAN (CURRENT), -EEXIST (one was kept already), -EIO,
  * -ENOSPC, -EROFS, -ENOMEM. Nothing has changed then.
  */
 TFS_MUST_CHECK int index_mend(const char *path, struct index_mended *ret);
 
-/* Put back what index_mend() cut, when the index could not be opened all the same. */
+/* Put back what index_mend() changed, when the index could not be opened all the same. */
 TFS_MUST_CHECK int index_mend_undo(const char *path, const struct index_mended *mended);
 
 /* A value that stays valid, borrowed from the index, until index_value_release(). */

@@ -1,5 +1,5 @@
 /*
- * A manifest whose end a power cut has torn.
+ * A manifest whose end a power cut has torn, or whose name it took.
  *
  * RocksDB syncs its manifest behind each append. An append that the power cut short is one that did
  * not happen, but where a filesystem had made the file longer before its bytes were on the disk
@@ -7,9 +7,14 @@
  * manifest tells the state before the append: its logs and tables are all there, for they are
  * removed when the append is durable, not before.
  *
+ * When RocksDB opens an index it begins a new manifest, lets CURRENT name that, syncs the directory
+ * and then removes the old one. Where a filesystem does not keep the order of names, CURRENT may be
+ * the new one and the manifest's name be lost. The old manifest is still there, and tells the state
+ * before.
+ *
  * Damage that came later looks the same, and then the state before it is an older one whose logs
  * are gone. Nothing tells the two apart. So this is done for a person who asks for it (check with
- * --repair), and what was there is kept beside it.
+ * --repair), and what was cut off is kept beside it.
  *
  * The format of the records: https://github.com/facebook/rocksdb/wiki/Write-Ahead-Log-File-Format.
  * Blocks of 32 KiB; of each record the CRC32C of type and payload, masked, the payload's size in
@@ -20,6 +25,7 @@
 #include "store/base/error.h"
 #include "store/index/index_internal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -38,6 +44,7 @@ enum {
     RECORD_FIRST = 2,
     RECORD_MIDDLE = 3,
     RECORD_LAST = 4,
+    NUMBER_DIGITS_MAX = 18,
     MANIFEST_SIZE_MAX = 256 * 1024 * 1024, /* RocksDB begins a new one long before */
 };
 
@@ -185,6 +192,75 @@ static int replace(int directory, const struct index_mended *mended, const uint8
     return err;
 }
 
+/* Of "MANIFEST-000012". Returns: 0 when it is no manifest's name. */
+static uint64_t manifest_number(const char *name)
+{
+    static const char prefix[] = "MANIFEST-";
+    const char *digits = name + sizeof(prefix) - 1;
+
+    if (strncmp(name, prefix, sizeof(prefix) - 1) != 0 || strlen(digits) > NUMBER_DIGITS_MAX ||
+        digits[strspn(digits, "0123456789")] != '\0')
+        return 0;
+    return strtoull(digits, NULL, 10);
+}
+
+/* The newest manifest that is there. Returns: 1, or 0 when there is none. */
+static int manifest_find(int directory, char ret[INDEX_MANIFEST_NAME_MAX])
+{
+    int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *entry;
+    uint64_t newest = 0;
+
+    if (!list) {
+        if (fd >= 0)
+            (void)close(fd); /* a directory, nothing to lose */
+        return -EIO;
+    }
+    while ((entry = readdir(list))) {
+        uint64_t number = manifest_number(entry->d_name);
+
+        if (number > newest) {
+            newest = number;
+            memcpy(ret, entry->d_name, strlen(entry->d_name) + 1); /* fits, with so few digits */
+        }
+    }
+    (void)closedir(list);
+    return newest > 0;
+}
+
+static int current_write(int directory, const char *manifest)
+{
+    static const char name_new[] = "CURRENT.new";
+    char line[INDEX_MANIFEST_NAME_MAX + 1];
+    int size = snprintf(line, sizeof(line), "%s\n", manifest);
+    int err = file_write(directory, name_new, (const uint8_t *)line, (size_t)size);
+
+    if (!err && renameat(directory, name_new, directory, "CURRENT") < 0)
+        err = -errno;
+    if (!err && fsync(directory) < 0)
+        err = -errno;
+    if (err)
+        (void)unlinkat(directory, name_new, 0);
+    return err;
+}
+
+/* CURRENT names a manifest that is not there. */
+static int mend_current(int directory, struct index_mended *mended, struct index_mended *ret)
+{
+    int found;
+    int err;
+
+    memcpy(mended->missing, mended->manifest, sizeof(mended->missing));
+    found = manifest_find(directory, mended->manifest);
+    if (found <= 0)
+        return found;
+    err = current_write(directory, mended->manifest);
+    if (!err)
+        *ret = *mended;
+    return err;
+}
+
 static int mend_in(int directory, struct index_mended *ret)
 {
     struct index_mended mended = {.cut_bytes = 0};
@@ -198,13 +274,15 @@ static int mend_in(int directory, struct index_mended *ret)
     err = manifest_name(directory, mended.manifest);
     if (err)
         return err;
+    if (faccessat(directory, mended.manifest, F_OK, 0) < 0 && errno == ENOENT)
+        return mend_current(directory, &mended, ret);
     size = file_read(directory, mended.manifest, MANIFEST_SIZE_MAX, &bytes);
-    if (size < 0)
+    if (size < 0 || !bytes)
         return (int)size;
     whole = index_manifest_whole_size(bytes, (size_t)size);
     mended.cut_bytes = (size_t)size - whole;
     err = whole > 0 && mended.cut_bytes > 0 ? replace(directory, &mended, bytes, whole) : 0;
-    if (!err && whole > 0)
+    if (!err && whole > 0 && mended.cut_bytes > 0)
         *ret = mended;
     free(bytes);
     return err;
@@ -232,7 +310,9 @@ int index_mend_undo(const char *path, const struct index_mended *mended)
     if (directory < 0)
         return directory;
     kept_name(mended, kept);
-    if (renameat(directory, kept, directory, mended->manifest) < 0 || fsync(directory) < 0)
+    if (mended->missing[0])
+        err = current_write(directory, mended->missing);
+    else if (renameat(directory, kept, directory, mended->manifest) < 0 || fsync(directory) < 0)
         err = tfs_fail(-errno, "index '%s': put '%s' back", path, mended->manifest);
     (void)close(directory); /* and its lock goes */
     return err;

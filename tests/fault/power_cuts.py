@@ -106,8 +106,8 @@ def cut_once(dice, seed, tally, filling):
 
 
 def start_after_a_cut(daemon, tally):
-    """Mounts what the cut has left. An append to the manifest of which sectors are missing inside of the file's size is
-    refused by RocksDB, and cut off by a repair; anything else that needs one is a failure."""
+    """Mounts what the cut has left. RocksDB refuses a manifest of which sectors are missing inside of its size, or whose
+    name is lost while CURRENT's change is not; a repair goes back from there. Anything else that needs one fails."""
     try:
         daemon.start()
     except SessionError as err:
@@ -115,7 +115,7 @@ def start_after_a_cut(daemon, tally):
             raise
         done = subprocess.run([os.environ["TENSORFSCTL"], "check", "--repair", STORE], capture_output=True,
                               text=True, check=False)
-        assert done.returncode == 1 and "unless a power cut tore it" in done.stdout, f"{err}: {done}"
+        assert done.returncode == 1 and "unless a power cut to" in done.stdout, f"{err}: {done}"
         tally.repairs += 1
         daemon.start()
 

@@ -203,6 +203,36 @@ static void a_cut_is_taken_back(void **state)
     fixture_open(fixture, false);
 }
 
+/* As when the name of the new manifest is lost in a power cut, and CURRENT's change is not. */
+static void without_the_manifest_that_current_names_the_one_before_is_taken(void **state)
+{
+    static const char line[] = "MANIFEST-999999\n";
+    struct fixture *fixture = *state;
+    struct manifest manifest;
+    struct index_mended mended;
+    char current[400];
+    uint8_t said[INDEX_MANIFEST_NAME_MAX];
+
+    assert_int_equal(commit_text(fixture, 1, 1, "one", true), 0);
+    crash(fixture);
+    manifest_read(fixture, &manifest);
+    (void)snprintf(current, sizeof(current), "%s/CURRENT", fixture->path);
+    write_file(current, O_TRUNC, line, sizeof(line) - 1);
+    tfs_log_set_sink(silence);
+    assert_int_equal(fixture_try_open(fixture, false, true, &fixture->index), -EIO);
+    tfs_log_set_sink(NULL);
+
+    assert_int_equal(index_mend(fixture->path, &mended), 0);
+    assert_string_equal(mended.missing, "MANIFEST-999999");
+    assert_string_equal(mended.manifest, manifest.name);
+    assert_int_equal(index_mend_undo(fixture->path, &mended), 0);
+    assert_int_equal(read_file(current, said, sizeof(said)), sizeof(line) - 1);
+    assert_memory_equal(said, line, sizeof(line) - 1);
+    assert_int_equal(index_mend(fixture->path, &mended), 0);
+    fixture_open(fixture, false);
+    assert_text(fixture, 1, 1, "one");
+}
+
 static void nothing_is_cut_from_a_whole_a_sealed_or_a_lost_manifest(void **state)
 {
     struct fixture *fixture = *state;
@@ -244,6 +274,7 @@ int main(void)
         TEST(noise_is_no_manifest),
         TEST(a_torn_end_is_cut_off_and_kept_and_all_that_was_committed_is_there),
         TEST(a_cut_is_taken_back),
+        TEST(without_the_manifest_that_current_names_the_one_before_is_taken),
         TEST(nothing_is_cut_from_a_whole_a_sealed_or_a_lost_manifest),
     };
 

@@ -1,4 +1,4 @@
-# CASE: an index whose manifest has a torn end is refused by mount and check; check --repair cuts the end off, says so, and keeps it; what was synced is there
+# CASE: an index whose manifest has a torn end, or is missing beside the one before, is refused by check; check --repair goes back to the state before, says so, and keeps what it cut; what was synced is there
 # PLAIN: no
 # AFTER: none
 import glob
@@ -34,17 +34,32 @@ def crash_and_tear():
     return manifest
 
 
+def lose_the_name():
+    """CURRENT is changed, and the new manifest is not there."""
+    control("kill9")
+    with open(INDEX + "/CURRENT", "w", encoding="ascii") as file:
+        file.write("MANIFEST-999999\n")
+
+
+def expect_repair(refusal, report):
+    refused = check()
+    assert refused.returncode == 8 and refusal in refused.stderr, refused
+    assert not glob.glob(INDEX + "/*.damaged"), "a check without --repair wrote"
+    repaired = check("--repair")
+    assert repaired.returncode == 1 and repaired.stdout.count(report) == 1, repaired
+    assert check().returncode == 0
+    control("mount")
+
+
 files = save({"large": 700_000, "small": 1000, "tiny": 1})
+lose_the_name()
+expect_repair("MANIFEST-999999", "MANIFEST-999999 is missing: the index is in the state of MANIFEST-")
+expect_intact(files)
+files.update(save({"later": 300_000}))
 manifest = crash_and_tear()
-refused = check()
-assert refused.returncode == 8 and "checksum mismatch in file" in refused.stderr, refused
-assert not glob.glob(INDEX + "/*.damaged"), "a check without --repair wrote"
-repaired = check("--repair")
-assert repaired.returncode == 1 and repaired.stdout.count("was damaged, 208 bytes: cut off") == 1, repaired
+expect_repair("checksum mismatch in file", "was damaged, 208 bytes: cut off")
 with open(manifest + ".damaged", "rb") as file:
     assert file.read().endswith(TORN), "what was cut is not kept"
-assert check().returncode == 0
-control("mount")
 expect_intact(files)
 with damage():
     pass
