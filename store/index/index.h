@@ -65,7 +65,7 @@ TFS_MUST_CHECK int index_open(const struct index_options *options, struct tfs_in
  */
 int index_close(struct tfs_index *index);
 
-enum { INDEX_MANIFEST_NAME_MAX = 64 };
+enum { INDEX_MANIFEST_NAME_MAX = 65 };
 struct index_mended {
     char manifest[INDEX_MANIFEST_NAME_MAX]; /* empty: nothing was mended */
     char missing[INDEX_MANIFEST_NAME_MAX];  /* what CURRENT named before; empty: it was there */

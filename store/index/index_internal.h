@@ -9,6 +9,7 @@
 #include "store/index/index.h"
 
 #include <rocksdb/c.h>
+#include <sys/types.h>
 
 /* RocksDB insists on a column family of this name; it stays empty and comes after ours. */
 #define INDEX_DEFAULT_FAMILY "default"
@@ -90,6 +91,21 @@ static inline void index_stop_counting(void)
 {
     rocksdb_set_perf_level(rocksdb_disable);
 }
+
+/* index_file.c: small files of the index that are ours to write */
+
+/* Reads a file of one short line. Returns: its size, or a negative errno. */
+ssize_t index_line_read(int directory, const char *name, char line[INDEX_SEAL_SIZE_MAX]);
+
+/* The name in CURRENT. Errors: -EUCLEAN: it is no manifest's; -ENOENT and others of open. */
+TFS_MUST_CHECK int index_current_read(int directory, char ret[INDEX_MANIFEST_NAME_MAX]);
+
+/* Write a new file, durably but for its name. */
+TFS_MUST_CHECK int index_file_write(int directory, const char *name, const void *bytes,
+                                    size_t size);
+
+/* Give the file `from` the name `to`, durably. */
+TFS_MUST_CHECK int index_file_rename(int directory, const char *from, const char *to);
 
 /* index_seal.c */
 

@@ -136,40 +136,9 @@ static ssize_t file_read(int directory, const char *name, size_t size_max, uint8
     return size;
 }
 
-/* What CURRENT says. */
-static int manifest_name(int directory, char ret[INDEX_MANIFEST_NAME_MAX])
-{
-    uint8_t *line = NULL;
-    ssize_t size = file_read(directory, "CURRENT", INDEX_MANIFEST_NAME_MAX - 1, &line);
-    int err = size < 0 ? (int)size : 0;
-
-    if (!err) {
-        (void)snprintf(ret, INDEX_MANIFEST_NAME_MAX, "%s", (const char *)line); /* fits */
-        ret[strcspn(ret, "\n")] = '\0';
-        if (strncmp(ret, "MANIFEST-", 9) != 0 || strchr(ret, '/'))
-            err = -EUCLEAN;
-    }
-    free(line);
-    return err;
-}
-
 static void kept_name(const struct index_mended *mended, char ret[INDEX_MANIFEST_NAME_MAX + 16])
 {
     (void)snprintf(ret, INDEX_MANIFEST_NAME_MAX + 16, "%s.damaged", mended->manifest); /* fits */
-}
-
-static int file_write(int directory, const char *name, const uint8_t *bytes, size_t size)
-{
-    int fd = openat(directory, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    int err = 0;
-
-    if (fd < 0)
-        return -errno;
-    if (write(fd, bytes, size) != (ssize_t)size || fsync(fd) < 0)
-        err = -EIO;
-    if (close(fd) < 0 && !err)
-        err = -errno;
-    return err;
 }
 
 /* The old one under its new name first, so that at no time there is neither. */
@@ -178,15 +147,13 @@ static int replace(int directory, const struct index_mended *mended, const uint8
 {
     static const char name_new[] = "MANIFEST.new";
     char kept[INDEX_MANIFEST_NAME_MAX + 16];
-    int err = file_write(directory, name_new, bytes, whole);
+    int err = index_file_write(directory, name_new, bytes, whole);
 
     kept_name(mended, kept);
     if (!err && linkat(directory, mended->manifest, directory, kept, 0) < 0)
         err = -errno;
-    if (!err && renameat(directory, name_new, directory, mended->manifest) < 0)
-        err = -errno;
-    if (!err && fsync(directory) < 0)
-        err = -errno;
+    if (!err)
+        err = index_file_rename(directory, name_new, mended->manifest);
     if (err)
         (void)unlinkat(directory, name_new, 0);
     return err;
@@ -234,12 +201,10 @@ static int current_write(int directory, const char *manifest)
     static const char name_new[] = "CURRENT.new";
     char line[INDEX_MANIFEST_NAME_MAX + 1];
     int size = snprintf(line, sizeof(line), "%s\n", manifest);
-    int err = file_write(directory, name_new, (const uint8_t *)line, (size_t)size);
+    int err = index_file_write(directory, name_new, line, (size_t)size);
 
-    if (!err && renameat(directory, name_new, directory, "CURRENT") < 0)
-        err = -errno;
-    if (!err && fsync(directory) < 0)
-        err = -errno;
+    if (!err)
+        err = index_file_rename(directory, name_new, "CURRENT");
     if (err)
         (void)unlinkat(directory, name_new, 0);
     return err;
@@ -271,7 +236,7 @@ static int mend_in(int directory, struct index_mended *ret)
 
     if (faccessat(directory, "SEAL", F_OK, 0) == 0)
         return 0; /* it was closed in order: that is no power cut */
-    err = manifest_name(directory, mended.manifest);
+    err = index_current_read(directory, mended.manifest);
     if (err)
         return err;
     if (faccessat(directory, mended.manifest, F_OK, 0) < 0 && errno == ENOENT)
@@ -312,8 +277,8 @@ int index_mend_undo(const char *path, const struct index_mended *mended)
     kept_name(mended, kept);
     if (mended->missing[0])
         err = current_write(directory, mended->missing);
-    else if (renameat(directory, kept, directory, mended->manifest) < 0 || fsync(directory) < 0)
-        err = tfs_fail(-errno, "index '%s': put '%s' back", path, mended->manifest);
+    else
+        err = index_file_rename(directory, kept, mended->manifest);
     (void)close(directory); /* and its lock goes */
     return err;
 }

@@ -22,29 +22,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { PIECE_SIZE = 16 * 1024 };
 
 static const char name_seal[] = "SEAL";
 static const char name_new[] = "SEAL.new";
-
-/* Reads a file of one short line. Returns: its size, or a negative errno. */
-static ssize_t line_read(const struct tfs_index *index, const char *name,
-                         char line[INDEX_SEAL_SIZE_MAX])
-{
-    int fd = openat(index->directory_fd, name, O_RDONLY | O_CLOEXEC);
-    ssize_t size;
-
-    if (fd < 0)
-        return -errno;
-    size = read(fd, line, INDEX_SEAL_SIZE_MAX - 1);
-    size = size < 0 ? -errno : size;
-    line[size < 0 ? 0 : size] = '\0';
-    (void)close(fd); /* read-only, nothing to lose */
-    return size;
-}
 
 static int file_sum(int fd, uint64_t *ret_size, uint32_t *ret_sum)
 {
@@ -67,18 +50,14 @@ static int file_sum(int fd, uint64_t *ret_size, uint32_t *ret_sum)
 /* The line as it should be for the files that are there. */
 static int seal_make(const struct tfs_index *index, char seal[INDEX_SEAL_SIZE_MAX])
 {
-    char current[INDEX_SEAL_SIZE_MAX];
+    char current[INDEX_MANIFEST_NAME_MAX];
     uint64_t manifest_size = 0;
     uint32_t sum = 0;
-    ssize_t size = line_read(index, "CURRENT", current);
+    int err = index_current_read(index->directory_fd, current);
     int fd;
-    int err;
 
-    if (size < 0)
-        return (int)size;
-    current[strcspn(current, "\n")] = '\0';
-    if (strncmp(current, "MANIFEST-", 9) != 0 || strchr(current, '/') || strlen(current) > 64)
-        return -EUCLEAN;
+    if (err)
+        return err;
     fd = openat(index->directory_fd, current, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
@@ -101,7 +80,7 @@ static bool seal_is_true(const struct tfs_index *index, const char *seal)
 int index_seal_check(struct tfs_index *index)
 {
     char seal[INDEX_SEAL_SIZE_MAX];
-    ssize_t size = line_read(index, name_seal, seal);
+    ssize_t size = index_line_read(index->directory_fd, name_seal, seal);
 
     if (size == -ENOENT)
         return 0;
@@ -122,30 +101,11 @@ int index_seal_break(const struct tfs_index *index)
     return 0;
 }
 
-static int line_write(const struct tfs_index *index, const char *line)
-{
-    int fd = openat(index->directory_fd, name_new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    ssize_t size = (ssize_t)strlen(line);
-    int err = 0;
-
-    if (fd < 0)
-        return -errno;
-    if (write(fd, line, (size_t)size) != size || fsync(fd) < 0)
-        err = -EIO;
-    if (close(fd) < 0 && !err)
-        err = -errno;
-    return err;
-}
-
 static int seal_write(const struct tfs_index *index, const char *seal)
 {
-    int err = line_write(index, seal);
+    int err = index_file_write(index->directory_fd, name_new, seal, strlen(seal));
 
-    if (!err && renameat(index->directory_fd, name_new, index->directory_fd, name_seal) < 0)
-        err = -errno;
-    if (!err && fsync(index->directory_fd) < 0)
-        err = -errno;
-    return err;
+    return err ? err : index_file_rename(index->directory_fd, name_new, name_seal);
 }
 
 void index_seal_mend(const struct tfs_index *index)

@@ -1,0 +1,60 @@
+/*
+ * Small files of the index, written so that a crash leaves the old one or the new one.
+ */
+#include "store/index/index_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+ssize_t index_line_read(int directory, const char *name, char line[INDEX_SEAL_SIZE_MAX])
+{
+    int fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
+    ssize_t size;
+
+    if (fd < 0)
+        return -errno;
+    size = read(fd, line, INDEX_SEAL_SIZE_MAX - 1);
+    size = size < 0 ? -errno : size;
+    line[size < 0 ? 0 : size] = '\0';
+    (void)close(fd); /* read-only, nothing to lose */
+    return size;
+}
+
+int index_current_read(int directory, char ret[INDEX_MANIFEST_NAME_MAX])
+{
+    char line[INDEX_SEAL_SIZE_MAX];
+    ssize_t size = index_line_read(directory, "CURRENT", line);
+
+    if (size < 0)
+        return (int)size;
+    line[strcspn(line, "\n")] = '\0';
+    if (strncmp(line, "MANIFEST-", 9) != 0 || strchr(line, '/') ||
+        strlen(line) >= INDEX_MANIFEST_NAME_MAX)
+        return -EUCLEAN;
+    memcpy(ret, line, strlen(line) + 1);
+    return 0;
+}
+
+int index_file_write(int directory, const char *name, const void *bytes, size_t size)
+{
+    int fd = openat(directory, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int err = 0;
+
+    if (fd < 0)
+        return -errno;
+    if (write(fd, bytes, size) != (ssize_t)size || fsync(fd) < 0)
+        err = -EIO;
+    if (close(fd) < 0 && !err)
+        err = -errno;
+    return err;
+}
+
+int index_file_rename(int directory, const char *from, const char *to)
+{
+    if (renameat(directory, from, directory, to) < 0 || fsync(directory) < 0)
+        return -errno;
+    return 0;
+}
