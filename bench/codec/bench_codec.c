@@ -8,6 +8,7 @@
  */
 #include "bench/codec/bound.h"
 #include "bench/codec/data.h"
+#include "bench/codec/timing.h"
 #include "store/codec/codec_ctx.h"
 #include "store/codec/frame.h"
 #include "store/codec/probe.h"
@@ -22,7 +23,6 @@
 #include <zstd.h>
 
 enum {
-    ROUNDS_MAX = 99,
     CODECS_MAX = 8,
     SETS_MAX = 32,
     SEED = 20240501,
@@ -66,31 +66,6 @@ static void die(const char *what)
 {
     (void)fprintf(stderr, "bench_codec: %s\n", what);
     exit(1);
-}
-
-static double now(void)
-{
-    struct timespec time;
-
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time); /* cannot fail */
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
-
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double median(const double *values, unsigned count)
-{
-    double sorted[ROUNDS_MAX];
-
-    memcpy(sorted, values, count * sizeof(*values));
-    qsort(sorted, count, sizeof(*sorted), compare_doubles);
-    return sorted[count / 2];
 }
 
 static void encode_chunk(struct bench *bench, const struct codec_spec *spec, size_t chunk)
@@ -165,23 +140,23 @@ static void measure_round(struct bench *bench, unsigned codec, unsigned round)
 {
     const struct codec_spec *spec = &bench->options->codecs[codec];
     size_t count = chunk_count(bench->options, spec);
-    double start = now();
+    double start = timing_now();
     double encoded;
 
     for (size_t chunk = 0; chunk < count; chunk++)
         encode_chunk(bench, spec, chunk);
-    encoded = now();
+    encoded = timing_now();
     for (size_t chunk = 0; chunk < count; chunk++)
         (void)decode_chunk(bench, chunk, NULL); /* the size is known */
     bench->measurements[codec].encode[round] = encoded - start;
-    bench->measurements[codec].decode[round] = now() - encoded;
+    bench->measurements[codec].decode[round] = timing_now() - encoded;
 }
 
 /* The probe alone, as frame_encode calls it: a fresh one for each frame, all its buffers. */
 static void measure_probe(struct bench *bench, unsigned round)
 {
     const struct options *options = bench->options;
-    double start = now();
+    double start = timing_now();
 
     for (size_t chunk = 0; chunk < options->size / options->chunk_size; chunk++) {
         struct probe probe;
@@ -196,7 +171,7 @@ static void measure_probe(struct bench *bench, unsigned round)
             probe_buffer_done(&probe);
         }
     }
-    bench->probe[round] = now() - start;
+    bench->probe[round] = timing_now() - start;
 }
 
 static void base_encode(struct bench *bench)
@@ -233,19 +208,19 @@ static void base_decode(struct bench *bench)
 
 static void measure_base_round(struct bench *bench, unsigned round)
 {
-    double start = now();
+    double start = timing_now();
     double encoded;
 
     base_encode(bench);
-    encoded = now();
+    encoded = timing_now();
     base_decode(bench);
     bench->base.encode[round] = encoded - start;
-    bench->base.decode[round] = now() - encoded;
+    bench->base.decode[round] = timing_now() - encoded;
 }
 
 static double speed(const struct measurement *measurement, const double *seconds, unsigned rounds)
 {
-    return (double)measurement->raw_bytes / median(seconds, rounds) * 1e-9;
+    return (double)measurement->raw_bytes / timing_median(seconds, rounds) * 1e-9;
 }
 
 static void report_base(const struct bench *bench, const char *set)
@@ -273,8 +248,8 @@ static void report_codec(const struct bench *bench, const char *set, unsigned co
            decode, encode / speed(base, base->encode, options->rounds),
            decode / speed(base, base->decode, options->rounds));
     if (options->codecs[codec].codec == CODEC_AUTO) {
-        double share =
-            median(bench->probe, options->rounds) / median(measurement->encode, options->rounds);
+        double share = timing_median(bench->probe, options->rounds) /
+                       timing_median(measurement->encode, options->rounds);
 
         printf(" %7.2f %7.2f ", 100.0 * bound, 100.0 * share);
         for (int kind = 0; kind < CODEC_KIND_COUNT; kind++)

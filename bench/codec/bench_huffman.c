@@ -7,6 +7,7 @@
  * thread CPU time, and so is the ratio of speeds within one round.
  */
 #include "bench/codec/data.h"
+#include "bench/codec/timing.h"
 #include "store/codec/huffman.h"
 #include "store/codec/planes.h"
 
@@ -21,7 +22,6 @@
 #include <zstd.h>
 
 enum {
-    ROUNDS_MAX = 99,
     CODERS_MAX = 1 + HUFFMAN_IMPLEMENTATIONS_MAX,
     SEED = 20240501,
     SET_PLANE_SIZE = 512 * 1024, /* bytes of each plane of a data set */
@@ -57,31 +57,6 @@ static void __attribute__((noreturn)) die(const char *what)
 {
     (void)fprintf(stderr, "bench_huffman: %s\n", what);
     exit(1);
-}
-
-static double now(void)
-{
-    struct timespec time;
-
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time); /* cannot fail */
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
-
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double median(const double *values, unsigned count)
-{
-    double sorted[ROUNDS_MAX];
-
-    memcpy(sorted, values, count * sizeof(*values));
-    qsort(sorted, count, sizeof(*sorted), compare_doubles);
-    return sorted[count / 2];
 }
 
 /* Shannon's, in bits a byte. */
@@ -147,11 +122,11 @@ static void measure(struct bench *bench, const char *set, unsigned k)
     for (unsigned round = 0; round < rounds; round++) {
         for (unsigned i = 0; i < bench->coder_count; i++) {
             struct coder *coder = &bench->coders[i];
-            double start = now();
+            double start = timing_now();
 
             for (unsigned pass = 0; pass < bench->options.passes; pass++)
                 coder->stored_bytes = run(bench, coder, bench->planes[k]);
-            coder->seconds[round] = now() - start;
+            coder->seconds[round] = timing_now() - start;
         }
     }
     printf("%-10s %u %6.3f", set, k, entropy(bench->planes[k], SET_PLANE_SIZE));
@@ -162,7 +137,7 @@ static void measure(struct bench *bench, const char *set, unsigned k)
         for (unsigned round = 0; round < rounds; round++)
             ratios[round] = base->seconds[round] / coder->seconds[round];
         printf("  %8.4f %6.3f %5.2f", 8.0 * (double)coder->stored_bytes / SET_PLANE_SIZE,
-               bytes / median(coder->seconds, rounds) * 1e-9, median(ratios, rounds));
+               bytes / timing_median(coder->seconds, rounds) * 1e-9, timing_median(ratios, rounds));
     }
     printf("\n");
     (void)fflush(stdout);
