@@ -30,12 +30,12 @@ target_compile_definitions(tfs_compile INTERFACE _GNU_SOURCE _FILE_OFFSET_BITS=6
 target_compile_options(tfs_compile INTERFACE
     "$<$<COMPILE_LANGUAGE:C>:-Wall;-Wextra;-Wshadow;-Wstrict-prototypes;-Wmissing-prototypes;-Wold-style-definition;-Wvla;-Wundef;-Wformat=2;-Wpointer-arith;-Wwrite-strings;-Wcast-qual;-Wnull-dereference;-Wno-unused-parameter;-fno-strict-aliasing;-fno-common;-fstack-protector-strong;-fvisibility=hidden>"
     "$<$<COMPILE_LANG_AND_ID:C,Clang>:-Wthread-safety>"
-    "$<$<AND:$<BOOL:${TFS_WERROR}>,$<COMPILE_LANGUAGE:C>>:-Werror>"
+    "$<$<AND:$<BOOL:${TFS_WERROR}>,$<COMPILE_LANGUAGE:C,CXX>>:-Werror>"
     "$<$<AND:$<COMPILE_LANGUAGE:C>,$<BOOL:${tfs_fortify}>>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=2>")
 target_link_options(tfs_compile INTERFACE -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
 
 if(TFS_SANITIZE)
     target_compile_options(tfs_compile INTERFACE
-        "$<$<COMPILE_LANGUAGE:C>:-fsanitize=${TFS_SANITIZE};-fno-omit-frame-pointer;-fno-sanitize-recover=all>")
+        "$<$<COMPILE_LANGUAGE:C,CXX>:-fsanitize=${TFS_SANITIZE};-fno-omit-frame-pointer;-fno-sanitize-recover=all>")
     target_link_options(tfs_compile INTERFACE "-fsanitize=${TFS_SANITIZE}")
 endif()

@@ -428,8 +428,11 @@ static int bench_allocate(struct bench *bench)
     return err < 0 ? err : device_new(&bench->device.part_raws, count * sizeof(uint32_t));
 }
 
+/* The slot first: that waits for what a failure left at work on this memory. */
 static void bench_release(struct bench *bench)
 {
+    if (bench->slot)
+        slot_free(&bench->slot->base.slot);
     device_free(bench->target);
     device_free(bench->device.data);
     device_free(bench->device.items);
@@ -437,8 +440,6 @@ static void bench_release(struct bench *bench)
     device_free(bench->device.part_ends);
     device_free(bench->device.part_raws);
     device_free(bench->device.leaves);
-    if (bench->slot)
-        slot_free(&bench->slot->base.slot);
 }
 
 static int measure(struct gpu *gpu, const uint8_t *pattern, uint64_t byte_count,

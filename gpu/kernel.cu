@@ -200,9 +200,12 @@ template <uint32_t DTYPE>
 static cudaError_t launch(const struct gpu_kernel_batch *batch, cudaStream_t stream)
 {
     const uint32_t block_count = (batch->order_count + WARPS_PER_BLOCK - 1) / WARPS_PER_BLOCK;
+    const dim3 grid = {block_count, 1, 1};
+    const dim3 block = {WARPS_PER_BLOCK * GPU_LANES, 1, 1};
+    struct gpu_kernel_batch argument = *batch;
+    void *arguments[] = {&argument};
 
-    check_items<DTYPE><<<block_count, WARPS_PER_BLOCK * GPU_LANES, 0, stream>>>(*batch);
-    return cudaGetLastError();
+    return cudaLaunchKernel(check_items<DTYPE>, grid, block, arguments, 0, stream);
 }
 
 typedef cudaError_t launch_function(const struct gpu_kernel_batch *batch, cudaStream_t stream);

@@ -110,7 +110,7 @@ static void check_sizes(struct pair *pair, bool small)
                                       127,  1023, 1025,  2047,  2049,  4095,   4097,  8191,
                                       8192, 8193, 65535, 65536, 65537, 100001, 300007};
     static const uint32_t part_sizes[] = {GPU_LEAF_BYTES, 40961, 4096, 257};
-    const size_t count = small ? 12 : TFS_ARRAY_COUNT(counts);
+    const size_t count = small ? 15 : TFS_ARRAY_COUNT(counts); /* with a whole tile of bytes */
 
     for (int d = GPU_BYTES; d < GPU_DTYPE_COUNT; d++) {
         const enum gpu_dtype dtype = (enum gpu_dtype)d;

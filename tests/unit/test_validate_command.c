@@ -1,7 +1,8 @@
 /*
  * Goal: the command finds every difference, names it, and says so in its exit status; and its
  * numbers do not depend on how many jobs there were. Method: files in a temporary directory, the
- * command run in this process with its output caught, always with --device cpu.
+ * command run in this process with its output caught, on the CPU, or on the device that the program
+ * is given as its argument.
  */
 #include "store/base/crc32c.h"
 #include "tools/validate/manifest.h"
@@ -26,6 +27,7 @@ enum { ARGUMENT_COUNT_MAX = 16, FLOAT_COUNT = 300000, BF16_COUNT = 200001 };
 
 static char directory[] = "/tmp/test_validate_XXXXXX";
 static char output[1 << 20];
+static char device_option[32] = "--device=cpu";
 
 /* A path in the temporary directory; valid until the second next call. */
 static const char *in_directory(const char *name)
@@ -63,8 +65,7 @@ static void byte_flip(const char *name, uint64_t offset, uint8_t bits)
 static int command(const char *first, ...)
 {
     static char name[] = "validate";
-    static char device[] = "--device=cpu";
-    char *argv[ARGUMENT_COUNT_MAX] = {name, device};
+    char *argv[ARGUMENT_COUNT_MAX] = {name, device_option};
     int argc = 2;
     int saved = dup(STDOUT_FILENO);
     int fd = open(in_directory("output"), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -341,7 +342,7 @@ static void what_cannot_be_opened_is_bad_and_wrong_usage_is_trouble(void **state
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         TEST(unharmed_files_pass_against_manifest_and_copy),
@@ -356,5 +357,7 @@ int main(void)
         TEST(what_cannot_be_opened_is_bad_and_wrong_usage_is_trouble),
     };
 
+    if (argc > 1)
+        (void)snprintf(device_option, sizeof(device_option), "--device=%s", argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

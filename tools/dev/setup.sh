@@ -33,7 +33,7 @@ packages_build='gcc libc6-dev cmake ninja-build pkg-config fuse3 libfuse3-dev li
     zlib1g-dev libxxhash-dev libcjson-dev libcmocka-dev libmicrohttpd-dev python3'
 packages_test='python3-numpy python3-h5py python3-venv sqlite3 git tar rsync attr acl e2fsprogs util-linux
     procps psmisc systemd gnuplot-nox man-db clang-format-14 clang-tidy-14 shellcheck binutils perl
-    clang clang-14 libclang-rt-14-dev'
+    clang clang-14 libclang-rt-14-dev g++'
 packages_torch='python3-torch'
 packages_dev='valgrind gdb fio hyperfine linux-perf strace'
 

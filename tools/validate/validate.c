@@ -17,8 +17,10 @@
 enum { STATUS_OK = 0, STATUS_BAD = 1, STATUS_TROUBLE = 2 };
 
 #define FILE_COUNT_MAX (1u << 20)
-/* The size for the figure of a kernel; a CPU's memory is measured with less. */
-#define SPEED_BYTES_GPU (1ull << 30)
+/* What a kernel's speed is measured with; a CPU's memory needs less, an emulated GPU bears less. */
+#ifndef VALIDATE_SPEED_BYTES_GPU
+#define VALIDATE_SPEED_BYTES_GPU (1ull << 30)
+#endif
 #define SPEED_BYTES_CPU (64ull << 20)
 #define SPEED_ROUNDS    11u
 
@@ -261,7 +263,7 @@ static int compare_sequential(struct gpu *gpu, struct validate_options *options)
     struct validate_comparison comparison = {
         .device = gpu_description(gpu),
         .is_device = gpu_is_cuda(gpu),
-        .speed_byte_count = gpu_is_cuda(gpu) ? SPEED_BYTES_GPU : SPEED_BYTES_CPU};
+        .speed_byte_count = gpu_is_cuda(gpu) ? VALIDATE_SPEED_BYTES_GPU : SPEED_BYTES_CPU};
     uint64_t problem_count = 0;
     int err;
 

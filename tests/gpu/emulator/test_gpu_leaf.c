@@ -1,10 +1,10 @@
 /*
  * Goal: every way to check a leaf gives the numbers that gpu.h promises, bit for bit: the CPU's
- * code for each instruction set, and the CUDA kernel's arithmetic in the kernel's own structure.
+ * code for each instruction set, and the CUDA kernel on the emulated GPU.
  * Method: both against a plain reference, for every dtype, over sizes around every border.
  */
 #include "gpu/leaf_cpu.h"
-#include "gpu_reference.h"
+#include "tests/unit/gpu_reference.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,9 +15,12 @@
 
 #include <cmocka.h>
 
-enum { TILE = 4096, ROW = 128 };
+enum { TILE = 4096, ROW = 128, PARTS_MAX = GPU_LEAF_BYTES / 256 + 1 };
 
 static uint8_t data[GPU_LEAF_BYTES] __attribute__((aligned(256)));
+
+static struct gpu *emulated;
+static struct gpu_slot *slot;
 
 static const uint32_t sizes[] = {8,
                                  16,
@@ -57,6 +60,22 @@ static void assert_leaves_equal(enum gpu_dtype dtype, uint32_t size, const char 
     fail();
 }
 
+/* `data` as one leaf, on the emulated GPU. */
+static void kernel_leaf(enum gpu_dtype dtype, uint32_t size, const uint32_t *part_ends,
+                        uint32_t part_count, uint32_t *crcs, struct gpu_leaf *ret)
+{
+    const struct gpu_batch batch = {size, 1, part_count, GPU_WORK_CHECK};
+    struct gpu_times times;
+
+    memcpy(slot->data, data, size);
+    memcpy(slot->part_ends, part_ends, part_count * sizeof(*part_ends));
+    slot->items[0] = (struct gpu_item){0, size, 0, part_count, (uint32_t)dtype};
+    assert_int_equal(gpu_slot_start(slot, &batch), 0);
+    assert_int_equal(gpu_slot_wait(slot, &times), 0);
+    memcpy(crcs, slot->part_crcs, part_count * sizeof(*crcs));
+    *ret = slot->leaves[0];
+}
+
 static void assert_all_ways_agree(enum gpu_dtype dtype, uint32_t size)
 {
     const struct gpu_leaf_variant *variant;
@@ -70,7 +89,7 @@ static void assert_all_ways_agree(enum gpu_dtype dtype, uint32_t size)
         variant->function(dtype, data, size, &leaf);
         assert_leaves_equal(dtype, size, variant->name, &leaf, &expected);
     }
-    emulated_leaf(dtype, data, size, &size, 1, &crc, &leaf);
+    kernel_leaf(dtype, size, &size, 1, &crc, &leaf);
     assert_leaves_equal(dtype, size, "kernel", &leaf, &expected);
     assert_int_equal(crc, reference_crc(data, size));
 }
@@ -156,7 +175,7 @@ static void assert_parts_have_their_checksums(uint32_t size, const uint32_t *end
 
     assert_non_null(crcs);
     reference_leaf(GPU_F16, data, size, &expected);
-    emulated_leaf(GPU_F16, data, size, ends, count, crcs, &leaf);
+    kernel_leaf(GPU_F16, size, ends, count, crcs, &leaf);
     assert_leaves_equal(GPU_F16, size, "kernel in parts", &leaf, &expected);
     for (uint32_t i = 0; i < count; i++) {
         assert_int_equal(crcs[i], reference_crc(data + begin, ends[i] - begin));
@@ -180,7 +199,7 @@ static void a_leaf_cut_anywhere_has_the_checksums_of_its_parts(void **state)
 
 static void a_leaf_of_the_smallest_blocks_has_their_checksums(void **state)
 {
-    uint32_t ends[GPU_LEAF_BYTES / 256 + 1];
+    uint32_t ends[PARTS_MAX];
     uint32_t count = 0;
 
     (void)state;
@@ -200,13 +219,31 @@ static void every_flipped_bit_changes_the_checksum(void **state)
 
     (void)state;
     reference_fill(GPU_U8, 9, true, data, size);
-    emulated_leaf(GPU_BYTES, data, size, &size, 1, &before, &leaf);
+    kernel_leaf(GPU_BYTES, size, &size, 1, &before, &leaf);
     for (uint32_t bit = 0; bit < 8 * size; bit += 37) {
         data[bit / 8] ^= (uint8_t)(1u << bit % 8);
-        emulated_leaf(GPU_BYTES, data, size, &size, 1, &after, &leaf);
+        kernel_leaf(GPU_BYTES, size, &size, 1, &after, &leaf);
         assert_int_not_equal(before, after);
         data[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
+}
+
+static int set_up(void **state)
+{
+    const struct gpu_slot_limits limits = {GPU_LEAF_BYTES, 1, PARTS_MAX};
+
+    (void)state;
+    if (gpu_open(GPU_CHOICE_CUDA, &emulated) < 0)
+        return -1;
+    return gpu_slot_new(emulated, &limits, &slot);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    gpu_slot_free(slot);
+    gpu_close(emulated);
+    return 0;
 }
 
 int main(void)
@@ -223,5 +260,5 @@ int main(void)
         cmocka_unit_test(every_flipped_bit_changes_the_checksum),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }
