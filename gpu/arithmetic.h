@@ -217,38 +217,20 @@ GPU_INLINE uint64_t gpu_magnitude(uint32_t dtype, uint64_t bits)
 }
 
 /*
- * A small float without its sign, with `shift` to bring its mantissa under float's and `bias` the
- * difference of the exponents' biases. Both ways are exact.
- * By scale: one multiplication, which is free of charge on a GPU; CPUs take a subnormal operand
- * slowly.
+ * A small float, with `shift` to bring its mantissa under float's and `bias` the difference of the
+ * exponents' biases. Exact: a normal number has its exponent moved; a subnormal m is (2^e + m) -
+ * 2^e.
  */
-GPU_INLINE float gpu_small_by_scale(uint32_t magnitude, uint32_t shift, uint32_t bias)
-{
-    return gpu_float_of_bits(magnitude << shift) * gpu_float_of_bits((127 + bias) << 23);
-}
-
-/* By choice: a normal number has its exponent moved; a subnormal m is (2^e + m) - 2^e. */
-GPU_INLINE float gpu_small_by_choice(uint32_t magnitude, uint32_t shift, uint32_t bias)
+GPU_INLINE float gpu_small_float(uint32_t sign, uint32_t magnitude, uint32_t shift, uint32_t bias)
 {
     uint32_t mantissa = magnitude << shift;
     uint32_t smallest_normal = (bias + 1) << 23;
     float normal = gpu_float_of_bits(mantissa + (bias << 23));
     float subnormal =
         gpu_float_of_bits(mantissa | smallest_normal) - gpu_float_of_bits(smallest_normal);
-
-    return mantissa < (1u << 23) ? subnormal : normal;
-}
-
-GPU_INLINE float gpu_small_float(uint32_t sign, uint32_t magnitude, uint32_t shift, uint32_t bias)
-{
-    float value;
+    float value = mantissa < (1u << 23) ? subnormal : normal;
     uint32_t bits;
 
-#if defined(__CUDA_ARCH__)
-    value = gpu_small_by_scale(magnitude, shift, bias);
-#else
-    value = gpu_small_by_choice(magnitude, shift, bias);
-#endif
     memcpy(&bits, &value, sizeof(bits));
     return gpu_float_of_bits(bits | sign);
 }
@@ -473,46 +455,6 @@ GPU_INLINE uint32_t gpu_packed_nonzero(uint32_t dtype, uint32_t word)
     if (!gpu_is_floating(dtype))
         sums |= word;
     return sums & top;
-}
-
-GPU_INLINE uint32_t gpu_bit_count(uint32_t bits)
-{
-#if defined(__CUDA_ARCH__)
-    return (uint32_t)__popc(bits);
-#else
-    return (uint32_t)__builtin_popcount(bits);
-#endif
-}
-
-/* Does a whole tile of finite elements, of 4 bytes or less, hold anything that is not finite? */
-GPU_INLINE bool gpu_tile_is_finite(uint32_t dtype, const uint32_t words[GPU_TILE_ROWS])
-{
-    uint32_t nonfinite = 0;
-
-    if (!gpu_is_floating(dtype))
-        return true;
-    GPU_UNROLL
-    for (unsigned row = 0; row < GPU_TILE_ROWS; row++)
-        nonfinite |= gpu_packed_nonfinite(dtype, words[row]);
-    return nonfinite == 0;
-}
-
-/* One lane's words of a whole tile of finite elements of 4 bytes or less. */
-GPU_INLINE void gpu_lane_add_tile(uint32_t dtype, const uint32_t words[GPU_TILE_ROWS],
-                                  struct gpu_lane *lane)
-{
-    const uint32_t width = gpu_width_of(dtype);
-    const uint32_t element_mask = width == 4 ? 0xFFFFFFFFu : (1u << (8 * (width & 3))) - 1;
-    uint32_t nonzero_count = 0;
-
-    GPU_UNROLL
-    for (unsigned row = 0; row < GPU_TILE_ROWS; row++) {
-        nonzero_count += gpu_bit_count(gpu_packed_nonzero(dtype, words[row]));
-        GPU_UNROLL
-        for (unsigned k = 0; k < 4 / width; k++)
-            gpu_lane_add_finite(dtype, (words[row] >> (8 * width * k)) & element_mask, lane);
-    }
-    lane->zero_count += GPU_TILE_ROWS * (4 / width) - nonzero_count;
 }
 
 /* One lane's elements of 8 bytes of a whole tile. */

@@ -9,6 +9,7 @@
 #include "gpu/kernel.h"
 
 #include "gpu/arithmetic.h"
+#include "gpu/tile.cuh"
 
 #include <cuda_runtime.h>
 
@@ -80,10 +81,8 @@ static __device__ __forceinline__ void tile_add_elements(struct tile tile, uint3
         gpu_lane_add_wide_tile(DTYPE, elements, lane);
         return;
     }
-    if (tile.size == GPU_TILE_BYTES && gpu_tile_is_finite(DTYPE, words)) {
-        gpu_lane_add_tile(DTYPE, words, lane);
+    if (gpu_width_of(DTYPE) != 8 && tile.size == GPU_TILE_BYTES && tile_add<DTYPE>(words, lane))
         return;
-    }
     gpu_lane_add_tile_plainly(DTYPE, tile.data, tile.size, lane_index, lane);
 }
 
