@@ -38,6 +38,7 @@ enum {
 /* What a flush needs beside its scratch; too large for a stack. */
 struct flush_scratch {
     struct tfs_scratch *scratch;
+    int buffers_max; /* of a chunk that it has room for */
     struct encoded_chunk encoded;
     struct flush_scratch *next; /* among free helpers */
 };
@@ -63,13 +64,14 @@ static void flush_scratch_free(void *scratch)
     free(own);
 }
 
-static int flush_scratch_new(size_t capacity, struct flush_scratch **ret)
+static int flush_scratch_new(size_t capacity, int buffers_max, struct flush_scratch **ret)
 {
     struct flush_scratch *own = calloc(1, sizeof(*own));
     int err;
 
     if (!own)
         return -ENOMEM;
+    own->buffers_max = buffers_max;
     err = scratch_new(capacity, &own->scratch);
     if (err) {
         free(own);
@@ -82,7 +84,7 @@ static int flush_scratch_new(size_t capacity, struct flush_scratch **ret)
 static int worker_scratch_new(void *context, void **ret)
 {
     struct flush_scratch *own;
-    int err = flush_scratch_new(scratch_capacity_for_frames(), &own);
+    int err = flush_scratch_new(scratch_capacity_for_frames(), CHUNK_SLOTS_MAX, &own);
 
     (void)context;
     if (!err)
@@ -94,7 +96,7 @@ static int helpers_new(struct tfs_flush *flush)
 {
     for (int i = 0; i < HELPER_COUNT; i++) {
         struct flush_scratch *helper;
-        int err = flush_scratch_new(scratch_capacity_for_requests(), &helper);
+        int err = flush_scratch_new(scratch_capacity_for_requests(), HELPER_BUFFERS_MAX, &helper);
 
         if (err)
             return err;
@@ -174,9 +176,18 @@ void flush_forget_dirty(struct tfs_flush *flush, struct tfs_chunk *chunk)
     tfs_mutex_unlock(&flush->lock);
 }
 
+static int buffer_count(const struct tfs_chunk *chunk)
+{
+    int count = 0;
+
+    for (int i = 0; i < CHUNK_SLOTS_MAX; i++)
+        count += chunk->slots[i].buffer != NULL;
+    return count;
+}
+
 /* Waits until the chunk is nobody's, then takes it for this flush. False when there is nothing to
- * write back (any more). */
-static bool flight_begin(struct tfs_flush *flush, struct tfs_chunk *chunk)
+ * write back (any more), or more than `buffers_max`: a writer may have come first. */
+static bool flight_begin(struct tfs_flush *flush, struct tfs_chunk *chunk, int buffers_max)
 {
     struct tfs_inode *inode = chunk->inode;
     bool begin;
@@ -185,7 +196,7 @@ static bool flight_begin(struct tfs_flush *flush, struct tfs_chunk *chunk)
     tfs_mutex_lock(&inode->lock);
     while (chunk->exclusive || chunk->in_flight)
         tfs_cond_wait(&inode->data->changed, &inode->lock);
-    begin = chunk->dirty;
+    begin = chunk->dirty && buffer_count(chunk) <= buffers_max;
     if (begin) {
         chunk->in_flight = true;
         flush_forget_dirty(flush, chunk);
@@ -317,14 +328,15 @@ static void flight_end(struct tfs_volume *volume, struct tfs_chunk *chunk,
     data_leave(inode);
 }
 
-/* Writes one chunk back, if it is dirty. The caller is one of its users. */
+/* Writes one chunk back, if it is dirty and has no more buffers than the scratch has room for. The
+ * caller is one of its users. */
 static void flush_chunk(struct tfs_volume *volume, struct tfs_chunk *chunk,
                         struct flush_scratch *scratch)
 {
     uint64_t start_ns;
     int err;
 
-    if (!flight_begin(volume->flush, chunk))
+    if (!flight_begin(volume->flush, chunk, scratch->buffers_max))
         return;
     start_ns = tfs_clock_ns();
     err = encode_chunk(volume, chunk, scratch->scratch, &scratch->encoded);
@@ -444,14 +456,11 @@ static struct tfs_chunk *small_chunk_locked(struct tfs_inode *inode)
 {
     struct list *unflushed = &inode->data->unflushed;
     struct tfs_chunk *chunk;
-    int buffers = 0;
 
     if (list_is_empty(unflushed) || unflushed->next != unflushed->previous)
         return NULL;
     chunk = list_entry(unflushed->next, struct tfs_chunk, unflushed_node);
-    for (int i = 0; i < CHUNK_SLOTS_MAX; i++)
-        buffers += chunk->slots[i].buffer != NULL;
-    if (chunk->queued || chunk->in_flight || buffers > HELPER_BUFFERS_MAX)
+    if (chunk->queued || chunk->in_flight || buffer_count(chunk) > HELPER_BUFFERS_MAX)
         return NULL;
     chunk->users++;
     return chunk;

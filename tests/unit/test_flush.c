@@ -7,6 +7,7 @@
  */
 #include "store_crash.h"
 
+#include "store/data.h"
 #include "store/flush.h"
 #include "store/memory.h"
 #include "store/segment/segment.h"
@@ -133,6 +134,88 @@ static void dirty_data_stays_inside_the_budget(void **state)
     for (uint64_t i = 0; i < 300; i++)
         fixture_assert_random(file, i * 4 * TFS_MIB, 300 * TFS_KIB, i);
     tfs_file_close(file);
+}
+
+/* Takes the file's first chunk as a writer does. */
+static struct tfs_chunk *take_first_chunk(struct tfs_inode *inode)
+{
+    struct tfs_chunk *chunk;
+
+    tfs_mutex_lock(&inode->lock);
+    chunk = chunk_get_locked(inode, 0);
+    assert_non_null(chunk);
+    chunk_hold_exclusive_locked(chunk);
+    tfs_mutex_unlock(&inode->lock);
+    return chunk;
+}
+
+/* Fills its buffers from `first` on; the file ends behind them. */
+static void fill_and_release(struct fixture *fixture, struct tfs_chunk *chunk, uint32_t first)
+{
+    struct tfs_inode *inode = chunk->inode;
+    void *buffer;
+
+    for (uint32_t i = first; i < CHUNK_SLOTS_MAX; i++) {
+        assert_int_equal(memory_take_dirty(fixture->volume->memory, 1, &buffer), 0);
+        fixture_fill(buffer, FRAME_BUFFER_SIZE, i);
+        chunk_begin_slot(chunk, i, buffer, 0);
+        chunk_show_slot(chunk, i, 0, FRAME_BUFFER_SIZE, false);
+    }
+    tfs_mutex_lock(&inode->lock);
+    inode->data->size = inode->data->written_end = FRAME_RAW_SIZE_MAX;
+    chunk_release_exclusive_locked(chunk);
+    chunk_put_locked(chunk);
+    tfs_mutex_unlock(&inode->lock);
+}
+
+struct sync_thread {
+    struct tfs_file *file;
+    struct tfs_inode *inode;
+    int result;
+};
+
+static void *sync_file(void *argument)
+{
+    struct sync_thread *thread = argument;
+
+    thread->result = tfs_file_sync(thread->file, false);
+    return NULL;
+}
+
+static bool sync_waits_for_the_chunk(void *context)
+{
+    struct sync_thread *thread = context;
+    bool inside;
+
+    tfs_mutex_lock(&thread->inode->lock);
+    inside = thread->inode->data->active > 0;
+    tfs_mutex_unlock(&thread->inode->lock);
+    return inside;
+}
+
+/* fsync looks at a small chunk to write it back itself; while it waits, a writer fills it. */
+static void a_chunk_that_grows_while_fsync_waits_for_it_is_written_back(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sync_thread thread = {.file = fixture_create(fixture, "file")};
+    struct tfs_chunk *chunk;
+    pthread_t id;
+
+    assert_int_equal(inode_get(fixture->volume, tfs_file_inode(thread.file), &thread.inode), 0);
+    fixture_write_random(thread.file, 0, FRAME_BUFFER_SIZE, 0);
+    chunk = take_first_chunk(thread.inode);
+    assert_int_equal(pthread_create(&id, NULL, sync_file, &thread), 0);
+    fixture_wait(sync_waits_for_the_chunk, &thread);
+    fill_and_release(fixture, chunk, 1);
+    assert_int_equal(pthread_join(id, NULL), 0);
+    assert_int_equal(thread.result, 0);
+    inode_put(fixture->volume, thread.inode);
+    tfs_file_close(thread.file);
+    fixture_reopen(fixture);
+    thread.file = fixture_open_file(fixture, "file");
+    for (uint32_t i = 0; i < CHUNK_SLOTS_MAX; i++)
+        fixture_assert_random(thread.file, (uint64_t)i * FRAME_BUFFER_SIZE, FRAME_BUFFER_SIZE, i);
+    tfs_file_close(thread.file);
 }
 
 /* ---- a disk that fails ---- */
@@ -344,6 +427,7 @@ int main(void)
         FLUSH_TEST(no_more_chunks_are_in_flight_than_allowed),
         FLUSH_TEST(a_chunk_is_written_back_when_it_is_complete),
         FLUSH_TEST(dirty_data_stays_inside_the_budget),
+        FLUSH_TEST(a_chunk_that_grows_while_fsync_waits_for_it_is_written_back),
         FLUSH_TEST(a_failed_flush_is_told_and_the_data_stays),
         FLUSH_TEST(an_error_of_the_background_is_told_once_to_every_open),
         FLUSH_TEST(a_full_disk_is_told_to_the_writer_who_fills_it),
