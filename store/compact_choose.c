@@ -16,18 +16,8 @@ enum { SPARSE_FACTOR = 8 }; /* a segment of which only so small a part is live i
 struct choice {
     struct tfs_volume *volume;
     unsigned dead_percent_min;
-    uint64_t active; /* the first; segments from here on are left; 0: all are sealed */
     struct compact_victims *victims;
 };
-
-static int note_first_active(void *context, const struct segment_status *status)
-{
-    struct choice *choice = context;
-
-    if (status->active && !choice->active)
-        choice->active = status->number;
-    return 0;
-}
 
 /* What is dead and takes space; or hardly anything is left between holes. Sizes are those of
  * segments: nothing overflows. */
@@ -46,8 +36,7 @@ static int consider(void *context, const struct segment_status *status)
     struct compact_victims *victims = choice->victims;
     struct usage_segment usage;
 
-    if (victims->count == COMPACT_VICTIMS_MAX || status->size == 0 ||
-        (choice->active && status->number >= choice->active) ||
+    if (victims->count == COMPACT_VICTIMS_MAX || status->size == 0 || status->active ||
         !usage_segment(choice->volume->usage, status->number, &usage) || usage.live == 0 ||
         usage.uncommitted)
         return 0;
@@ -97,12 +86,11 @@ int compact_choose(struct tfs_volume *volume, unsigned dead_percent_min,
                    struct compact_victims *ret)
 {
     struct choice choice = {.volume = volume, .dead_percent_min = dead_percent_min, .victims = ret};
-    int err = segments_visit(volume->segments, note_first_active, &choice);
+    int err;
 
     ret->count = 0;
     ret->live_bytes = 0;
-    if (!err)
-        err = segments_visit(volume->segments, consider, &choice);
+    err = segments_visit(volume->segments, consider, &choice);
     return err ? err : keep_affordable(volume, ret);
 }
 

@@ -231,39 +231,53 @@ static void forget_segment(struct tfs_volume *volume, uint64_t segment)
     index_batch_free(batch);
 }
 
-static int note_first_active(void *context, const struct segment_status *status)
+/*
+ * Finds segments that hold nothing and never will. The second look decides: no append is on its way
+ * then, and since the segment was sealed before, none can begin in it. After a single look at one
+ * that is active it could be sealed with an append still on its way.
+ */
+static size_t find_removable(struct tfs_volume *volume, struct usage_segment ret[SEGMENTS_PER_PASS])
 {
-    uint64_t *active = context;
+    struct usage_segment seen[SEGMENTS_PER_PASS];
+    size_t seen_count = usage_empty_segments(volume->usage, seen, SEGMENTS_PER_PASS);
+    size_t sealed_count = 0;
+    size_t count;
+    size_t found = 0;
 
-    if (status->active && !*active)
-        *active = status->number;
-    return 0;
+    for (size_t i = 0; i < seen_count; i++) {
+        if (!segments_is_active(volume->segments, seen[i].segment))
+            seen[sealed_count++] = seen[i];
+    }
+    if (sealed_count == 0)
+        return 0;
+    count = usage_empty_segments(volume->usage, ret, SEGMENTS_PER_PASS);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < sealed_count; j++) {
+            if (ret[i].segment == seen[j].segment) {
+                ret[found++] = ret[i];
+                break;
+            }
+        }
+    }
+    return found;
 }
 
-/*
- * A segment that was appended to when the empty ones were looked for is left for the next pass: by
- * the time of its removal it could be sealed, with an append still on its way into it.
- */
 static void remove_segments(struct tfs_reclaim *reclaim)
 {
     struct tfs_volume *volume = reclaim->volume;
     struct usage_segment empty[SEGMENTS_PER_PASS];
-    uint64_t active = 0;
     uint64_t durable = index_durable_number(volume->index);
-    size_t count;
+    size_t count = find_removable(volume, empty);
 
-    if (segments_visit(volume->segments, note_first_active, &active) < 0)
-        return;
-    count = usage_empty_segments(volume->usage, empty, SEGMENTS_PER_PASS);
     for (size_t i = 0; i < count; i++) {
         int err;
 
-        if (empty[i].commit_number > durable || (active && empty[i].segment >= active))
+        if (empty[i].commit_number > durable)
             continue;
         err = segments_remove(volume->segments, empty[i].segment);
         if (err == 0 || err == -ENOENT)
             forget_segment(volume, empty[i].segment);
-        else if (err != -EBUSY)
+        else
             tfs_warn("segment %llu: cannot be removed: %s", (unsigned long long)empty[i].segment,
                      tfs_error_text(err));
     }

@@ -139,6 +139,9 @@ TFS_MUST_CHECK int segments_remove(struct tfs_segments *segments, uint64_t numbe
  */
 TFS_MUST_CHECK int segments_seal(struct tfs_segments *segments);
 
+/* Whether appends may still begin in a segment. Once false, it stays so. */
+bool segments_is_active(struct tfs_segments *segments, uint64_t number);
+
 struct segment_status {
     uint64_t number;
     uint64_t size; /* end of what was appended; for a segment of an earlier mount the file's size */

@@ -268,6 +268,16 @@ int segments_seal(struct tfs_segments *segments)
     return first;
 }
 
+bool segments_is_active(struct tfs_segments *segments, uint64_t number)
+{
+    bool active;
+
+    tfs_mutex_lock(&segments->lock);
+    active = segment_head_of_locked(segments, number) != NULL;
+    tfs_mutex_unlock(&segments->lock);
+    return active;
+}
+
 static int resume_locked(struct tfs_segments *segments, uint64_t number, uint64_t offset)
     TFS_REQUIRES(&segments->lock)
 {

@@ -13,6 +13,7 @@
 #include "store/compactor.h"
 #include "store/gc.h"
 #include "store/index/index.h"
+#include "store/numbers.h"
 #include "store/reclaim.h"
 #include "store/segment/segment.h"
 #include "store/volume.h"
@@ -53,6 +54,20 @@ int __wrap_index_commit(struct tfs_index *index, struct index_batch *batch, bool
     if (at_commit)
         at_commit(at_commit_context);
     return err;
+}
+
+static uint64_t next_segment; /* the number of the next one; 0: the volume's */
+
+int __real_numbers_take(struct tfs_numbers *numbers, enum numbers_kind kind, uint64_t *ret);
+int __wrap_numbers_take(struct tfs_numbers *numbers, enum numbers_kind kind, uint64_t *ret);
+
+int __wrap_numbers_take(struct tfs_numbers *numbers, enum numbers_kind kind, uint64_t *ret)
+{
+    if (kind != NUMBERS_SEGMENT || next_segment == 0)
+        return __real_numbers_take(numbers, kind, ret);
+    *ret = next_segment;
+    next_segment = 0;
+    return 0;
 }
 
 /* A sealed segment with a file `kept` in use, and much that is dead. */
@@ -105,6 +120,25 @@ static void a_segment_that_is_mostly_dead_is_emptied_and_removed(void **state)
     fixture_assert_file(fixture, "kept", KEPT_SIZE, 1);
     fixture_reopen(fixture);
     fixture_assert_file(fixture, "kept", KEPT_SIZE, 1);
+    close_and_check(fixture);
+}
+
+/* Of several that are appended to side by side, one may get little for a long time. */
+static void a_segment_is_emptied_while_an_older_one_is_appended_to(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_gc_result result;
+
+    next_segment = 99;
+    make_mostly_dead_segment(fixture);
+    fixture_make_file(fixture, "other", KEPT_SIZE, 3); /* into segment 1 */
+    assert_true(segments_is_active(fixture->volume->segments, 1));
+    result = collect(fixture);
+    assert_true(result.moved_bytes >= KEPT_SIZE);
+    assert_true(segments_is_active(fixture->volume->segments, 1));
+    assert_true(result.bytes_after < 3 * KEPT_SIZE);
+    fixture_assert_file(fixture, "kept", KEPT_SIZE, 1);
+    fixture_assert_file(fixture, "other", KEPT_SIZE, 3);
     close_and_check(fixture);
 }
 
@@ -424,6 +458,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         COMPACT_TEST(a_segment_that_is_mostly_dead_is_emptied_and_removed),
+        COMPACT_TEST(a_segment_is_emptied_while_an_older_one_is_appended_to),
         COMPACT_TEST(what_is_not_dead_enough_stays),
         COMPACT_TEST(a_shared_frame_is_copied_once_for_all_its_users),
         COMPACT_TEST(dirty_data_over_a_row_that_moves_is_kept),

@@ -8,6 +8,7 @@
 #include "store_crash.h"
 
 #include "store/flush.h"
+#include "store/numbers.h"
 #include "store/reclaim.h"
 #include "store/segment/segment.h"
 #include "store/sweep.h"
@@ -19,6 +20,7 @@
 #include <linux/falloc.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct tfs_volume *watched; /* NULL: punches are not looked at */
 static atomic_uint early_punches;  /* before the last commit was durable */
@@ -33,6 +35,20 @@ int __wrap_segments_punch(struct tfs_segments *segments, struct segment_position
         atomic_fetch_add(&early_punches, 1);
     atomic_fetch_add(&punches, 1);
     return __real_segments_punch(segments, at, size);
+}
+
+static uint64_t next_segment; /* the number of the next one; 0: the volume's */
+
+int __real_numbers_take(struct tfs_numbers *numbers, enum numbers_kind kind, uint64_t *ret);
+int __wrap_numbers_take(struct tfs_numbers *numbers, enum numbers_kind kind, uint64_t *ret);
+
+int __wrap_numbers_take(struct tfs_numbers *numbers, enum numbers_kind kind, uint64_t *ret)
+{
+    if (kind != NUMBERS_SEGMENT || next_segment == 0)
+        return __real_numbers_take(numbers, kind, ret);
+    *ret = next_segment;
+    next_segment = 0;
+    return 0;
 }
 
 /* Waits until the segments take no more than this. */
@@ -136,6 +152,31 @@ static void a_shared_frame_stays_until_its_last_user_goes(void **state)
     fixture_assert_file(fixture, "b", 8 * TFS_MIB, 1);
     fixture_remove_file(fixture, "b");
     wait_for_space(fixture, TFS_MIB);
+}
+
+static bool segment_is_gone(void *context)
+{
+    struct fixture *fixture = context;
+    char path[600];
+
+    assert_int_equal(tfs_volume_sync(fixture->volume), 0);
+    (void)snprintf(path, sizeof(path), "%s/segments/%016x.seg", fixture->path, 99);
+    return access(path, F_OK) != 0;
+}
+
+/* Of several that are appended to side by side, one may get little for a long time. */
+static void a_segment_goes_while_an_older_one_is_appended_to(void **state)
+{
+    struct fixture *fixture = *state;
+
+    next_segment = 99;
+    fixture_make_file(fixture, "file", 4 * TFS_MIB, 1);
+    assert_false(segment_is_gone(fixture));
+    assert_int_equal(segments_seal(fixture->volume->segments), 0);
+    fixture_make_file(fixture, "keep", TFS_MIB, 2); /* into segment 1 */
+    fixture_remove_file(fixture, "file");
+    fixture_wait(segment_is_gone, fixture);
+    fixture_assert_file(fixture, "keep", TFS_MIB, 2);
 }
 
 static void nothing_is_punched_before_its_end_is_durable(void **state)
@@ -259,6 +300,7 @@ int main(void)
         RECLAIM_TEST(a_removed_file_that_is_open_keeps_its_space),
         RECLAIM_TEST(overwritten_and_cut_data_gives_its_space_back),
         RECLAIM_TEST(a_shared_frame_stays_until_its_last_user_goes),
+        RECLAIM_TEST(a_segment_goes_while_an_older_one_is_appended_to),
         RECLAIM_TEST(nothing_is_punched_before_its_end_is_durable),
         RECLAIM_TEST(what_was_never_committed_is_given_back_after_a_crash),
         RECLAIM_TEST(a_removal_that_a_crash_interrupted_goes_on),
