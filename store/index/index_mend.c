@@ -141,6 +141,26 @@ static void kept_name(const struct index_mended *mended, char ret[INDEX_MANIFEST
     (void)snprintf(ret, INDEX_MANIFEST_NAME_MAX + 16, "%s.damaged", mended->manifest); /* fits */
 }
 
+static bool is_same_file(int directory, const char *a, const char *b)
+{
+    struct stat status_a;
+    struct stat status_b;
+
+    return fstatat(directory, a, &status_a, AT_SYMLINK_NOFOLLOW) == 0 &&
+           fstatat(directory, b, &status_b, AT_SYMLINK_NOFOLLOW) == 0 &&
+           status_a.st_dev == status_b.st_dev && status_a.st_ino == status_b.st_ino;
+}
+
+/* Gives the manifest its second name; one that was interrupted behind this has left it. */
+static int keep(int directory, const char *manifest, const char *kept)
+{
+    if (linkat(directory, manifest, directory, kept, 0) == 0)
+        return 0;
+    if (errno != EEXIST)
+        return -errno;
+    return is_same_file(directory, manifest, kept) ? 0 : -EEXIST;
+}
+
 /* The old one under its new name first, so that at no time there is neither. */
 static int replace(int directory, const struct index_mended *mended, const uint8_t *bytes,
                    size_t whole)
@@ -150,8 +170,8 @@ static int replace(int directory, const struct index_mended *mended, const uint8
     int err = index_file_write(directory, name_new, bytes, whole);
 
     kept_name(mended, kept);
-    if (!err && linkat(directory, mended->manifest, directory, kept, 0) < 0)
-        err = -errno;
+    if (!err)
+        err = keep(directory, mended->manifest, kept);
     if (!err)
         err = index_file_rename(directory, name_new, mended->manifest);
     if (err)

@@ -203,6 +203,21 @@ static void a_cut_is_taken_back(void **state)
     fixture_open(fixture, false);
 }
 
+static void a_cut_that_was_interrupted_is_made_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct manifest manifest;
+    struct index_mended mended;
+    char kept_path[500];
+
+    tear(fixture, &manifest);
+    (void)snprintf(kept_path, sizeof(kept_path), "%s.damaged", manifest.path);
+    assert_int_equal(link(manifest.path, kept_path), 0); /* and that was all */
+    assert_int_equal(index_mend(fixture->path, &mended), 0);
+    assert_int_equal(mended.cut_bytes, sizeof(torn) + 200);
+    fixture_open(fixture, false);
+}
+
 /* As when the name of the new manifest is lost in a power cut, and CURRENT's change is not. */
 static void without_the_manifest_that_current_names_the_one_before_is_taken(void **state)
 {
@@ -274,6 +289,7 @@ int main(void)
         TEST(noise_is_no_manifest),
         TEST(a_torn_end_is_cut_off_and_kept_and_all_that_was_committed_is_there),
         TEST(a_cut_is_taken_back),
+        TEST(a_cut_that_was_interrupted_is_made_again),
         TEST(without_the_manifest_that_current_names_the_one_before_is_taken),
         TEST(nothing_is_cut_from_a_whole_a_sealed_or_a_lost_manifest),
     };
