@@ -21,6 +21,8 @@ enum { SHARED_CHUNKS_MAX = 256, COPIED_SIZE_MAX = 16 << 20 };
 
 struct sharing {
     struct tfs_volume *volume;
+    const struct tfs_copy *copy;
+    uint64_t size; /* of the start of it that is shared */
     struct tfs_inode *source;
     struct tfs_inode *target;
     uint64_t source_chunk;
@@ -188,22 +190,6 @@ static int share_locked(struct sharing *sharing) TFS_REQUIRES(&sharing->volume->
     return err;
 }
 
-/* -EAGAIN: something has changed since it was committed. */
-static int share(struct sharing *sharing)
-{
-    int err = -EAGAIN;
-
-    enter_both(sharing->source, sharing->target);
-    if (is_committed(sharing->source, sharing->source_chunk, sharing->chunk_count) &&
-        is_committed(sharing->target, sharing->target_chunk, sharing->chunk_count)) {
-        tfs_mutex_lock(&sharing->volume->metadata);
-        err = share_locked(sharing);
-        tfs_mutex_unlock(&sharing->volume->metadata);
-    }
-    leave_both(sharing->source, sharing->target);
-    return err;
-}
-
 /*
  * How many bytes from the start of both ranges are whole chunks on both sides. A last, partial
  * chunk counts as whole when the source ends in it and the target has nothing behind it.
@@ -238,12 +224,46 @@ static uint64_t size_of(struct tfs_inode *inode)
     return size;
 }
 
+/*
+ * Whether it was committed as it was when `size` was decided: somebody else may have written, grown
+ * or cut a file since. With volume->metadata held no commit changes the rows, and with the gates
+ * entered neither file is cut.
+ */
+static bool is_as_decided(const struct sharing *sharing) TFS_REQUIRES(&sharing->volume->metadata)
+{
+    const struct tfs_copy *copy = sharing->copy;
+    uint64_t source_size;
+
+    if (!is_committed(sharing->source, sharing->source_chunk, sharing->chunk_count) ||
+        !is_committed(sharing->target, sharing->target_chunk, sharing->chunk_count))
+        return false;
+    source_size = size_of(sharing->source);
+    return copy->source_offset + copy->size <= source_size &&
+           shareable_size(copy, source_size, size_of(sharing->target)) == sharing->size;
+}
+
+/* -EAGAIN: something has changed since it was committed. */
+static int share(struct sharing *sharing)
+{
+    int err = -EAGAIN;
+
+    enter_both(sharing->source, sharing->target);
+    tfs_mutex_lock(&sharing->volume->metadata);
+    if (is_as_decided(sharing))
+        err = share_locked(sharing);
+    tfs_mutex_unlock(&sharing->volume->metadata);
+    leave_both(sharing->source, sharing->target);
+    return err;
+}
+
 /* Returns the bytes that were shared; 0 when this start of the range cannot be shared. */
 static int64_t try_sharing(const struct tfs_copy *copy)
 {
     struct tfs_volume *volume = copy->source->volume;
-    struct sharing sharing = {
-        .volume = volume, .source = copy->source->inode, .target = copy->target->inode};
+    struct sharing sharing = {.volume = volume,
+                              .copy = copy,
+                              .source = copy->source->inode,
+                              .target = copy->target->inode};
     uint64_t chunk_size = sharing.source->data->shape.chunk_size;
     uint64_t size = shareable_size(copy, size_of(sharing.source), size_of(sharing.target));
     int err;
@@ -255,6 +275,7 @@ static int64_t try_sharing(const struct tfs_copy *copy)
         err = commit_inode(volume, sharing.target, COMMIT_ORDERED);
     if (err)
         return err;
+    sharing.size = size;
     sharing.source_chunk = copy->source_offset / chunk_size;
     sharing.target_chunk = copy->target_offset / chunk_size;
     sharing.chunk_count = (size + chunk_size - 1) / chunk_size;

@@ -1,0 +1,124 @@
+/*
+ * copy_file_range beside others who change the files: what it shares is what was asked for, and
+ * what others wrote stays.
+ *
+ * Method: a copy commits both files before it shares their frames. That commit is wrapped, and lets
+ * somebody else write first.
+ */
+#include "store_fixture.h"
+
+#include "store/commit.h"
+#include "store/inode.h"
+
+#include <fcntl.h>
+
+enum { SIZE = 300 * 1024, MORE = 100 };
+
+/* Called at the next commit of a file, once. */
+static void (*at_commit)(void);
+
+int __real_commit_inode(struct tfs_volume *volume, struct tfs_inode *inode,
+                        enum commit_strength strength);
+int __wrap_commit_inode(struct tfs_volume *volume, struct tfs_inode *inode,
+                        enum commit_strength strength);
+
+int __wrap_commit_inode(struct tfs_volume *volume, struct tfs_inode *inode,
+                        enum commit_strength strength)
+{
+    void (*call)(void) = at_commit;
+
+    at_commit = NULL;
+    if (call)
+        call();
+    return __real_commit_inode(volume, inode, strength);
+}
+
+/* What is copied, for those who come between. */
+static struct fixture *between;
+static struct tfs_copy copy;
+
+static void make_files(struct fixture *fixture)
+{
+    between = fixture;
+    fixture_make_file(fixture, "source", SIZE, 1);
+    copy = (struct tfs_copy){.size = SIZE};
+    copy.source = fixture_open_file(fixture, "source");
+    copy.target = fixture_create(fixture, "target");
+}
+
+static void close_files(void)
+{
+    tfs_file_close(copy.source);
+    tfs_file_close(copy.target);
+}
+
+static uint64_t size_of(struct fixture *fixture, struct tfs_file *file)
+{
+    return fixture_attr(fixture, tfs_file_inode(file)).size;
+}
+
+static void grow_source(void)
+{
+    fixture_write_random(copy.source, SIZE, MORE, 2);
+}
+
+static void what_comes_behind_the_range_meanwhile_is_not_copied(void **state)
+{
+    struct fixture *fixture = *state;
+
+    make_files(fixture);
+    at_commit = grow_source;
+    assert_int_equal(tfs_file_copy(&copy), SIZE);
+    assert_int_equal(size_of(fixture, copy.target), SIZE);
+    fixture_assert_random(copy.target, 0, SIZE, 1);
+    fixture_truncate(fixture, tfs_file_inode(copy.target), SIZE + MORE);
+    fixture_assert_zeros(copy.target, SIZE, MORE);
+    close_files();
+}
+
+static void grow_target(void)
+{
+    fixture_write_random(copy.target, SIZE, MORE, 3);
+}
+
+static void what_is_written_behind_the_target_meanwhile_stays(void **state)
+{
+    struct fixture *fixture = *state;
+
+    make_files(fixture);
+    at_commit = grow_target;
+    assert_int_equal(tfs_file_copy(&copy), SIZE);
+    assert_int_equal(size_of(fixture, copy.target), SIZE + MORE);
+    fixture_assert_random(copy.target, 0, SIZE, 1);
+    fixture_assert_random(copy.target, SIZE, MORE, 3);
+    close_files();
+}
+
+static void cut_source(void)
+{
+    fixture_truncate(between, tfs_file_inode(copy.source), SIZE / 2);
+}
+
+static void what_is_cut_off_meanwhile_is_not_copied_as_zeros(void **state)
+{
+    struct fixture *fixture = *state;
+
+    make_files(fixture);
+    at_commit = cut_source;
+    assert_int_equal(tfs_file_copy(&copy), SIZE / 2);
+    assert_int_equal(size_of(fixture, copy.target), SIZE / 2);
+    close_files();
+}
+
+#define COPY_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        COPY_TEST(what_comes_behind_the_range_meanwhile_is_not_copied),
+        COPY_TEST(what_is_written_behind_the_target_meanwhile_stays),
+        COPY_TEST(what_is_cut_off_meanwhile_is_not_copied_as_zeros),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
