@@ -33,6 +33,17 @@ struct walk {
     size_t count;
 };
 
+/* A cookie names a place, so what shares one must fit into a batch, or the walk would never end.
+ * Chance does not bring as many together. */
+static int check_crowd(const struct walk *walk)
+{
+    if (walk->count <= BATCH_ENTRIES ||
+        walk->entries[0].name.hash != walk->entries[BATCH_ENTRIES].name.hash)
+        return 0;
+    return tfs_fail(-EUCLEAN, "directory %llu has more than %d names in one place",
+                    (unsigned long long)walk->directory, BATCH_ENTRIES);
+}
+
 static int read_batch(struct walk *walk, uint64_t cookie)
 {
     uint8_t prefix[META_DENTRY_PREFIX_SIZE];
@@ -60,12 +71,16 @@ static int read_batch(struct walk *walk, uint64_t cookie)
         err = meta_dentry_key_decode(record.key, record.key_size, &entry->name);
         if (!err)
             err = meta_dentry_decode(record.value, record.value_size, &entry->dentry);
+        if (!err && entry->name.hash > INT64_MAX)
+            err = tfs_fail(-EUCLEAN, "directory %llu has an entry behind the last place",
+                           (unsigned long long)walk->directory);
         if (err)
             break;
         walk->count++;
     }
     index_scan_close(scan);
-    return err ? err : more < 0 ? more : 0;
+    err = err ? err : more < 0 ? more : 0;
+    return err ? err : check_crowd(walk);
 }
 
 /* Visits with the inode's attributes; counts a lookup when the visitor took the entry. */

@@ -233,6 +233,23 @@ static void the_last_place_ends_the_walk(void **state)
     assert_seen_once(&reader, 0, 1);
 }
 
+/* A directory of a damaged index must not be one without an end. */
+static void places_that_no_walk_could_pass_are_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t crowded = fixture_make(fixture, TFS_ROOT_INODE, "crowded", S_IFDIR | 0755);
+    uint64_t beyond = fixture_make(fixture, TFS_ROOT_INODE, "beyond", S_IFDIR | 0755);
+    struct reader reader = {.room = 1000};
+
+    put_at_one_place(fixture, crowded, 1000, 0, 64);
+    assert_int_equal(tfs_readdir(fixture->volume, crowded, 0, false, see, &reader), 0);
+    assert_seen_once(&reader, 0, 64);
+    put_at_one_place(fixture, crowded, 1000, 64, 65);
+    assert_int_equal(tfs_readdir(fixture->volume, crowded, 0, false, see, &reader), -EUCLEAN);
+    put_at_one_place(fixture, beyond, UINT64_MAX, 0, 1);
+    assert_int_equal(tfs_readdir(fixture->volume, beyond, 0, false, see, &reader), -EUCLEAN);
+}
+
 static void entries_that_are_none_are_refused(void **state)
 {
     struct fixture *fixture = *state;
@@ -261,6 +278,7 @@ int main(void)
         READDIR_TEST(readdir_answers_with_its_errors),
         READDIR_TEST(names_that_share_a_place_are_never_missed),
         READDIR_TEST(the_last_place_ends_the_walk),
+        READDIR_TEST(places_that_no_walk_could_pass_are_refused),
         READDIR_TEST(entries_that_are_none_are_refused),
     };
 
