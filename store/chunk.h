@@ -115,9 +115,9 @@ TFS_MUST_CHECK int chunk_fill_slot(struct tfs_volume *volume, struct tfs_chunk *
                                    uint32_t slot, struct tfs_scratch *scratch);
 
 /*
- * The exclusive holder, or the flush that has the chunk, changes what is in a slot; others look at
- * the slot with the inode's lock meanwhile, so buffer and bounds change with it. Called without the
- * lock.
+ * The exclusive holder, the flush that has the chunk, or a change of shape with the gate closed
+ * changes what is in a slot; others look at the slot with the inode's lock meanwhile, so buffer and
+ * bounds change with it. Called without the lock.
  *
  * begin: a buffer (given) for an empty slot, with no dirty bytes yet, where the first will stand.
  * show: bytes next to its dirty ones are there: from now on they are dirty too, or with `whole`

@@ -36,25 +36,23 @@ struct removal {
 /* Overwrites [from, to) of one slot of the chunk with zeros, as a write would. */
 static int zero_slot(struct removal *removal, struct tfs_chunk *chunk, uint32_t from, uint32_t to)
 {
-    struct chunk_slot *slot = &chunk->slots[from / FRAME_BUFFER_SIZE];
-    uint32_t base = (uint32_t)tfs_align_down(from, FRAME_BUFFER_SIZE);
+    uint32_t index = from / FRAME_BUFFER_SIZE;
+    const struct chunk_slot *slot = &chunk->slots[index];
     int err = 0;
 
-    from -= base;
-    to -= base;
+    from -= index * FRAME_BUFFER_SIZE;
+    to -= index * FRAME_BUFFER_SIZE;
     if (slot->buffer && (from > slot->to || to < slot->from))
-        err = chunk_fill_slot(removal->volume, chunk, base / FRAME_BUFFER_SIZE, NULL);
+        err = chunk_fill_slot(removal->volume, chunk, index, NULL);
     if (err)
         return err;
     if (!slot->buffer) {
         assert(removal->buffer_count > 0);
-        slot->buffer = removal->buffers[--removal->buffer_count];
-        slot->from = from;
-        slot->to = to;
+        chunk_begin_slot(chunk, index, removal->buffers[--removal->buffer_count], from);
     }
     memset(slot->buffer + from, 0, to - from);
-    slot->from = slot->from < from ? slot->from : from;
-    slot->to = slot->to > to ? slot->to : to;
+    chunk_show_slot(chunk, index, slot->from < from ? slot->from : from,
+                    slot->to > to ? slot->to : to, slot->whole);
     tfs_mutex_lock(&chunk->inode->lock);
     chunk_mark_dirty_locked(removal->volume, chunk);
     tfs_mutex_unlock(&chunk->inode->lock);
@@ -88,7 +86,7 @@ static int forget_dirty(struct removal *removal, struct tfs_chunk *chunk, uint32
     int err = 0;
 
     for (uint32_t i = from / FRAME_BUFFER_SIZE; i * FRAME_BUFFER_SIZE < to && !err; i++) {
-        struct chunk_slot *slot = &chunk->slots[i];
+        const struct chunk_slot *slot = &chunk->slots[i];
         uint32_t base = i * FRAME_BUFFER_SIZE;
         uint32_t cut_from = from > base ? from - base : 0;
         uint32_t cut_to = (uint32_t)tfs_min_u64(to - base, FRAME_BUFFER_SIZE);
@@ -100,8 +98,8 @@ static int forget_dirty(struct removal *removal, struct tfs_chunk *chunk, uint32
         memset(slot->buffer + cut_from, 0, cut_to - cut_from);
         if (slot->to <= cut_from || slot->from >= cut_to)
             continue;
-        slot->from = slot->from < cut_from ? slot->from : cut_from;
-        slot->to = slot->to > cut_to ? slot->to : cut_to;
+        chunk_show_slot(chunk, i, slot->from < cut_from ? slot->from : cut_from,
+                        slot->to > cut_to ? slot->to : cut_to, slot->whole);
     }
     return err;
 }
