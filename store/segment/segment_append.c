@@ -47,6 +47,38 @@ static uint64_t allocate_target_locked(struct tfs_segments *segments,
     return tfs_max_u64(target, end);
 }
 
+/* Gives back what a head has in advance. Appends in flight lie below its end, so the cut does not
+ * touch them. */
+static int head_cut_locked(struct tfs_segments *segments, struct segment_head *head)
+    TFS_REQUIRES(&segments->lock)
+{
+    int err = 0;
+
+    if (!head->file || head->allocated <= head->end)
+        return 0;
+    if (ftruncate(head->file->fd, (off_t)head->end) < 0)
+        err = tfs_fail(segment_io_error(errno), "segment %016" PRIx64 ": cut at %" PRIu64 ": %s",
+                       head->file->number, head->end, tfs_error_text(-errno));
+    segment_budget_allocated(segments, (int64_t)head->end - (int64_t)head->allocated);
+    head->allocated = head->end;
+    return err;
+}
+
+/* When the reserve is all that is left, other heads give back what they have in advance. The budget
+ * counts that as free, for whoever comes first. */
+static int make_room_locked(struct tfs_segments *segments, const struct segment_head *head,
+                            uint64_t size) TFS_REQUIRES(&segments->lock)
+{
+    int first = 0;
+
+    for (int i = 0; i < SEGMENT_HEADS_MAX && segment_budget_spare(segments) < size; i++) {
+        int err = head == &segments->heads[i] ? 0 : head_cut_locked(segments, &segments->heads[i]);
+
+        first = first < 0 ? first : err;
+    }
+    return first;
+}
+
 static int allocate_locked(struct tfs_segments *segments, struct segment_head *head, uint64_t end)
     TFS_REQUIRES(&segments->lock)
 {
@@ -56,6 +88,9 @@ static int allocate_locked(struct tfs_segments *segments, struct segment_head *h
 
     if (end <= from || !segments->can_allocate)
         return 0;
+    err = make_room_locked(segments, head, end - from);
+    if (err < 0)
+        return err;
     target = allocate_target_locked(segments, head, end);
     err = file_allocate(head->file, from, target - from);
     if (err == -ENOSPC && target > end) {
@@ -81,19 +116,11 @@ static int head_seal_locked(struct tfs_segments *segments, struct segment_head *
     TFS_REQUIRES(&segments->lock)
 {
     struct segment_file *file = head->file;
-    int err = 0;
+    int err = head_cut_locked(segments, head);
 
     if (!file)
         return 0;
     head->file = NULL;
-    if (head->allocated > head->end) {
-        /* Appends in flight lie below the end, so the cut does not touch them. */
-        if (ftruncate(file->fd, (off_t)head->end) < 0)
-            err =
-                tfs_fail(segment_io_error(errno), "segment %016" PRIx64 ": cut at %" PRIu64 ": %s",
-                         file->number, head->end, tfs_error_text(-errno));
-        segment_budget_allocated(segments, (int64_t)head->end - (int64_t)head->allocated);
-    }
     file = segment_file_put_locked(segments, file);
     segment_file_free(file);
     return err;

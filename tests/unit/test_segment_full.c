@@ -10,6 +10,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { DISK_SIZE = 64 * 1024 * 1024 };
@@ -123,6 +125,38 @@ static void be_full_already(struct fixture *fixture)
     assert_stored(fixture, at, 0, UNIT, 1);
 }
 
+static struct fixture *in_next_pwritev; /* an append is made within it, once */
+
+ssize_t pwritev(int fd, const struct iovec *pieces, int count, off_t offset)
+{
+    struct fixture *fixture = TAKE_PTR(in_next_pwritev);
+
+    if (fixture)
+        (void)append(fixture, UNIT, 3);
+    return syscall(SYS_pwritev, fd, pieces, count, offset, 0);
+}
+
+/* Buffered: an append beside another goes to a second segment, which takes space in advance, too.
+ * Then there is a single writer, who never comes to that one. */
+static void use_what_was_taken_in_advance_elsewhere(struct fixture *fixture)
+{
+    uint64_t reserve = 16 * TFS_MIB;
+    uint64_t count = 0;
+    struct statvfs disk;
+
+    fixture->options.direct = false;
+    fixture->options.reserve_size = reserve;
+    fixture_reopen(fixture);
+    while (count < 8)
+        (void)append(fixture, TFS_MIB, count++);
+    in_next_pwritev = fixture;
+    (void)append(fixture, TFS_MIB, 2);
+    count += append_until_full(fixture);
+    assert_in_range(count, 25, 48);
+    assert_int_equal(statvfs(fixture->directory, &disk), 0);
+    assert_in_range(disk.f_bavail * disk.f_frsize, reserve - TFS_MIB, DISK_SIZE);
+}
+
 /* Others fill the disk between the look and the write: preallocation or the write itself finds out.
  */
 static void be_overtaken(struct fixture *fixture)
@@ -182,6 +216,11 @@ static void appends_leave_the_reserve_of_an_ext4_free(void **state)
     run_on(SMALL_DISK_EXT4, keep_the_reserve, state);
 }
 
+static void appends_side_by_side_leave_the_reserve_of_an_ext4_free(void **state)
+{
+    run_on(SMALL_DISK_EXT4, use_what_was_taken_in_advance_elsewhere, state);
+}
+
 static void an_append_to_a_disk_that_is_full_already_fails_and_harms_nothing(void **state)
 {
     run_on(SMALL_DISK_EXT4, be_full_already, state);
@@ -208,6 +247,7 @@ int main(void)
         TEST(a_full_ext4_takes_appends_again_when_a_segment_was_removed),
         TEST(appends_leave_the_reserve_of_a_tmpfs_free),
         TEST(appends_leave_the_reserve_of_an_ext4_free),
+        TEST(appends_side_by_side_leave_the_reserve_of_an_ext4_free),
         TEST(an_append_to_a_disk_that_is_full_already_fails_and_harms_nothing),
         TEST(an_append_overtaken_by_others_fails_with_enospc_on_tmpfs),
         TEST(an_append_overtaken_by_others_fails_with_enospc_on_ext4),
