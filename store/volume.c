@@ -227,6 +227,24 @@ static uint64_t next_segment_number(struct tfs_volume *volume)
     return number;
 }
 
+static int note_end(void *context, const struct segment_status *status)
+{
+    *(uint64_t *)context = status->number + 1;
+    return 0;
+}
+
+/* Where a sweep ends: at what this mount appends to. The mount before may have appended nothing,
+ * and have left one after a crash unfinished. */
+static int find_sweep_end(struct tfs_volume *volume, const struct super *before, uint64_t *ret)
+{
+    *ret = before->resume_segment;
+    if (!before->clean)
+        *ret = next_segment_number(volume);
+    else if (!before->resume_segment)
+        return segments_visit(volume->segments, note_end, ret);
+    return 0;
+}
+
 /* The mount begins: from here to the end of the mount the store counts as not closed in order. */
 static int begin_writing(struct tfs_volume *volume, const struct super *before)
 {
@@ -246,8 +264,8 @@ static int begin_writing(struct tfs_volume *volume, const struct super *before)
     now.resume_offset = 0;
     if (!err)
         err = super_write_state(volume->index, &now);
-    /* After a crash; and when the sweep after an earlier one was not finished. */
-    sweep_end = before->clean ? before->resume_segment : next_segment_number(volume);
+    if (!err)
+        err = find_sweep_end(volume, before, &sweep_end);
     if (!err && before->sweep_from < sweep_end)
         reclaim_sweep(volume->reclaim, before->sweep_from, sweep_end);
     if (!err)

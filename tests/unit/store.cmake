@@ -56,7 +56,8 @@ tfs_add_store_test(test_ns_make VOLUME WRAP data_new)
 tfs_add_store_test(test_snapshot VOLUME SOURCES store_crash.c WRAP snapshot_take)
 tfs_add_store_test(test_flush VOLUME SOURCES store_crash.c WRAP segments_appendv)
 tfs_add_store_test(test_plain_frames VOLUME WRAP frame_encode)
-tfs_add_store_test(test_reclaim VOLUME SOURCES store_crash.c WRAP segments_punch numbers_take)
+tfs_add_store_test(test_reclaim VOLUME SOURCES store_crash.c
+    WRAP segments_punch numbers_take sweep_segments)
 
 # What stands on top of the store.
 tfs_add_store_test(test_check VOLUME SOURCES check_fixture.c)

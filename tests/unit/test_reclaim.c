@@ -51,6 +51,20 @@ int __wrap_numbers_take(struct tfs_numbers *numbers, enum numbers_kind kind, uin
     return 0;
 }
 
+static atomic_bool stop_sweeps; /* as an unmount does */
+
+int __real_sweep_segments(struct tfs_volume *volume, uint64_t first, uint64_t end,
+                          const atomic_bool *stop);
+int __wrap_sweep_segments(struct tfs_volume *volume, uint64_t first, uint64_t end,
+                          const atomic_bool *stop);
+
+int __wrap_sweep_segments(struct tfs_volume *volume, uint64_t first, uint64_t end,
+                          const atomic_bool *stop)
+{
+    return __real_sweep_segments(volume, first, end,
+                                 atomic_load(&stop_sweeps) ? &stop_sweeps : stop);
+}
+
 /* Waits until the segments take no more than this. */
 struct wanted {
     struct fixture *fixture;
@@ -281,6 +295,28 @@ static void crash_after_crash_loses_no_space_and_no_data(void **state)
     tfs_file_close(file);
 }
 
+static void a_sweep_that_an_unmount_stopped_is_made_by_a_later_mount(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fixture *copy;
+    struct tfs_file *file;
+
+    fixture_make_file(fixture, "keep", 4 * TFS_MIB, 1);
+    file = write_uncommitted(fixture, 16 * TFS_MIB, 2);
+    atomic_store(&stop_sweeps, true);
+    copy = crash_copy(fixture);
+    fixture_reopen(copy); /* nothing was appended between */
+    fixture_make_file(copy, "second", 4 * TFS_MIB, 3);
+    fixture_reopen(copy);
+    atomic_store(&stop_sweeps, false);
+    fixture_reopen(copy);
+    wait_for_space(copy, 9 * TFS_MIB);
+    fixture_assert_file(copy, "keep", 4 * TFS_MIB, 1);
+    fixture_assert_file(copy, "second", 4 * TFS_MIB, 3);
+    crash_end(copy);
+    tfs_file_close(file);
+}
+
 static void a_sweep_that_is_stopped_says_so(void **state)
 {
     struct fixture *fixture = *state;
@@ -305,6 +341,7 @@ int main(void)
         RECLAIM_TEST(what_was_never_committed_is_given_back_after_a_crash),
         RECLAIM_TEST(a_removal_that_a_crash_interrupted_goes_on),
         RECLAIM_TEST(crash_after_crash_loses_no_space_and_no_data),
+        RECLAIM_TEST(a_sweep_that_an_unmount_stopped_is_made_by_a_later_mount),
         RECLAIM_TEST(a_sweep_that_is_stopped_says_so),
     };
 
