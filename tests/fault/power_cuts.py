@@ -7,8 +7,8 @@ import signal
 import subprocess
 import time
 
-from fault_driver import (CRASH, CUT, JOURNAL, MNT, PAGE, STORE, WORK, keep_for_looking, run, seeded,
-                          session)
+from fault_driver import (CRASH, CUT, JOURNAL, MNT, OPTIONS, PAGE, STORE, WORK, keep_for_looking, run,
+                          seeded, session)
 from mount_session import SessionError
 
 RECORD, BASE = WORK + "/record", WORK + "/base"
@@ -88,7 +88,8 @@ def cut_once(dice, seed, tally, filling):
     """`filling`: the store is new, and shall have something to lose."""
     run("cp", "-a", "--sparse=always", STORE, BASE)
     PAGE.operations = PAGE.cut_at = 0
-    daemon = session(journal=True)
+    # Without O_DIRECT segments are written side by side, and their files grow in other ways.
+    daemon = session(journal=True, options=OPTIONS + dice.choice(("", ",nodirect")))
     way = 1 if filling else dice.random()
     if way < 0.15:
         place = cut_while_mounting(daemon, dice)
