@@ -25,7 +25,7 @@ struct names_key {
 
 enum names_answer { NAMES_UNKNOWN, NAMES_ABSENT, NAMES_PRESENT };
 
-/* bytes_max: of the whole table, which is touched as it fills. Errors: -ENOMEM. */
+/* bytes_max: of the whole table, touched at once. Errors: -ENOMEM. */
 TFS_MUST_CHECK int names_new(uint64_t bytes_max, struct tfs_names **ret);
 void names_free(struct tfs_names *names); /* accepts NULL */
 
