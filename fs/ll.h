@@ -43,6 +43,7 @@ struct ll {
     struct fuse_session *session; /* immutable after mount_open() */
     const char *control_address;  /* immutable after start; NULL: there is no socket */
     int fd;                       /* of the session */
+    dev_t device;                 /* of the mount; immutable after mount_open() */
     struct protocol protocol;
     struct notifier *notifier;
     struct inode_hints *hints;

@@ -115,7 +115,7 @@ static int server_start(struct server *server, struct tfs_message *message)
         return err;
     err = start_loop(server, message);
     if (err == 0)
-        mount_tune(options->mountpoint, options->read_ahead_size);
+        mount_tune(&server->ll, options);
     else
         mount_take_back(options->mountpoint);
     return err;
@@ -188,7 +188,7 @@ static int server_run(struct server *server)
     tfs_info("store '%s' is mounted on '%s'", server->options->store, mountpoint);
     if (!wait_for_end(server, -1)) {
         tfs_info("signal: unmounting '%s'", mountpoint);
-        mount_detach(mountpoint);
+        mount_detach(&server->ll, mountpoint);
         if (!wait_for_end(server, GRACE_MS))
             tfs_warn("files of '%s' are still open; they are cut off", mountpoint);
     }

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -144,6 +145,17 @@ log_of_libfuse(enum fuse_log_level level, const char *format, va_list arguments)
     tfs_log(level <= FUSE_LOG_ERR ? TFS_LOG_WARN : TFS_LOG_DEBUG, "libfuse: %s", line);
 }
 
+/* The device's number of what is mounted there; 0 when that cannot be told. It is the kernel's, so
+ * nobody is asked, be it us or another mount's process. */
+static dev_t device_at(const char *mountpoint)
+{
+    struct statx status;
+
+    if (statx(AT_FDCWD, mountpoint, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &status) < 0)
+        return 0;
+    return makedev(status.stx_dev_major, status.stx_dev_minor);
+}
+
 int mount_open(struct ll *ll, const struct options *options, struct tfs_message *message)
 {
     char why[1024];
@@ -160,6 +172,7 @@ int mount_open(struct ll *ll, const struct options *options, struct tfs_message 
         ll->session = NULL;
         return fail(message, -EIO, options->mountpoint, why[0] ? why : "the kernel refuses");
     }
+    ll->device = device_at(options->mountpoint); /* before anybody has found it */
     fuse_set_log_func(log_of_libfuse);
     ll->fd = fuse_session_fd(ll->session);
     err = fuse_session_custom_io(ll->session, ll_custom_io(), ll->fd);
@@ -192,22 +205,18 @@ int mount_agree(struct ll *ll, struct loop *loop, struct tfs_message *message)
 
 /* ---- tuning ---- */
 
-void mount_tune(const char *mountpoint, uint64_t read_ahead_size)
+void mount_tune(const struct ll *ll, const struct options *options)
 {
     char path[96];
-    struct statx status;
     FILE *file;
 
-    if (read_ahead_size == 0)
+    if (options->read_ahead_size == 0 || ll->device == 0)
         return;
-    /* Without asking ourselves: the device's number is the kernel's. */
-    if (statx(AT_FDCWD, mountpoint, AT_STATX_DONT_SYNC, STATX_TYPE, &status) < 0)
-        return;
-    (void)snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", status.stx_dev_major,
-                   status.stx_dev_minor);
+    (void)snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", major(ll->device),
+                   minor(ll->device));
     file = fopen(path, "we");
     if (file)
-        (void)fprintf(file, "%llu\n", (unsigned long long)(read_ahead_size / TFS_KIB));
+        (void)fprintf(file, "%llu\n", (unsigned long long)(options->read_ahead_size / TFS_KIB));
     if (!file || fclose(file) != 0)
         tfs_info("read-ahead stays as the kernel has it: %s: %s", path, strerror(errno));
 }
@@ -238,8 +247,13 @@ void mount_take_back(const char *mountpoint)
     free(arguments[3]);
 }
 
-void mount_detach(const char *mountpoint)
+void mount_detach(const struct ll *ll, const char *mountpoint)
 {
+    if (device_at(mountpoint) != ll->device) {
+        /* Unmounted lazily before, or covered by another mount, which is not ours to unmount. */
+        tfs_warn("'%s' is another mount by now, which is left as it is", mountpoint);
+        return;
+    }
     sync_mapped_pages(mountpoint);
     mount_take_back(mountpoint);
 }

@@ -12,7 +12,7 @@
 
 /*
  * Make a session for ll and mount it: root with mount(2), others through fusermount3. Sets
- * ll->session and ll->fd.
+ * ll->session, ll->fd and ll->device.
  *
  * Errors: negative errno; *message has the line for the user and nothing is mounted.
  */
@@ -24,11 +24,12 @@ TFS_MUST_CHECK int mount_agree(struct ll *ll, struct loop *loop, struct tfs_mess
 
 /* Raise the kernel's read-ahead for this mount. Only root may; without, reading is slower and that
  * is all. The loop has to be running. */
-void mount_tune(const char *mountpoint, uint64_t read_ahead_size);
+void mount_tune(const struct ll *ll, const struct options *options);
 
 /* Have the kernel write what programs changed through shared mappings, then take the mount out of
- * the tree, also while files are open. The loop has to be running. */
-void mount_detach(const char *mountpoint);
+ * the tree, also while files are open. What else is mounted there by now is left alone. The loop
+ * has to be running. */
+void mount_detach(const struct ll *ll, const char *mountpoint);
 
 /* Take the mount out of the tree again when the loop could not be started: nothing was served, and
  * nobody would answer. */
