@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +14,30 @@
 /* The record: one byte that says what follows, and a text up to the end of the pipe. */
 enum { RECORD_SUCCESS = '+', RECORD_FAILURE = '-', RECORD_SIZE_MAX = 12288 };
 
+/* One line, whatever names and values are in it; and nothing that a terminal would obey. */
 static void print_failure(const char *line)
 {
-    (void)fprintf(stderr, "tensorfs: %s\n", line);
+    char text[RECORD_SIZE_MAX];
+
+    (void)snprintf(text, sizeof(text), "%s", line); /* cut if too long */
+    for (char *letter = text; *letter; letter++) {
+        if ((unsigned char)*letter < ' ' || *letter == 0x7f)
+            *letter = '?';
+    }
+    (void)fprintf(stderr, "tensorfs: %s\n", text);
+}
+
+int daemonize_fill_standard_files(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR); /* without O_CLOEXEC, as any standard file */
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd < 0)
+        return tfs_fail(-errno, "/dev/null");
+    (void)close(fd); /* never written to */
+    return 0;
 }
 
 /* ---- the parent ---- */
@@ -63,11 +85,20 @@ static int wait_for_record(int fd, pid_t child)
         print_failure(record + 1);
         return EXIT_FAILURE;
     }
-    (void)fputs(record + 1, stdout);
-    return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    /* It is mounted, whoever learns of it. */
+    if (fputs(record + 1, stdout) == EOF || fflush(stdout) != 0)
+        print_failure("mounted, but standard output cannot be written to");
+    return EXIT_SUCCESS;
 }
 
 /* ---- the child ---- */
+
+bool daemonize_is_waited_for(const struct daemonize *daemonize)
+{
+    struct pollfd state = {.fd = daemonize->pipe, .events = 0};
+
+    return daemonize->pipe < 0 || poll(&state, 1, 0) <= 0 || !(state.revents & POLLERR);
+}
 
 int daemonize_start(bool foreground, struct daemonize *daemonize)
 {

@@ -17,6 +17,15 @@ struct daemonize {
 };
 
 /*
+ * Open /dev/null where a standard descriptor is closed. Else a file of the store would get the
+ * number, and take our log, or be replaced when the background process lets go of the terminal.
+ * Before anything else is opened.
+ *
+ * Errors: negative errno of open(2).
+ */
+TFS_MUST_CHECK int daemonize_fill_standard_files(void);
+
+/*
  * Fork, unless `foreground`.
  *
  * Returns: 1 in the process that goes on, 0 in the parent, which is to exit with
@@ -24,6 +33,9 @@ struct daemonize {
  * Errors:  negative errno of pipe(2) or fork(2).
  */
 TFS_MUST_CHECK int daemonize_start(bool foreground, struct daemonize *daemonize);
+
+/* The caller that is to be told has not been killed meanwhile. Always so in the foreground. */
+bool daemonize_is_waited_for(const struct daemonize *daemonize);
 
 /* The mount is usable: `text` (lines) goes to the caller's standard output. The background process
  * lets go of the terminal. */

@@ -30,8 +30,14 @@
 /* After a signal: how long programs that still have files open may go on. */
 enum { GRACE_MS = 2000 };
 
+enum { LOCK_TURN_MS = 200 };
+
+/* Segments are up to 1 GiB, the index's files less. */
+#define FILE_SIZE_MIN TFS_GIB
+
 struct server {
     const struct options *options;
+    const struct daemonize *daemonize;
     struct tfs_volume *volume;
     struct ll ll;
     struct loop *loop;
@@ -57,15 +63,30 @@ static int take_signals(struct server *server)
     return server->signal_fd < 0 ? tfs_fail(-errno, "signalfd") : 0;
 }
 
-/* The store keeps its segments open. */
-static void raise_file_limit(void)
+static rlim_t raise_limit(__rlimit_resource_t resource)
 {
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return;
+    if (getrlimit(resource, &limit) < 0)
+        return RLIM_INFINITY; /* then there is none to be met */
     limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit); /* if not, the soft limit stays */
+    (void)setrlimit(resource, &limit); /* if not, the soft limit stays */
+    return limit.rlim_max;
+}
+
+/* The store keeps its segments open, and they are large, whatever a shell allows its programs. An
+ * index that meets a limit of file sizes in the middle of its log is of no use any more. */
+static int raise_limits(const struct options *options, struct tfs_message *message)
+{
+    rlim_t file_size_max = raise_limit(RLIMIT_FSIZE);
+
+    (void)raise_limit(RLIMIT_NOFILE); /* with few, segments are opened again and again */
+    if (file_size_max >= FILE_SIZE_MIN || options->volume.read_only)
+        return 0;
+    (void)snprintf(message->text, sizeof(message->text),
+                   "files may be %llu bytes here (ulimit -f), those of a store are up to 1G",
+                   (unsigned long long)file_size_max);
+    return -EFBIG;
 }
 
 static int start_loop(struct server *server, struct tfs_message *message)
@@ -92,6 +113,37 @@ static int start_loop(struct server *server, struct tfs_message *message)
     return err;
 }
 
+static bool is_signalled(const struct server *server)
+{
+    struct pollfd state = {.fd = server->signal_fd, .events = POLLIN};
+
+    return poll(&state, 1, 0) > 0;
+}
+
+/* Waits for the store's lock in short turns: a signal ends it, and so does the end of whoever
+ * started us, who has given up and would find a mount later. */
+static int open_volume(struct server *server, struct tfs_message *message)
+{
+    struct tfs_volume_options options = server->options->volume;
+    uint32_t left_ms = options.lock_wait_ms;
+    int err;
+
+    for (;;) {
+        options.lock_wait_ms = (uint32_t)tfs_min_u64(left_ms, LOCK_TURN_MS);
+        err = tfs_volume_open(&options, message, &server->volume);
+        if (err < 0 && err != -EBUSY)
+            return err;
+        if (is_signalled(server) || !daemonize_is_waited_for(server->daemonize)) {
+            (void)snprintf(message->text, sizeof(message->text),
+                           "stopped while waiting for the store '%.400s'", options.path);
+            return -EINTR;
+        }
+        if (err == 0 || left_ms == 0)
+            return err;
+        left_ms -= options.lock_wait_ms;
+    }
+}
+
 /* Undone by server_stop() also when it fails half way. */
 static int server_start(struct server *server, struct tfs_message *message)
 {
@@ -101,7 +153,7 @@ static int server_start(struct server *server, struct tfs_message *message)
     if (options->store_is_default && options->volume.create && !options->volume.read_only)
         err = mountpoint_make_parents(options->store, message);
     if (err == 0)
-        err = tfs_volume_open(&options->volume, message, &server->volume);
+        err = open_volume(server, message);
     if (err < 0)
         return err;
     err = ll_init(&server->ll, server->volume);
@@ -206,8 +258,8 @@ static int serve(const struct options *options, struct daemonize *daemonize)
     int err;
 
     server.options = options;
+    server.daemonize = daemonize;
     server.signal_fd = -1;
-    raise_file_limit();
     (void)umask(077); /* the store is its owner's alone */
     if (!options->foreground)
         syslog_sink_install();
@@ -242,6 +294,8 @@ static int prepare(struct options *options, struct tfs_message *message)
 
     if (err == 0)
         err = mountpoint_resolve_store(options, message);
+    if (err == 0)
+        err = raise_limits(options, message);
     return err;
 }
 
@@ -250,8 +304,11 @@ int main(int argc, char *argv[])
     static struct options options;
     struct tfs_message message = {.text = ""};
     struct daemonize daemonize = {.pipe = -1};
-    int err = options_parse(argc, argv, &options, &message);
+    int err = daemonize_fill_standard_files();
 
+    if (err < 0)
+        return EXIT_FAILURE; /* nobody to be told, and nothing to be opened safely */
+    err = options_parse(argc, argv, &options, &message);
     if (err == 0 && options.show_help) {
         options_print_help(stdout);
         return EXIT_SUCCESS;

@@ -3,6 +3,7 @@
 #include "store/base/error.h"
 
 #include <errno.h>
+#include <libgen.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -89,6 +90,27 @@ static bool is_dead(const char *path)
     return statvfs(path, &status) < 0 && errno == ENOTCONN;
 }
 
+/* The directory that a dead mount is on: of those above a path that is dead, the last that is. */
+static int refuse_dead(const char *path, struct tfs_message *message)
+{
+    char dead[PATH_MAX];
+    char above[PATH_MAX];
+    bool is_inside = false;
+
+    (void)snprintf(dead, sizeof(dead), "%s", path);
+    for (;;) {
+        (void)snprintf(above, sizeof(above), "%s", dead);
+        (void)dirname(above);
+        if (strcmp(above, dead) == 0 || !is_dead(above))
+            break;
+        memcpy(dead, above, sizeof(dead));
+        is_inside = true;
+    }
+    return refuse(message, -EBUSY,
+                  "mountpoint '%s' is %sa mount whose process is gone; run: fusermount3 -u %s",
+                  path, is_inside ? "inside of " : "", dead);
+}
+
 int mountpoint_check(struct options *options, struct tfs_message *message)
 {
     char absolute[PATH_MAX];
@@ -97,9 +119,7 @@ int mountpoint_check(struct options *options, struct tfs_message *message)
     const char *path = options->mountpoint;
 
     if (is_dead(path))
-        return refuse(message, -EBUSY,
-                      "mountpoint '%s' is a mount whose process is gone; run: fusermount3 -u %s",
-                      path, path);
+        return refuse_dead(path, message);
     if (!realpath(path, absolute)) {
         int err = -errno;
 
