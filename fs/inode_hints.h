@@ -6,6 +6,8 @@
  *   writers   open handles that have been written to. While there is one, the inode's blocks change
  *             behind the kernel's back (write-back compresses them), so attributes go out with no
  *             time to live.
+ *   mappers   open handles for reading and writing. While there is one, or a mapping of it, the
+ *             kernel may have pages that were stored to and not yet written back.
  *   pages     some handle was opened through the page cache, so pages may be there.
  *   special   the inode has setuid or setgid; a write may drop them behind the kernel's back.
  *
@@ -26,6 +28,7 @@ enum inode_hint { INODE_HINT_PAGES = 1 << 0, INODE_HINT_SPECIAL = 1 << 1 };
 
 struct inode_hints {
     atomic_uint writers[INODE_HINTS_CELL_COUNT];
+    atomic_uint mappers[INODE_HINTS_CELL_COUNT];
     atomic_uchar bits[INODE_HINTS_CELL_COUNT];
     atomic_ullong writers_left; /* how many have gone, ever */
 };
@@ -63,6 +66,21 @@ static inline bool inode_hints_is_quiet(const struct inode_hints *hints, uint64_
 
     return atomic_load_explicit(writers, memory_order_acquire) == 0 &&
            atomic_load_explicit(&hints->writers_left, memory_order_relaxed) == stamp;
+}
+
+static inline void inode_hints_mapper_add(struct inode_hints *hints, uint64_t inode)
+{
+    atomic_fetch_add_explicit(&hints->mappers[inode_hints_cell(inode)], 1, memory_order_relaxed);
+}
+
+static inline void inode_hints_mapper_remove(struct inode_hints *hints, uint64_t inode)
+{
+    atomic_fetch_sub_explicit(&hints->mappers[inode_hints_cell(inode)], 1, memory_order_relaxed);
+}
+
+static inline bool inode_hints_has_mapper(const struct inode_hints *hints, uint64_t inode)
+{
+    return atomic_load_explicit(&hints->mappers[inode_hints_cell(inode)], memory_order_relaxed) > 0;
 }
 
 static inline bool inode_hints_has(const struct inode_hints *hints, uint64_t inode,

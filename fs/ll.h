@@ -14,6 +14,11 @@
  *   setuid dropped by a write                             -> attributes are invalidated at once
  *   direct writes beside cached pages (old kernels)       -> the pages are, before the reply
  *
+ * And what we do not see by ourselves:
+ *
+ *   stores into mapped pages, until they are written back -> before a question for holes the kernel
+ *                                                            is told to drop, and so to write them
+ *
  * Everything else (names through other links, nlink, truncation, punched holes, copied ranges) the
  * kernel does on its own, because all links of an inode are one inode to it.
  */
@@ -58,6 +63,7 @@ struct ll_file {
     struct tfs_file *file;
     uint64_t inode;
     bool is_readable;
+    bool is_mapper;         /* counts in the hint `mappers` */
     bool is_direct;         /* opened for direct I/O */
     atomic_bool is_written; /* has counted itself into the hint `writers` */
 };

@@ -4,6 +4,7 @@
 #include "fs/ll_reply.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A reply of copy_file_range has 32 bits for the size; a program goes on where it stopped. */
@@ -31,16 +32,59 @@ void ll_read(fuse_req_t req, fuse_ino_t inode, size_t size, off_t offset, struct
     tfs_read_release(&found);
 }
 
-/* Valid replies: offset, error (ENXIO: nothing behind). */
+struct seek {
+    fuse_req_t req;
+    struct tfs_file *file; /* open until the reply */
+    uint64_t offset;
+    int whence;
+};
+
+static void seek(const struct seek *seek)
+{
+    int64_t found = tfs_file_seek(seek->file, seek->offset, seek->whence);
+
+    if (found < 0)
+        ll_reply_err(seek->req, (int)found);
+    else
+        ll_reply_offset(seek->req, (uint64_t)found);
+}
+
+static void seek_when_pages_are_written(void *argument, uint64_t size)
+{
+    (void)size;
+    seek(argument);
+    free(argument);
+}
+
+/*
+ * Valid replies: offset, error (ENXIO: nothing behind).
+ *
+ * Only SEEK_DATA and SEEK_HOLE come here, and the kernel does not write back before it asks: cp
+ * would take what was stored through a mapping for a hole. To have pages dropped is the one way to
+ * have them written; it is done where somebody can have such a mapping.
+ */
 void ll_lseek(fuse_req_t req, fuse_ino_t inode, off_t offset, int whence, struct fuse_file_info *fi)
 {
-    int64_t found = tfs_file_seek(ll_file_of(fi)->file, (uint64_t)offset, whence);
+    struct ll *ll = ll_of(req);
+    const struct seek now = {
+        .req = req, .file = ll_file_of(fi)->file, .offset = (uint64_t)offset, .whence = whence};
+    struct seek *later;
 
-    (void)inode;
-    if (found < 0)
-        ll_reply_err(req, (int)found);
-    else
-        ll_reply_offset(req, (uint64_t)found);
+    if (!inode_hints_has_mapper(ll->hints, inode)) {
+        seek(&now);
+        return;
+    }
+    later = malloc(sizeof(*later));
+    if (!later) {
+        ll_reply_err(req, -ENOMEM);
+        return;
+    }
+    *later = now;
+    notifier_push(ll->notifier, &(struct notifier_task){.inode = inode,
+                                                        .offset = (uint64_t)offset,
+                                                        .size = 0, /* to the end */
+                                                        .done = seek_when_pages_are_written,
+                                                        .argument = later});
 }
 
 /* ---- writing ---- */

@@ -59,6 +59,9 @@ int ll_file_open(struct ll *ll, uint64_t inode, int flags, struct ll_file **ret)
     }
     file->inode = inode;
     file->is_readable = (flags & O_ACCMODE) != O_WRONLY;
+    file->is_mapper = (flags & O_ACCMODE) == O_RDWR;
+    if (file->is_mapper)
+        inode_hints_mapper_add(ll->hints, inode);
     tfs_mutex_lock(&ll->files_lock);
     list_push_back(&ll->files, &file->node);
     tfs_mutex_unlock(&ll->files_lock);
@@ -74,6 +77,8 @@ void ll_file_close(struct ll *ll, struct ll_file *file)
     tfs_file_close(file->file);
     if (file->is_written)
         inode_hints_writer_remove(ll->hints, file->inode);
+    if (file->is_mapper)
+        inode_hints_mapper_remove(ll->hints, file->inode);
     free(file);
 }
 

@@ -20,7 +20,7 @@ typedef int notifier_invalidate_pages(void *context, uint64_t inode, uint64_t of
 struct notifier_task {
     uint64_t inode;
     uint64_t offset;
-    uint64_t size;
+    uint64_t size; /* 0: all from `offset` on */
     /* Runs on the notifier's thread when the pages are gone; sends the reply. */
     void (*done)(void *argument, uint64_t size);
     void *argument;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -382,6 +383,29 @@ static void a_new_kernel_drops_pages_by_itself(void **state)
     kernel_release(&kernel, inode, writer.fh);
 }
 
+static void holes_are_looked_for_when_mapped_pages_are_written_back(void **state)
+{
+    struct fuse_open_out mapper;
+    uint64_t inode = kernel_create(&kernel, FUSE_ROOT_ID, "f", O_RDWR, &mapper);
+    struct fuse_open_out reader = kernel_open_file(&kernel, inode, O_RDONLY);
+    const struct fuse_lseek_in in = {.fh = reader.fh, .offset = 5, .whence = SEEK_DATA};
+    struct fuse_lseek_out out;
+
+    (void)state;
+    assert_int_equal(kernel_write(&kernel, inode, mapper.fh, 0, "some data"), 0);
+    kernel_send(&kernel, FUSE_LSEEK, inode, KERNEL_PARTS(KERNEL_STRUCT(in)));
+    assert_true(kernel_receive(&kernel, 10000));
+    assert_invalidation(inode, 5, 0);
+    assert_true(kernel_receive(&kernel, 10000));
+    assert_int_equal(kernel.reply.header.unique, kernel.unique);
+    memcpy(&out, kernel.reply.body, sizeof(out));
+    assert_int_equal(out.offset, 5);
+    kernel_release(&kernel, inode, mapper.fh);
+    assert_int_equal(kernel_call(&kernel, FUSE_LSEEK, inode, KERNEL_PARTS(KERNEL_STRUCT(in))),
+                     0); /* nobody can have mapped it: at once */
+    kernel_release(&kernel, inode, reader.fh);
+}
+
 static void make_setuid(uint64_t inode)
 {
     const struct fuse_setattr_in in = {.valid = FATTR_MODE, .mode = S_IFREG | 06755};
@@ -516,6 +540,7 @@ int main(void)
         OLD_KERNEL(an_old_kernel_drops_cached_pages_before_a_direct_write_is_answered),
         OLD_KERNEL(pages_that_the_kernel_writes_back_are_not_dropped),
         NEW_KERNEL(a_new_kernel_drops_pages_by_itself),
+        NEW_KERNEL(holes_are_looked_for_when_mapped_pages_are_written_back),
         NEW_KERNEL(a_write_that_drops_setuid_tells_the_kernel_first),
         NEW_KERNEL(truncating_by_open_drops_setuid),
         NEW_KERNEL(a_changed_size_is_answered_with_attributes_to_be_asked_again),

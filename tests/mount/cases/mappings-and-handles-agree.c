@@ -209,6 +209,40 @@ static void cached_pages_of_one_handle_never_go_stale(void **state)
     assert_ok(close(writer));
 }
 
+/* The filesystem learns of a store into a page when the kernel writes it back; who copies files and
+ * leaves out their holes must not lose it before. */
+static void what_was_stored_through_a_mapping_is_no_hole(void **state)
+{
+    enum { length = 8 << 20, place = 5 << 20 };
+    static const int flags[] = {O_RDWR, O_RDWR | O_EXCL};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        int fd = (int)assert_ok(open("file", O_CREAT | flags[i], 0644));
+        int reader = (int)assert_ok(open("file", O_RDONLY));
+        int copy = case_create("copy", 0644);
+        loff_t from = place, to = 0;
+        char *at;
+
+        assert_ok(ftruncate(fd, length));
+        at = map(fd, length, PROT_READ | PROT_WRITE, MAP_SHARED);
+        assert_ok(close(fd)); /* the mapping is enough */
+        at[place] = 'x';
+        assert_in_range(assert_ok(lseek(reader, 0, SEEK_DATA)), place - (1 << 20), place);
+        at[place + page] = 'y';
+        assert_in_range(assert_ok(lseek(reader, place, SEEK_HOLE)), place + page + 1, length);
+        at[place + 1] = 'z';
+        assert_int_equal(assert_ok(copy_file_range(reader, &from, copy, &to, 2, 0)), 2);
+        case_expect_fd(copy, "xz", 2);
+        assert_int_equal(at[place + page], 'y');
+        assert_ok(munmap(at, length));
+        assert_ok(close(copy));
+        assert_ok(close(reader));
+        assert_ok(unlink("file"));
+        assert_ok(unlink("copy"));
+    }
+}
+
 static void the_page_beyond_the_end_is_zeros_and_never_becomes_data(void **state)
 {
     struct statfs type;
@@ -375,6 +409,7 @@ int main(void)
         CASE_TEST(a_mapping_shows_what_any_handle_writes),
         CASE_TEST(a_file_open_for_writing_only_can_be_mapped_by_others),
         CASE_TEST(cached_pages_of_one_handle_never_go_stale),
+        CASE_TEST(what_was_stored_through_a_mapping_is_no_hole),
         CASE_TEST(the_page_beyond_the_end_is_zeros_and_never_becomes_data),
         CASE_TEST(touching_a_mapping_beyond_the_end_is_sigbus),
         CASE_TEST(truncation_and_growth_show_in_a_mapping),
