@@ -122,7 +122,8 @@ static bool visit(void *context, const struct tfs_directory_entry *entry)
 
     if (!entry->attr) /* "." and ".." */
         return true;
-    sum->error = add_file(sum, entry->attr);
+    if (!sum->error) /* it is the first one that is told */
+        sum->error = add_file(sum, entry->attr);
     tfs_forget(sum->volume, entry->inode, 1);
     return true;
 }
