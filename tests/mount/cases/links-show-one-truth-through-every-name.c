@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 enum { many_links = 1000 };
@@ -52,6 +53,78 @@ static void a_change_through_one_link_shows_through_the_others(void **state)
     assert_int_equal(case_fstat(fd).st_nlink, 1);
     assert_ok(close(fd));
     case_expect_text("directory/b", "Second");
+}
+
+/* What the kernel has cached of a name is what the filesystem says when it is asked. */
+static void cached_is_true(const char *path)
+{
+    struct stat cached = case_lstat(path);
+    struct statx asked;
+
+    assert_ok(statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_STATX_FORCE_SYNC,
+                    STATX_BASIC_STATS | STATX_BTIME, &asked));
+    assert_int_equal(cached.st_ino, asked.stx_ino);
+    assert_int_equal(cached.st_nlink, asked.stx_nlink);
+    assert_int_equal(cached.st_mode, asked.stx_mode);
+    assert_int_equal(cached.st_size, asked.stx_size);
+    assert_int_equal(cached.st_ctim.tv_sec, asked.stx_ctime.tv_sec);
+    assert_int_equal(cached.st_ctim.tv_nsec, asked.stx_ctime.tv_nsec);
+    assert_int_equal(cached.st_mtim.tv_sec, asked.stx_mtime.tv_sec);
+    assert_int_equal(cached.st_mtim.tv_nsec, asked.stx_mtime.tv_nsec);
+    assert_true(asked.stx_mask & STATX_BTIME);
+    assert_true(asked.stx_btime.tv_sec <= asked.stx_ctime.tv_sec);
+}
+
+static void all_cached_is_true(void)
+{
+    static const char *const names[] = {".",      "left",       "right",      "left/a",
+                                        "left/b", "left/other", "right/link", "right/moved"};
+    struct stat seen;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (lstat(names[i], &seen) == 0)
+            cached_is_true(names[i]);
+    }
+}
+
+static void what_is_cached_of_a_name_is_never_out_of_date(void **state)
+{
+    int fd;
+
+    (void)state;
+    assert_ok(mkdir("left", 0777));
+    assert_ok(mkdir("right", 0777));
+    case_write_text("left/a", "content");
+    case_write_text("left/other", "other");
+    all_cached_is_true();
+    assert_ok(link("left/a", "right/link"));
+    all_cached_is_true();
+    assert_ok(link("left/a", "left/b"));
+    all_cached_is_true();
+    assert_ok(rename("left/b", "right/moved"));
+    all_cached_is_true();
+    assert_ok(rename("left/other", "right/moved")); /* one link of the file is replaced */
+    all_cached_is_true();
+    assert_ok(renameat2(AT_FDCWD, "right/moved", AT_FDCWD, "left/a", RENAME_EXCHANGE));
+    all_cached_is_true();
+    assert_ok(renameat2(AT_FDCWD, "right/moved", AT_FDCWD, "left/a", RENAME_EXCHANGE));
+    all_cached_is_true();
+    assert_ok(setxattr("right/link", "user.name", "value", 5, 0));
+    all_cached_is_true();
+    fd = (int)assert_ok(open("right/link", O_RDWR));
+    assert_int_equal(assert_ok(pwrite(fd, "more", 4, 10)), 4);
+    all_cached_is_true();
+    assert_ok(ftruncate(fd, 3));
+    all_cached_is_true();
+    assert_ok(close(fd));
+    all_cached_is_true();
+    assert_ok(unlink("right/link"));
+    all_cached_is_true();
+    assert_ok(mkdir("left/directory", 0777));
+    assert_ok(rename("left/directory", "right/directory")); /* takes a link from one to the other */
+    all_cached_is_true();
+    assert_ok(rmdir("right/directory"));
+    all_cached_is_true();
 }
 
 static void link_changes_the_time_of_change(void **state)
@@ -200,6 +273,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE_TEST(a_change_through_one_link_shows_through_the_others),
+        CASE_TEST(what_is_cached_of_a_name_is_never_out_of_date),
         CASE_TEST(link_changes_the_time_of_change),
         CASE_TEST(link_refuses_directories_and_taken_names),
         CASE_TEST(a_link_to_a_symlink_is_the_symlink),

@@ -39,3 +39,20 @@ echo alive >"$MNT/alive"
 expect_equal alive "$(cat "$MNT/alive")" "a file after SIGPIPE"
 umount "$MNT"
 wait $daemon
+
+# In the middle of a save: what was written by then is kept, what comes later is refused.
+start
+random_file "$WORK/original" 9000000
+exec 3>"$MNT/saving"
+head -c 5000000 "$WORK/original" >&3
+kill -TERM $daemon
+status=0
+wait $daemon || status=$?
+expect_equal 0 $status "exit status in the middle of a save"
+! echo late 2>/dev/null >&3 || fail "written after the end of the mount"
+exec 3>&-
+start
+cmp -n 5000000 "$WORK/original" "$MNT/saving"
+expect_equal 5000000 "$(stat -c %s "$MNT/saving")" "size of what was being saved"
+umount "$MNT"
+wait $daemon

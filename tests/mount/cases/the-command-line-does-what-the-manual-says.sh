@@ -31,6 +31,16 @@ expect_fail "Read-only file system" mkdir "$MNT/new"
 expect_fail "Read-only file system" rm "$MNT/file"
 umount "$MNT"
 
+# Made read-only and writable again while it is mounted, which is between mount(8) and the kernel.
+"$TENSORFS" "$STORE" "$MNT"
+if [ "$(id -u)" = 0 ]; then
+    mount -i -o remount,ro "$MNT"
+    expect_fail "Read-only file system" touch "$MNT/new"
+    mount -i -o remount,rw "$MNT"
+    touch "$MNT/new"
+fi
+umount "$MNT"
+
 # The default store, printed.
 name=${MNT//\//-}
 unset TENSORFS_STORE
