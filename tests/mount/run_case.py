@@ -33,6 +33,7 @@ Exit status: 0 passed, 1 failed, 77 skipped.
 
 import argparse
 import ctypes
+import fcntl
 import os
 import re
 import shutil
@@ -190,6 +191,7 @@ class Case:
         self.patience = arguments.patience
         self.seconds = int(self.directives.get("TIMEOUT", "120")) * arguments.patience
         self.session = None
+        self.lock = None  # of the folder, held to the end
 
     def command(self):
         if self.source.endswith(".sh"):
@@ -211,6 +213,8 @@ class Case:
             raise CaseSkipped("no tensorfs binary was built")
         elif not os.access("/dev/fuse", os.R_OK | os.W_OK):
             raise CaseSkipped("no access to /dev/fuse")
+        if not self.plain:  # there a folder has the number of its run in its name
+            self.take_work()
         self.remove_work()
         for folder in ("mnt", "store"):
             os.makedirs(os.path.join(self.work, folder))
@@ -220,6 +224,22 @@ class Case:
             self.session = Session(self.binary, os.path.join(self.work, "store"),
                                    os.path.join(self.work, "mnt"), options, self.log)
             self.session.start()
+
+    def take_work(self):
+        """Two runs in one folder would unmount and wipe each other's: the later one waits."""
+        os.makedirs(os.path.dirname(self.work), exist_ok=True)
+        lock = open(f"{self.work}.lock", "w", encoding="ascii")
+        deadline = time.monotonic() + self.seconds
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self.lock = lock
+                return
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    lock.close()
+                    raise CaseFailed(f"another run of it is still using {self.work}") from None
+                time.sleep(0.05)
 
     def environment(self, control):
         beside = os.path.dirname(os.path.dirname(self.source))
@@ -290,6 +310,8 @@ class Case:
 
     def clean_up(self):
         """Whatever happened, leave no mount, no process and no data."""
+        if not self.plain and not self.lock:
+            return
         if self.session and self.session.process:
             try:
                 self.session.kill()
@@ -304,6 +326,8 @@ class Case:
             time.sleep(0.01)
         if not os.environ.get("TFS_TEST_KEEP"):
             self.remove_work()
+        if self.lock:
+            self.lock.close()
 
     def remove_work(self):
         if mounts_below(self.work):

@@ -54,6 +54,25 @@ class Runner(unittest.TestCase):
         self.assertEqual(status, 77)
         self.assertIn("no moon", said)
 
+    @unittest.skipUnless(os.access("/dev/fuse", os.R_OK | os.W_OK), "needs /dev/fuse")
+    def test_two_runs_in_one_folder_take_turns(self):
+        path = os.path.join(self.folder.name, "case.sh")
+        marks = [os.path.join(self.folder.name, mark) for mark in ("begun", "go")]
+        with open(path, "w", encoding="utf-8") as file:
+            file.write('# CASE: x\n# MOUNT: none\n. "$TFS_LIB"\n'
+                       'echo $$ >"$WORK/file"\ntouch "$CACHE/begun"\n'
+                       'wait_for 50 test -e "$CACHE/go"\n[ "$(cat "$WORK/file")" = $$ ]\n')
+        command = [sys.executable, os.path.join(HERE, "run_case.py"), "--tensorfs=/bin/true",
+                   f"--work={self.folder.name}/work", path]
+        first = subprocess.Popen(command)
+        while not os.path.exists(marks[0]):
+            time.sleep(0.01)
+        second = subprocess.Popen(command)
+        time.sleep(0.5)  # without turns it has wiped the folder long before
+        with open(marks[1], "w", encoding="ascii"):
+            pass
+        self.assertEqual([first.wait(60), second.wait(60)], [0, 0])
+
     def test_a_missing_need_skips(self):
         status, said = self.run_case("# CASE: x\n# NEEDS: no-such-command\nfalse\n")
         self.assertEqual(status, 77)
