@@ -210,39 +210,84 @@ bool ll_is_data(void *context, const struct fuse_in_header *header, size_t size)
     }
 }
 
-/* libfuse casts the body without a look at its length; these are the shortest bodies it reads. */
+/* What libfuse reads of a body without a look at its length: a structure, and texts behind it. The
+ * rest is ours to check: ll_raw.c. */
+struct body {
+    size_t size;
+    unsigned text_count;
+};
+
+static const struct body bodies[] = {
+    [FUSE_INIT] = {offsetof(struct fuse_init_in, flags2), 0}, /* all of it before 7.36 */
+    [FUSE_LOOKUP] = {0, 1},
+    [FUSE_FORGET] = {sizeof(struct fuse_forget_in), 0},
+    [FUSE_BATCH_FORGET] = {sizeof(struct fuse_batch_forget_in), 0},
+    [FUSE_GETATTR] = {sizeof(struct fuse_getattr_in), 0},
+    [FUSE_SETATTR] = {sizeof(struct fuse_setattr_in), 0},
+    [FUSE_SYMLINK] = {0, 2},
+    [FUSE_MKNOD] = {sizeof(struct fuse_mknod_in), 1},
+    [FUSE_MKDIR] = {sizeof(struct fuse_mkdir_in), 1},
+    [FUSE_UNLINK] = {0, 1},
+    [FUSE_RMDIR] = {0, 1},
+    [FUSE_RENAME] = {sizeof(struct fuse_rename_in), 2},
+    [FUSE_RENAME2] = {sizeof(struct fuse_rename2_in), 2},
+    [FUSE_LINK] = {sizeof(struct fuse_link_in), 1},
+    [FUSE_OPEN] = {sizeof(struct fuse_open_in), 0},
+    [FUSE_CREATE] = {sizeof(struct fuse_create_in), 1},
+    [FUSE_READ] = {sizeof(struct fuse_read_in), 0},
+    [FUSE_WRITE] = {sizeof(struct fuse_write_in), 0},
+    [FUSE_FLUSH] = {sizeof(struct fuse_flush_in), 0},
+    [FUSE_RELEASE] = {sizeof(struct fuse_release_in), 0},
+    [FUSE_FSYNC] = {sizeof(struct fuse_fsync_in), 0},
+    [FUSE_FALLOCATE] = {sizeof(struct fuse_fallocate_in), 0},
+    [FUSE_LSEEK] = {sizeof(struct fuse_lseek_in), 0},
+    [FUSE_OPENDIR] = {sizeof(struct fuse_open_in), 0},
+    [FUSE_READDIR] = {sizeof(struct fuse_read_in), 0},
+    [FUSE_READDIRPLUS] = {sizeof(struct fuse_read_in), 0},
+    [FUSE_RELEASEDIR] = {sizeof(struct fuse_release_in), 0},
+    [FUSE_FSYNCDIR] = {sizeof(struct fuse_fsync_in), 0},
+    [FUSE_GETXATTR] = {sizeof(struct fuse_getxattr_in), 1},
+    [FUSE_LISTXATTR] = {sizeof(struct fuse_getxattr_in), 0},
+    [FUSE_REMOVEXATTR] = {0, 1},
+};
+
+static bool has_texts(const char *text, size_t size, unsigned count)
+{
+    for (; count > 0; count--) {
+        const char *end = memchr(text, '\0', size);
+
+        if (!end)
+            return false;
+        size -= (size_t)(end + 1 - text);
+        text = end + 1;
+    }
+    return true;
+}
+
 static bool is_long_enough(const struct fuse_in_header *header, size_t size)
 {
     const struct fuse_write_in *write = (const struct fuse_write_in *)(const void *)(header + 1);
-    size_t body_size = size - sizeof(*header);
+    const struct fuse_batch_forget_in *batch =
+        (const struct fuse_batch_forget_in *)(const void *)(header + 1);
+    const struct body *body;
+    size_t behind;
 
-    switch (header->opcode) {
-    case FUSE_WRITE:
-        return body_size >= sizeof(*write) && write->size <= body_size - sizeof(*write);
-    case FUSE_READ:
-    case FUSE_READDIR:
-    case FUSE_READDIRPLUS:
-        return body_size >= sizeof(struct fuse_read_in);
-    case FUSE_SETATTR:
-        return body_size >= sizeof(struct fuse_setattr_in);
-    case FUSE_OPEN:
-    case FUSE_OPENDIR:
-        return body_size >= sizeof(struct fuse_open_in);
-    case FUSE_FLUSH:
-        return body_size >= sizeof(struct fuse_flush_in);
-    case FUSE_FSYNC:
-    case FUSE_FSYNCDIR:
-        return body_size >= sizeof(struct fuse_fsync_in);
-    case FUSE_RELEASE:
-    case FUSE_RELEASEDIR:
-        return body_size >= sizeof(struct fuse_release_in);
-    case FUSE_FALLOCATE:
-        return body_size >= sizeof(struct fuse_fallocate_in);
-    case FUSE_LSEEK:
-        return body_size >= sizeof(struct fuse_lseek_in);
-    default:
+    if (header->opcode >= TFS_ARRAY_COUNT(bodies))
         return true;
-    }
+    body = &bodies[header->opcode];
+    if (size - sizeof(*header) < body->size)
+        return false;
+    behind = size - sizeof(*header) - body->size;
+    if (header->opcode == FUSE_WRITE)
+        return write->size <= behind;
+    if (header->opcode == FUSE_BATCH_FORGET)
+        return batch->count <= behind / sizeof(struct fuse_forget_one);
+    return has_texts((const char *)(header + 1) + body->size, behind, body->text_count);
+}
+
+static bool wants_reply(uint32_t opcode)
+{
+    return opcode != FUSE_FORGET && opcode != FUSE_BATCH_FORGET;
 }
 
 void ll_process(void *context, struct fuse_in_header *header, size_t size)
@@ -252,7 +297,8 @@ void ll_process(void *context, struct fuse_in_header *header, size_t size)
 
     if (!is_long_enough(header, size)) {
         tfs_error("request %u of %zu bytes is too short", header->opcode, size);
-        (void)ll_reply_raw(ll, header->unique, -EINVAL, NULL, 0);
+        if (wants_reply(header->opcode))
+            (void)ll_reply_raw(ll, header->unique, -EINVAL, NULL, 0); /* nothing was given */
         return;
     }
     if (!ll->protocol.is_agreed)

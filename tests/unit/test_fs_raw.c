@@ -231,10 +231,12 @@ static void getxattr_tells_the_size_and_refuses_what_does_not_fit(void **state)
 static void requests_that_are_too_short_are_refused(void **state)
 {
     static const uint32_t opcodes[] = {
-        FUSE_READ,    FUSE_WRITE,      FUSE_OPEN,     FUSE_RELEASE,         FUSE_FSYNC,
-        FUSE_FLUSH,   FUSE_READDIR,    FUSE_FSYNCDIR, FUSE_READDIRPLUS,     FUSE_OPENDIR,
-        FUSE_SETATTR, FUSE_SETXATTR,   FUSE_TMPFILE,  FUSE_COPY_FILE_RANGE, FUSE_FALLOCATE,
-        FUSE_LSEEK,   FUSE_RELEASEDIR,
+        FUSE_READ,      FUSE_WRITE,      FUSE_OPEN,     FUSE_RELEASE,         FUSE_FSYNC,
+        FUSE_FLUSH,     FUSE_READDIR,    FUSE_FSYNCDIR, FUSE_READDIRPLUS,     FUSE_OPENDIR,
+        FUSE_SETATTR,   FUSE_SETXATTR,   FUSE_TMPFILE,  FUSE_COPY_FILE_RANGE, FUSE_FALLOCATE,
+        FUSE_LSEEK,     FUSE_RELEASEDIR, FUSE_GETATTR,  FUSE_MKNOD,           FUSE_MKDIR,
+        FUSE_RENAME,    FUSE_RENAME2,    FUSE_LINK,     FUSE_CREATE,          FUSE_GETXATTR,
+        FUSE_LISTXATTR,
     };
 
     (void)state;
@@ -245,6 +247,39 @@ static void requests_that_are_too_short_are_refused(void **state)
         assert_int_equal(kernel_call(&kernel, opcodes[i], FUSE_ROOT_ID, KERNEL_PARTS({"abc", 4})),
                          -EINVAL);
     }
+}
+
+static void names_without_an_end_are_refused(void **state)
+{
+    const struct fuse_rename_in rename = {.newdir = FUSE_ROOT_ID};
+    const struct fuse_mkdir_in directory = {.mode = 0755};
+
+    (void)state;
+    assert_int_equal(kernel_call(&kernel, FUSE_LOOKUP, FUSE_ROOT_ID, KERNEL_PARTS({"name", 4})),
+                     -EINVAL);
+    assert_int_equal(kernel_call(&kernel, FUSE_MKDIR, FUSE_ROOT_ID,
+                                 KERNEL_PARTS(KERNEL_STRUCT(directory), {"name", 4})),
+                     -EINVAL);
+    assert_int_equal(kernel_call(&kernel, FUSE_SYMLINK, FUSE_ROOT_ID,
+                                 KERNEL_PARTS(KERNEL_TEXT("name"), {"target", 6})),
+                     -EINVAL);
+    assert_int_equal(
+        kernel_call(&kernel, FUSE_RENAME, FUSE_ROOT_ID,
+                    KERNEL_PARTS(KERNEL_STRUCT(rename), KERNEL_TEXT("old"), {"new", 3})),
+        -EINVAL);
+}
+
+static void forgets_that_promise_more_than_they_have_forget_nothing(void **state)
+{
+    uint64_t inode = kernel_mkdir(&kernel, FUSE_ROOT_ID, "d");
+    const struct fuse_batch_forget_in in = {.count = 2};
+    const struct fuse_forget_one one = {.nodeid = inode, .nlookup = 1};
+
+    (void)state;
+    kernel_send(&kernel, FUSE_BATCH_FORGET, 0, KERNEL_PARTS(KERNEL_STRUCT(in), KERNEL_STRUCT(one)));
+    kernel_send(&kernel, FUSE_FORGET, inode, KERNEL_PARTS({"abc", 4}));
+    assert_false(kernel_receive(&kernel, 0)); /* to which nothing is answered */
+    assert_int_equal(kernel_getattr(&kernel, inode).attr.ino, inode);
 }
 
 static bool getxattr_is_data(const char *name, size_t name_size)
@@ -361,6 +396,8 @@ int main(void)
         NEW_KERNEL(setting_an_acl_may_take_setgid_away),
         NEW_KERNEL(getxattr_tells_the_size_and_refuses_what_does_not_fit),
         NEW_KERNEL(requests_that_are_too_short_are_refused),
+        NEW_KERNEL(names_without_an_end_are_refused),
+        NEW_KERNEL(forgets_that_promise_more_than_they_have_forget_nothing),
         NEW_KERNEL(only_the_attribute_that_commits_is_a_data_request),
         NEW_KERNEL(seeking_waits_for_a_place_at_the_gate),
         NEW_KERNEL(a_write_that_promises_more_than_it_has_is_refused),
