@@ -29,14 +29,11 @@ static void print_failure(const char *line)
 
 int daemonize_fill_standard_files(void)
 {
-    int fd;
-
-    do
-        fd = open("/dev/null", O_RDWR); /* without O_CLOEXEC, as any standard file */
-    while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd < 0)
-        return tfs_fail(-errno, "/dev/null");
-    (void)close(fd); /* never written to */
+    /* The lowest free number is taken, that is this one. No O_CLOEXEC, as for any standard file. */
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+            return tfs_fail(-errno, "/dev/null in place of descriptor %d", fd);
+    }
     return 0;
 }
 
