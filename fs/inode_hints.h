@@ -50,6 +50,11 @@ static inline void inode_hints_writer_remove(struct inode_hints *hints, uint64_t
     atomic_fetch_sub_explicit(&hints->writers[inode_hints_cell(inode)], 1, memory_order_release);
 }
 
+static inline bool inode_hints_has_writer(const struct inode_hints *hints, uint64_t inode)
+{
+    return atomic_load_explicit(&hints->writers[inode_hints_cell(inode)], memory_order_relaxed) > 0;
+}
+
 /*
  * To learn whether attributes were fetched while nobody wrote: take a stamp, fetch, then ask. The
  * inode need not be known before.

@@ -139,13 +139,13 @@ static bool read_is_data(const struct fuse_in_header *header, size_t size)
     return !tfs_file_read_is_ready(file->file, in->offset, in->size);
 }
 
-static bool flush_is_data(const struct fuse_in_header *header, size_t size)
+static bool flush_is_data(const struct ll *ll, const struct fuse_in_header *header, size_t size)
 {
     const struct fuse_flush_in *in = (const struct fuse_flush_in *)(const void *)(header + 1);
 
     if (size < sizeof(*header) + sizeof(*in))
         return false;
-    return ((const struct ll_file *)(uintptr_t)in->fh)->is_written;
+    return ll_file_is_to_commit(ll, (const struct ll_file *)(uintptr_t)in->fh);
 }
 
 /* The answer commits the file. Other attributes are in the index. */
@@ -178,12 +178,11 @@ static bool ioctl_is_data(const struct fuse_in_header *header, size_t size)
 
 bool ll_is_data(void *context, const struct fuse_in_header *header, size_t size)
 {
-    (void)context;
     switch (header->opcode) {
     case FUSE_READ:
         return read_is_data(header, size);
     case FUSE_FLUSH:
-        return flush_is_data(header, size);
+        return flush_is_data(context, header, size);
     case FUSE_SETATTR:
         return setattr_is_data(header, size);
     case FUSE_OPEN:

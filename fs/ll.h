@@ -111,6 +111,13 @@ void ll_file_close(struct ll *ll, struct ll_file *file);
  * closing it commits. */
 void ll_file_mark_written(struct ll *ll, struct ll_file *file);
 
+/* Closing the handle has something to commit. What was stored through a mapping of it the kernel
+ * may have written through another handle that is mapped. */
+static inline bool ll_file_is_to_commit(const struct ll *ll, const struct ll_file *file)
+{
+    return file->is_written || (file->is_mapper && inode_hints_has_writer(ll->hints, file->inode));
+}
+
 /* FOPEN_* for a handle that was opened with `flags`; `is_new`: the file was made by this open.
  * Notes in the handle and in the hints what the kernel will do with them. */
 uint32_t ll_file_choose_flags(struct ll *ll, struct ll_file *file, int flags, bool is_new);

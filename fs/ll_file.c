@@ -156,7 +156,7 @@ void ll_flush(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi)
     struct ll_file *file = ll_file_of(fi);
 
     (void)inode;
-    ll_reply_err(req, file->is_written ? tfs_file_flush(file->file) : 0);
+    ll_reply_err(req, ll_file_is_to_commit(ll_of(req), file) ? tfs_file_flush(file->file) : 0);
 }
 
 /* Valid replies: error. */

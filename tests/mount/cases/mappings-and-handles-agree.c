@@ -104,6 +104,28 @@ static void fsync_makes_mapped_changes_durable(void **state)
 }
 
 /* Every kind of handle writes; a mapping made before must show it. */
+/* The kernel writes pages back through any handle that is mapped; the close of the one through
+ * which they were stored to commits them all the same. */
+static void closing_commits_what_was_stored_through_a_mapping(void **state)
+{
+    char *content = make_file("file");
+    int fd = (int)assert_ok(open("file", O_RDWR));
+    int other = (int)assert_ok(open("file", O_RDWR));
+    char *at = map(fd, size, PROT_READ | PROT_WRITE, MAP_SHARED);
+    char *later = map(other, size, PROT_READ | PROT_WRITE, MAP_SHARED); /* the one that is taken */
+
+    (void)state;
+    memset(at + 5 * page, 'x', page);
+    memset(content + 5 * page, 'x', page);
+    assert_ok(munmap(at, size));
+    assert_ok(close(fd));
+    case_control("crash");
+    case_expect_file("file", content, size);
+    (void)munmap(later, size); /* of the mount that was killed */
+    (void)close(other);
+    free(content);
+}
+
 static void a_mapping_shows_what_any_handle_writes(void **state)
 {
     static const int flags[] = {O_RDWR,
@@ -406,6 +428,7 @@ int main(void)
         CASE_TEST(a_shared_mapping_writes_the_file),
         CASE_TEST(dirty_pages_reach_the_file_without_msync),
         CASE_TEST(fsync_makes_mapped_changes_durable),
+        CASE_TEST(closing_commits_what_was_stored_through_a_mapping),
         CASE_TEST(a_mapping_shows_what_any_handle_writes),
         CASE_TEST(a_file_open_for_writing_only_can_be_mapped_by_others),
         CASE_TEST(cached_pages_of_one_handle_never_go_stale),
