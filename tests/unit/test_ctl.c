@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,27 @@ static void a_quantile_is_the_limit_of_its_bucket(void **state)
     assert_true(stats_quantile_ns(NULL, NULL, 0.5) == 0);
     cJSON_Delete(before);
     cJSON_Delete(now);
+}
+
+/* "%" is a column's name here, not printf's. */
+static void the_heading_of_times_names_percentiles(void **state)
+{
+    cJSON *stats = cJSON_Parse("{\"requests\": {\"READ\": {\"count\": 1, \"total_ns\": 1000,"
+                               "\"buckets_us\": [1]}}}");
+    FILE *saved = stdout;
+    char *text = NULL;
+    size_t size = 0;
+
+    (void)state;
+    stdout = open_memstream(&text, &size);
+    assert_non_null(stdout);
+    stats_print(stats);
+    (void)fclose(stdout);
+    stdout = saved;
+    assert_non_null(strstr(text, " 50 %  "));
+    assert_non_null(strstr(text, " 99 %  "));
+    free(text);
+    cJSON_Delete(stats);
 }
 
 enum { BLOCK = 512 };
@@ -71,6 +93,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_quantile_is_the_limit_of_its_bucket),
+        cmocka_unit_test(the_heading_of_times_names_percentiles),
         cmocka_unit_test(an_archive_is_made_of_whole_blocks_with_right_sums),
         cmocka_unit_test(a_name_that_does_not_fit_is_refused),
     };

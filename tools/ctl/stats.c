@@ -61,7 +61,7 @@ static void print_times(const cJSON *stats)
 {
     struct table table;
 
-    table_init(&table, "time of\tcount\tmean\t50 %%\t99 %%\tall within");
+    table_init(&table, "time of\tcount\tmean\t50 %\t99 %\tall within");
     add_times(&table, part(stats, "requests"));
     add_times(&table, part(stats, "times"));
     (void)!table_print(&table, stdout); /* without memory there is no table */
