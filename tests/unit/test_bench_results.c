@@ -136,6 +136,24 @@ static void wrong_files_of_thresholds_are_refused(void **state)
         assert_int_equal(check_text(texts[i]), -EINVAL);
 }
 
+/* In the order of a command: what is wrong is known before anything was measured. */
+static void thresholds_can_be_tried_without_results(void **state)
+{
+    char path[] = "/tmp/test_bench_results.XXXXXX";
+    int fd = mkstemp(path);
+    static const char text[] = "{\"checks\": [{\"metric\": \"not yet measured\", \"min\": 1}]}";
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(check_file_try(path), -EINVAL);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    assert_int_equal(check_file_try(path), 0);
+    (void)close(fd);
+    (void)unlink(path);
+    assert_int_equal(check_file_try(path), -EINVAL);
+    assert_int_equal(check_file_try("/tmp"), -EINVAL);
+}
+
 enum { BLOCKS = 1000, REQUESTS = 200000 };
 
 /* The share of requests that go to the `top` most requested blocks. */
@@ -244,6 +262,7 @@ int main(void)
         cmocka_unit_test(thresholds_that_are_missed_fail),
         cmocka_unit_test(what_was_not_measured_fails),
         cmocka_unit_test(wrong_files_of_thresholds_are_refused),
+        cmocka_unit_test(thresholds_can_be_tried_without_results),
         cmocka_unit_test(uniform_requests_have_no_favourites),
         cmocka_unit_test(zipf_requests_follow_the_law),
         cmocka_unit_test(scans_take_half_of_the_requests),

@@ -18,4 +18,12 @@ struct cJSON;
  */
 TFS_MUST_CHECK int check_file(const char *path, const struct cJSON *results, FILE *out);
 
+/*
+ * Whether the file could be used, asked before hours of measuring. What its metrics name shows only
+ * in results.
+ *
+ * Errors: -EINVAL, said.
+ */
+TFS_MUST_CHECK int check_file_try(const char *path);
+
 #endif

@@ -3,6 +3,7 @@
 #include "tools/bench/check.h"
 #include "tools/common/console.h"
 #include "tools/common/interrupt.h"
+#include "tools/common/output.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -13,20 +14,20 @@
 #define FIELD(name) offsetof(struct common_settings, name)
 
 static const struct options_row common_rows[] = {
-    {"dir", 'd', OPTIONS_STRING, FIELD(dir), "DIR", NULL, 0, 0, "measure in this directory"},
-    {"baseline", 'b', OPTIONS_STRING, FIELD(baseline), "DIR", NULL, 0, 0,
+    {"dir", 'd', OPTIONS_PATH, FIELD(dir), "DIR", NULL, 0, 0, "measure in this directory"},
+    {"baseline", 'b', OPTIONS_PATH, FIELD(baseline), "DIR", NULL, 0, 0,
      "measure here too, in turns, and compare"},
-    {"store-dir", 's', OPTIONS_STRING, FIELD(store_dir), "DIR", NULL, 0, 0,
+    {"store-dir", 's', OPTIONS_PATH, FIELD(store_dir), "DIR", NULL, 0, 0,
      "mount a fresh tensorfs below DIR and measure that"},
     {"mount-options", 'o', OPTIONS_STRING, FIELD(mount_options), "OPTS", NULL, 0, 0,
      "options of that mount: name=value,..."},
-    {"tensorfs", 0, OPTIONS_STRING, FIELD(tensorfs), "PATH", NULL, 0, 0,
+    {"tensorfs", 0, OPTIONS_PATH, FIELD(tensorfs), "PATH", NULL, 0, 0,
      "the tensorfs binary (default: beside this one, else PATH)"},
     {"seed", 0, OPTIONS_COUNT, FIELD(seed), "N", NULL, 0, 1ull << 53 /* JSON */,
      "seed of data and order (default 20)"},
     {"json", 'j', OPTIONS_FLAG, FIELD(json), NULL, NULL, 0, 0,
      "print the results as JSON instead of tables"},
-    {"check", 0, OPTIONS_STRING, FIELD(check), "FILE", NULL, 0, 0,
+    {"check", 0, OPTIONS_PATH, FIELD(check), "FILE", NULL, 0, 0,
      "compare with thresholds; exit 1 when one is missed"},
     {"quiet", 'q', OPTIONS_FLAG, FIELD(quiet), NULL, NULL, 0, 0, "no progress, no notes"},
     {"help", 'h', OPTIONS_FLAG, FIELD(help), NULL, NULL, 0, 0, "this text"},
@@ -47,9 +48,12 @@ int common_parse(const struct options_command *command, int argc, char **argv,
 {
     int outcome = options_parse(command, argc, argv, settings, ret_operands);
 
-    if (outcome == OPTIONS_RUN)
-        console_init(settings->quiet);
-    return outcome;
+    if (outcome != OPTIONS_RUN)
+        return outcome;
+    console_init(settings->quiet);
+    if (settings->check && check_file_try(settings->check) < 0)
+        return -EINVAL;
+    return OPTIONS_RUN;
 }
 
 int common_demand_directory(const struct options_command *command,
@@ -67,18 +71,6 @@ int common_demand_directory(const struct options_command *command,
     return 0;
 }
 
-static int json_print(const struct cJSON *results)
-{
-    char *text = cJSON_Print(results);
-    int err;
-
-    if (!text)
-        return console_fail(-ENOMEM, "cannot print the results");
-    err = puts(text) < 0 ? console_fail(-errno, "standard output") : 0;
-    free(text);
-    return err;
-}
-
 int common_finish(const struct common_settings *settings, const struct cJSON *results, int error)
 {
     console_end();
@@ -88,7 +80,7 @@ int common_finish(const struct common_settings *settings, const struct cJSON *re
     }
     if (error < 0)
         return error == -EINVAL ? BENCH_USAGE : BENCH_FAILED;
-    if (settings->json && json_print(results) < 0)
+    if (settings->json && output_json(cJSON_Print(results)) < 0)
         return BENCH_FAILED;
     if (!settings->check)
         return BENCH_OK;

@@ -5,6 +5,7 @@
 #include "tools/bench/common.h"
 #include "tools/common/console.h"
 #include "tools/common/interrupt.h"
+#include "tools/common/output.h"
 #include "tools/validate/validate.h"
 
 #include <stdio.h>
@@ -40,7 +41,7 @@ static void usage_print(FILE *out)
                        "Exit status: 0 ok, 1 failed, 2 usage, 128+N interrupted by signal N.\n");
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
 
@@ -63,4 +64,13 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "tensorfs-bench: unknown command '%s'\n\n", name);
     usage_print(stderr);
     return BENCH_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    int status;
+
+    output_begin();
+    status = run(argc, argv);
+    return output_end(status, BENCH_FAILED);
 }

@@ -181,7 +181,7 @@ struct plot_settings {
 };
 
 static const struct options_row rows[] = {
-    {"out", 'O', OPTIONS_STRING, offsetof(struct plot_settings, out), "DIR", NULL, 0, 0,
+    {"out", 'O', OPTIONS_PATH, offsetof(struct plot_settings, out), "DIR", NULL, 0, 0,
      "draw into DIR (default: beside each file)"},
 };
 
@@ -234,6 +234,8 @@ static int plot_file(const struct plot_settings *settings, const char *file, boo
     int err = results_read(file, &content, &results);
 
     free(content);
+    if (err == 0 && cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(results, "tests")) == 0)
+        err = console_reject("'%s' holds no results of a sweep", file);
     if (err == 0)
         err = plot_directory(settings, file, several, directory);
     return err == 0 ? plot_sweep(results, directory) : err;

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -136,8 +137,12 @@ int process_find(const char *explicit_path, const char *name, const char *relati
     const char *path = getenv("PATH");
 
     if (explicit_path) {
+        struct stat status;
+
         (void)snprintf(ret_path, size, "%s", explicit_path);
-        return access(explicit_path, X_OK) == 0 ? 0 : -ENOENT;
+        if (stat(explicit_path, &status) < 0 || access(explicit_path, X_OK) < 0)
+            return -errno;
+        return S_ISREG(status.st_mode) ? 0 : -EACCES;
     }
     if (length > 0) {
         self[length] = '\0';

@@ -39,7 +39,7 @@ TFS_MUST_CHECK int process_capture(char *const argv[], const char *directory, ch
  * Find an executable: explicit_path when given, else `name` beside this program, else at `relative`
  * from this program's folder, else in PATH.
  *
- * Errors: -ENOENT, not said.
+ * Errors: -ENOENT, -EACCES (what explicit_path names cannot be run), not said.
  */
 TFS_MUST_CHECK int process_find(const char *explicit_path, const char *name, const char *relative,
                                 char *ret_path, size_t size);

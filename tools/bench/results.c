@@ -6,6 +6,7 @@
 #include "tools/bench/environment.h"
 #include "tools/bench/json_place.h"
 #include "tools/common/console.h"
+#include "tools/common/output.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -64,10 +65,12 @@ struct stats_summary results_add_summary(cJSON *object, const char *name, const 
 
 int results_write(const cJSON *results, const char *path)
 {
-    char *text = cJSON_Print(results);
+    char *raw = cJSON_Print(results);
+    char *text = raw ? output_utf8(raw) : NULL; /* paths may hold any bytes */
     FILE *file;
     int err = 0;
 
+    free(raw);
     if (!text)
         return console_fail(-ENOMEM, "writing '%s'", path);
     file = fopen(path, "we");
@@ -96,9 +99,12 @@ int results_read_text(const char *path, char **ret)
         return console_reject("'%s': %s", path, strerror(errno));
     errno = 0;
     size = getdelim(&text, &capacity, '\0', file);
-    if (size < 0)
-        err = errno ? console_fail(-errno, "reading '%s'", path)
-                    : console_reject("'%s' is empty", path);
+    if (size < 0 && errno == 0)
+        err = console_reject("'%s' is empty", path);
+    else if (size < 0 && errno == EISDIR)
+        err = console_reject("'%s' is a directory", path);
+    else if (size < 0)
+        err = console_fail(-errno, "reading '%s'", path);
     else if ((uint64_t)size > FILE_BYTES_MAX)
         err = console_reject("'%s' is larger than %llu bytes", path, FILE_BYTES_MAX);
     (void)fclose(file); /* read-only, nothing to lose */

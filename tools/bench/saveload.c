@@ -52,7 +52,7 @@ static const struct options_row rows[] = {
     {"runs", 'n', OPTIONS_COUNT, FIELD(runs), "N", NULL, 1, RUNS_MAX, "repeat N times (default 3)"},
     {"mix", 'm', OPTIONS_STRING, FIELD(mix), "MIX", NULL, 0, 0,
      "bf16 (default), fp32, fp16, train, or bf16=1,adam_m=1"},
-    {"model", 0, OPTIONS_STRING, FIELD(model), "PATH", NULL, 0, 0,
+    {"model", 0, OPTIONS_PATH, FIELD(model), "PATH", NULL, 0, 0,
      "save these real files instead of a synthetic model"},
     {"no-fsync", 0, OPTIONS_FLAG, FIELD(no_fsync), NULL, NULL, 0, 0,
      "write as the library does, without fsync"},

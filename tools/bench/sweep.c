@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct sweep_settings {
     struct common_settings common;
@@ -30,9 +31,9 @@ struct sweep_settings {
 #define FIELD(name) offsetof(struct sweep_settings, name)
 
 static const struct options_row rows[] = {
-    {"config", 'c', OPTIONS_STRING, FIELD(config), "FILE", NULL, 0, 0,
+    {"config", 'c', OPTIONS_PATH, FIELD(config), "FILE", NULL, 0, 0,
      "tests and model (default: built in)"},
-    {"out", 'O', OPTIONS_STRING, FIELD(out), "DIR", NULL, 0, 0,
+    {"out", 'O', OPTIONS_PATH, FIELD(out), "DIR", NULL, 0, 0,
      "write results.json and the plots here (default .)"},
     {"size", 0, OPTIONS_SIZE, FIELD(size), "SIZE", NULL, 64 * TFS_KIB, 1ull << 50,
      "bytes of the model, instead of the configured size"},
@@ -158,9 +159,24 @@ static int sweep_run(const struct sweep_settings *settings, const struct sweep_c
     return settings->common.json ? 0 : sweep_print(&sweep, *ret_results);
 }
 
+/* Results that cannot be written are found out before they are measured. */
+static int out_prepare(const char *out)
+{
+    char path[PATH_MAX];
+
+    if (mkdir(out, 0777) < 0 && errno != EEXIST)
+        return console_fail(-errno, "creating '%s'", out);
+    if (snprintf(path, sizeof(path), "%s/.", out) >= (int)sizeof(path))
+        return console_fail(-ENAMETOOLONG, "'%s'", out);
+    if (access(path, W_OK | X_OK) < 0)
+        return console_fail(-errno, "writing results into '%s'", out);
+    return 0;
+}
+
 static int settings_complete(struct sweep_settings *settings, struct sweep_config *config)
 {
     char binary[PATH_MAX];
+    int err;
 
     if (settings->common.dir || settings->common.baseline)
         return console_reject(
@@ -173,8 +189,9 @@ static int settings_complete(struct sweep_settings *settings, struct sweep_confi
         config->model.parameters = 0;
         config->model_bytes = settings->size;
     }
-    if (mkdir(settings->out, 0777) < 0 && errno != EEXIST)
-        return console_fail(-errno, "creating '%s'", settings->out);
+    err = out_prepare(settings->out);
+    if (err < 0)
+        return err;
     if (!settings->common.store_dir)
         settings->common.store_dir = settings->out;
     return mount_find_binary(settings->common.tensorfs, binary); /* before the model is made */

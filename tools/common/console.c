@@ -10,13 +10,15 @@
 #include "tools/common/options.h"
 #include "tools/common/units.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { STAGE_BYTES_MAX = 48, BAR_CELLS = 20, TICK_MS = 200 };
+/* Two paths and what is said of them fit into a line. */
+enum { STAGE_BYTES_MAX = 48, LINE_BYTES_MAX = 3 * PATH_MAX, BAR_CELLS = 20, TICK_MS = 200 };
 
 static struct {
     bool quiet;                  /* immutable after console_init */
@@ -158,15 +160,21 @@ void console_advance(uint64_t count)
 static void console_line(bool with_name, const char *suffix, const char *format, va_list arguments)
     TFS_PRINTF(3, 0);
 
+/* One line, whatever a name in it holds: a terminal obeys what control characters say. */
 static void console_line(bool with_name, const char *suffix, const char *format, va_list arguments)
 {
+    char line[LINE_BYTES_MAX];
+
+    (void)vsnprintf(line, sizeof(line), format, arguments); /* a longer one is cut */
+    for (char *at = line; *at != '\0'; at++) {
+        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+            *at = '?';
+    }
     tfs_mutex_lock(&console.lock);
     console_erase_locked();
     if (with_name)
         (void)fprintf(stderr, "%s: ", options_tool.name);
-    (void)vfprintf(stderr, format, arguments);
-    (void)fputs(suffix, stderr);
-    (void)fputc('\n', stderr);
+    (void)fprintf(stderr, "%s%s\n", line, suffix);
     tfs_mutex_unlock(&console.lock);
 }
 

@@ -58,10 +58,10 @@ static int number_parse(const struct options_row *row, const char *value, uint64
     uint64_t number;
     int err = is_size ? units_parse_size(value, &number) : units_parse_count(value, &number);
 
-    if (err < 0)
+    if (err < 0 && err != -ERANGE)
         return console_reject("--%s=%s: not a %s", row->name, value,
                               is_size ? "size (like 64K, 512M, 2G)" : "whole number");
-    if (number >= row->min && number <= row->max) {
+    if (err == 0 && number >= row->min && number <= row->max) {
         *ret = number;
         return 0;
     }
@@ -79,6 +79,11 @@ static int row_apply(const struct options_row *row, const char *value, void *set
     switch (row->kind) {
     case OPTIONS_FLAG:
         *(bool *)field = true;
+        return 0;
+    case OPTIONS_PATH:
+        if (*value == '\0')
+            return console_reject("--%s: a path is missing; it is empty", row->name);
+        *(const char **)field = value;
         return 0;
     case OPTIONS_STRING:
         *(const char **)field = value;
@@ -132,6 +137,20 @@ static int options_hint(const struct options_command *command, const char *what,
                           options_tool.name, command->name);
 }
 
+/* Complain about what getopt refused: a whole word, or a letter among others in one. */
+static int parse_refuse(const struct options_command *command, int code, char **argv)
+{
+    const char letter[] = {'-', (char)optopt, '\0'};
+    bool is_letter = optopt > 0 && optopt < LONG_BASE;
+    const char *word = is_letter ? letter : argv[optind - 1];
+
+    if (code == ':')
+        return options_hint(command, "a value is missing behind", word);
+    if (optopt >= LONG_BASE)
+        return options_hint(command, "no value belongs to", word);
+    return options_hint(command, "unknown option", word);
+}
+
 int options_parse(const struct options_command *command, int argc, char **argv, void *settings,
                   char ***ret_operands)
 {
@@ -144,14 +163,12 @@ int options_parse(const struct options_command *command, int argc, char **argv, 
 
     getopt_tables(rows, count, longs, shorts);
     opterr = 0;
-    optind = 1;
+    optind = 0; /* glibc: start anew, also behind a word that was refused in its middle */
     while ((code = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
         const struct options_row *row = row_find(rows, count, code);
 
-        if (code == ':')
-            return options_hint(command, "a value is missing behind", argv[optind - 1]);
         if (!row)
-            return options_hint(command, "unknown option", argv[optind - 1]);
+            return parse_refuse(command, code, argv);
         if (strcmp(row->name, "help") == 0) {
             options_print_help(command);
             return OPTIONS_DONE;

@@ -9,6 +9,7 @@
 enum options_kind {
     OPTIONS_FLAG,   /* bool */
     OPTIONS_STRING, /* const char *, borrowed from argv */
+    OPTIONS_PATH,   /* the same, and not empty: "$DIR/x" of an unset DIR would be the root's */
     OPTIONS_COUNT,  /* uint64_t */
     OPTIONS_SIZE,   /* uint64_t, with K, M, G */
     OPTIONS_CHOICE, /* unsigned: which of the words in `choices` */

@@ -54,8 +54,10 @@ int ctl_ask_plain(const struct ctl_context *context, const struct ctl_plain *pla
                   char **argv)
 {
     struct ctl_settings settings = {.store = NULL};
-    const struct ctl_line line = {
-        .command = plain->command, .settings = &settings, .operand_count = 1};
+    const struct ctl_line line = {.command = plain->command,
+                                  .settings = &settings,
+                                  .operand_count = 1,
+                                  .takes_store = plain->about_path};
     const char *path;
     int outcome = ctl_parse(context, &line, argc, argv, &path);
 

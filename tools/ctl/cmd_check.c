@@ -5,6 +5,7 @@
 #include "store/check/check.h"
 #include "tools/common/console.h"
 #include "tools/common/interrupt.h"
+#include "tools/common/output.h"
 #include "tools/common/units.h"
 #include "tools/ctl/answer.h"
 #include "tools/ctl/ctl.h"
@@ -231,7 +232,7 @@ static int check(const struct check_settings *settings, const char *path)
         print_text(path, &result);
     }
     cJSON_Delete(run.problems);
-    return status;
+    return status | output_end(0, STATUS_FAILED); /* 1, as elsewhere, would say "corrected" */
 }
 
 int ctl_check(const struct ctl_context *context, int argc, char **argv)

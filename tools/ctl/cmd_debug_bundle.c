@@ -4,6 +4,7 @@
  * mount are told.
  */
 #include "tools/common/console.h"
+#include "tools/common/output.h"
 #include "tools/ctl/answer.h"
 #include "tools/ctl/ask.h"
 #include "tools/ctl/tar.h"
@@ -33,7 +34,7 @@ struct bundle {
 };
 
 static const struct options_row rows[] = {
-    {"out", 'o', OPTIONS_STRING, offsetof(struct bundle_settings, out), "FILE", NULL, 0, 0,
+    {"out", 'o', OPTIONS_PATH, offsetof(struct bundle_settings, out), "FILE", NULL, 0, 0,
      "write it there (default: tensorfs-debug-TIME.tar here; - is standard output)"},
     {"names", 0, OPTIONS_FLAG, offsetof(struct bundle_settings, names), NULL, NULL, 0, 0,
      "leave names of files in the log's lines"},
@@ -54,8 +55,10 @@ static const struct options_command command = {
 /* Given: text; NULL is -ENOMEM. */
 static int add_text(const struct bundle *bundle, const char *name, char *text)
 {
-    int err = text ? tar_add(bundle->out, name, text, strlen(text)) : -ENOMEM;
+    char *clean = text ? output_utf8(text) : NULL; /* paths may hold any bytes, JSON may not */
+    int err = clean ? tar_add(bundle->out, name, clean, strlen(clean)) : -ENOMEM;
 
+    free(clean);
     free(text);
     return err ? console_fail(err, "writing '%s'", name) : 0;
 }

@@ -76,7 +76,8 @@ static int print_frame(void *context, struct cJSON *frame)
 int ctl_info(const struct ctl_context *context, int argc, char **argv)
 {
     struct info_settings settings = {.frames = false};
-    const struct ctl_line line = {.command = &command, .settings = &settings, .operand_count = 1};
+    const struct ctl_line line = {
+        .command = &command, .settings = &settings, .operand_count = 1, .takes_store = true};
     const char *path;
     cJSON *request;
     int outcome = ctl_parse(context, &line, argc, argv, &path);

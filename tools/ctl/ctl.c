@@ -2,16 +2,14 @@
 
 #include "tools/common/console.h"
 #include "tools/common/interrupt.h"
+#include "tools/common/output.h"
 
 #include <cjson/cJSON.h>
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #define FIELD(name) offsetof(struct ctl_settings, name)
 
 static const struct options_row common_rows[] = {
-    {"store", 's', OPTIONS_STRING, FIELD(store), "STORE", NULL, 0, 0,
+    {"store", 's', OPTIONS_PATH, FIELD(store), "STORE", NULL, 0, 0,
      "PATH is one within this store"},
     {"json", 'j', OPTIONS_FLAG, FIELD(json), NULL, NULL, 0, 0, "print JSON"},
     {"quiet", 'q', OPTIONS_FLAG, FIELD(quiet), NULL, NULL, 0, 0, "no progress, no notes"},
@@ -38,6 +36,10 @@ int ctl_parse(const struct ctl_context *context, const struct ctl_line *line, in
     if (outcome != OPTIONS_RUN)
         return outcome;
     console_init(settings->quiet);
+    if (settings->store && !line->takes_store)
+        return console_reject(
+            "--store: '%s' is about a whole store; the usage is: tensorfsctl %s %s",
+            line->command->name, line->command->name, line->command->usage);
     for (unsigned i = 0; i < line->operand_count; i++) {
         operands[i] = words[count];
         if (words[count])
@@ -59,16 +61,7 @@ int ctl_exit_of_parse(int outcome)
 
 int ctl_print_json(const struct cJSON *value)
 {
-    char *text = cJSON_PrintUnformatted(value);
-    int count;
-
-    if (!text)
-        return console_fail(-ENOMEM, "printing the answer");
-    count = puts(text);
-    free(text);
-    if (count < 0 || fflush(stdout) != 0)
-        return console_fail(-EIO, "standard output");
-    return 0;
+    return output_json(cJSON_PrintUnformatted(value));
 }
 
 int ctl_finish(const struct ctl_settings *settings, const struct cJSON *result, int error)

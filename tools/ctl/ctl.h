@@ -45,6 +45,7 @@ struct ctl_line {
     void *settings; /* begins with a struct ctl_settings */
     unsigned operand_count;
     unsigned optional;
+    bool takes_store; /* --store means something: the operand can be a path within one */
 };
 TFS_MUST_CHECK int ctl_parse(const struct ctl_context *context, const struct ctl_line *line,
                              int argc, char **argv, const char **operands);

@@ -3,6 +3,7 @@
  */
 #include "tools/common/console.h"
 #include "tools/common/interrupt.h"
+#include "tools/common/output.h"
 #include "tools/ctl/ctl.h"
 
 #include <stdio.h>
@@ -58,7 +59,7 @@ static int take_context(int argc, char **argv, struct ctl_context *ret)
     return at;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     struct ctl_context context = {.json = false};
     int at = take_context(argc, argv, &context);
@@ -84,4 +85,13 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "tensorfsctl: unknown command '%s'\n\n", name);
     usage_print(stderr);
     return CTL_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    int status;
+
+    output_begin();
+    status = run(argc, argv);
+    return output_end(status, CTL_FAILED);
 }

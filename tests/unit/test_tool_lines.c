@@ -1,0 +1,261 @@
+/*
+ * Goal: what the tools read from a command line and print is as said: one line for an error, all
+ * of the results or a failure, JSON that can be parsed.
+ * Method: a tool of two options; standard error and output lead into files and are read back.
+ */
+#include "tools/common/console.h"
+#include "tools/common/options.h"
+#include "tools/common/output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct settings {
+    const char *dir;
+    uint64_t count;
+    bool quiet;
+    bool help;
+};
+
+static const struct options_row common_rows[] = {
+    {"quiet", 'q', OPTIONS_FLAG, offsetof(struct settings, quiet), NULL, NULL, 0, 0, ""},
+    {"help", 'h', OPTIONS_FLAG, offsetof(struct settings, help), NULL, NULL, 0, 0, ""},
+};
+
+const struct options_tool options_tool = {
+    .name = "tool", .rows = common_rows, .row_count = TFS_ARRAY_COUNT(common_rows)};
+
+static const struct options_row rows[] = {
+    {"dir", 'd', OPTIONS_PATH, offsetof(struct settings, dir), "DIR", NULL, 0, 0, ""},
+    {"count", 'n', OPTIONS_COUNT, offsetof(struct settings, count), "N", NULL, 1, 9, ""},
+};
+
+static const struct options_command command = {.name = "do",
+                                               .summary = "",
+                                               .usage = "",
+                                               .details = "",
+                                               .rows = rows,
+                                               .row_count = TFS_ARRAY_COUNT(rows)};
+
+enum { SAID_BYTES_MAX = 4096 };
+
+/* What is printed on `fd` from here to said_end(). */
+struct said {
+    int fd;
+    int saved;
+    FILE *file;
+    char text[SAID_BYTES_MAX];
+};
+
+static void said_begin(struct said *said, int fd)
+{
+    *said = (struct said){.fd = fd, .file = tmpfile()};
+    assert_non_null(said->file);
+    (void)fflush(NULL);
+    said->saved = dup(fd);
+    assert_true(said->saved >= 0);
+    assert_int_equal(dup2(fileno(said->file), fd), fd);
+}
+
+static void said_end(struct said *said)
+{
+    (void)fflush(NULL);
+    assert_int_equal(dup2(said->saved, said->fd), said->fd);
+    (void)close(said->saved);
+    rewind(said->file);
+    (void)!fread(said->text, 1, sizeof(said->text) - 1, said->file);
+    (void)fclose(said->file);
+}
+
+/* The outcome of `tool do WORD`, and what was said. */
+static int parse(const char *word, struct said *said)
+{
+    char name[] = "do";
+    char *copy = strdup(word);
+    char *argv[] = {name, copy, NULL};
+    struct settings settings = {.dir = NULL};
+    char **operands;
+    int outcome;
+
+    said_begin(said, STDERR_FILENO);
+    outcome = options_parse(&command, 2, argv, &settings, &operands);
+    said_end(said);
+    free(copy);
+    return outcome;
+}
+
+static void an_empty_path_is_refused(void **state)
+{
+    struct said said;
+
+    (void)state;
+    assert_int_equal(parse("--dir=x", &said), OPTIONS_RUN);
+    assert_int_equal(parse("--dir=", &said), -EINVAL);
+    assert_non_null(strstr(said.text, "--dir:"));
+}
+
+static void the_word_that_is_wrong_is_named(void **state)
+{
+    static const struct {
+        const char *word;
+        const char *said;
+    } cases[] = {
+        {"-Zq", "unknown option '-Z'"},
+        {"-qZ", "unknown option '-Z'"},
+        {"--zeal", "unknown option '--zeal'"},
+        {"--quiet=1", "no value belongs to '--quiet=1'"},
+        {"--dir", "a value is missing behind '--dir'"},
+        {"-qd", "a value is missing behind '-d'"},
+        {"word", "unexpected argument 'word'"},
+    };
+    struct said said;
+
+    (void)state;
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(cases); i++) {
+        assert_int_equal(parse(cases[i].word, &said), -EINVAL);
+        if (!strstr(said.text, cases[i].said))
+            fail_msg("'%s': %s", cases[i].word, said.text);
+    }
+}
+
+static void a_number_that_is_too_large_is_a_number(void **state)
+{
+    struct said said;
+
+    (void)state;
+    assert_int_equal(parse("--count=9", &said), OPTIONS_RUN);
+    assert_int_equal(parse("--count=10", &said), -EINVAL);
+    assert_non_null(strstr(said.text, "between 1 and 9"));
+    assert_int_equal(parse("--count=99999999999999999999", &said), -EINVAL);
+    assert_non_null(strstr(said.text, "between 1 and 9"));
+    assert_int_equal(parse("--count=1.5", &said), -EINVAL);
+    assert_non_null(strstr(said.text, "not a whole number"));
+}
+
+static void an_error_is_one_line_whatever_a_name_holds(void **state)
+{
+    struct said said;
+
+    (void)state;
+    said_begin(&said, STDERR_FILENO);
+    console_complain(-ENOENT, "'%s'", "a\nb\r\033[2Jc\x7f");
+    said_end(&said);
+    assert_string_equal(said.text, "tool: 'a?b??[2Jc?': No such file or directory\n");
+}
+
+static void characters_are_told_from_other_bytes(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t size;
+    } cases[] = {
+        {"", 0},
+        {"a", 1},
+        {"\x7f", 1},
+        {"\x80", 0},
+        {"\xc3\xa4", 2},
+        {"\xc3", 0},
+        {"\xc3q", 0},
+        {"\xc0\x80", 0},         /* too long a form */
+        {"\xe2\x82\xac", 3},     /* the sign of the euro */
+        {"\xe2\x82", 0},         /* cut off */
+        {"\xe0\x9f\xbf", 0},     /* too long a form */
+        {"\xed\x9f\xbf", 3},     /* the last before the surrogates */
+        {"\xed\xa0\x80", 0},     /* a surrogate */
+        {"\xf0\x9f\x98\x80", 4}, /* a face */
+        {"\xf4\x8f\xbf\xbf", 4}, /* the last of all */
+        {"\xf4\x90\x80\x80", 0}, /* one more */
+        {"\xf5\x80\x80\x80", 0},
+        {"\xff", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(cases); i++) {
+        if (output_utf8_size(cases[i].text) != cases[i].size)
+            fail_msg("case %zu: %zu", i, output_utf8_size(cases[i].text));
+    }
+}
+
+static void bytes_that_are_no_character_are_replaced_one_by_one(void **state)
+{
+    char *text = output_utf8("{\"\xff\xe2\x82\":\"\xc3\xa4\\n\xc3\"}");
+
+    (void)state;
+    assert_string_equal(text,
+                        "{\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\":\"\xc3\xa4\\n\xef\xbf\xbd\"}");
+    free(text);
+}
+
+/* The exit status of a child that prints to what `path` names, or with "" to nothing at all. */
+static int status_of_printing(const char *path)
+{
+    int status;
+    pid_t child = fork();
+
+    assert_true(child >= 0);
+    if (child == 0) {
+        int sink = *path ? open(path, O_WRONLY | O_CLOEXEC) : -1;
+        int file;
+
+        (void)close(STDERR_FILENO);
+        (void)close(STDOUT_FILENO);
+        if (sink >= 0 && dup2(sink, STDOUT_FILENO) < 0)
+            _exit(10);
+        output_begin();
+        file = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        if (file <= STDERR_FILENO)
+            _exit(11); /* results or errors would be written into it */
+        (void)printf("results\n");
+        _exit(output_end(0, 1));
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void results_that_cannot_be_printed_are_a_failure(void **state)
+{
+    (void)state;
+    assert_int_equal(status_of_printing("/dev/null"), 0);
+    assert_int_equal(status_of_printing("/dev/full"), 1);
+    assert_int_equal(status_of_printing(""), 1);
+}
+
+static void a_failure_keeps_its_own_status(void **state)
+{
+    (void)state;
+    assert_int_equal(output_end(0, 1), 0);
+    assert_int_equal(output_end(130, 1), 130);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    console_init(false);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_empty_path_is_refused),
+        cmocka_unit_test(the_word_that_is_wrong_is_named),
+        cmocka_unit_test(a_number_that_is_too_large_is_a_number),
+        cmocka_unit_test(an_error_is_one_line_whatever_a_name_holds),
+        cmocka_unit_test(characters_are_told_from_other_bytes),
+        cmocka_unit_test(bytes_that_are_no_character_are_replaced_one_by_one),
+        cmocka_unit_test(results_that_cannot_be_printed_are_a_failure),
+        cmocka_unit_test(a_failure_keeps_its_own_status),
+    };
+
+    return cmocka_run_group_tests(tests, start, NULL);
+}

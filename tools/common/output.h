@@ -1,0 +1,39 @@
+/*
+ * Standard output as the place of results: what was printed has arrived, or the program fails.
+ */
+#ifndef TFS_TOOLS_OUTPUT_H
+#define TFS_TOOLS_OUTPUT_H
+
+#include "store/base/defs.h"
+
+/*
+ * Put something harmless where standard input, output or error is closed, so that no file, socket
+ * or store that is opened later gets its number and is written into by printf. What is printed to
+ * a closed standard output is an error all the same, see output_end().
+ *
+ * Threads: call it first in main().
+ */
+void output_begin(void);
+
+/*
+ * The exit status of a program that would exit with `status`: `failed`, with a complaint, when that
+ * is 0 and not all that was printed has been taken.
+ */
+TFS_MUST_CHECK int output_end(int status, int failed);
+
+/*
+ * Print JSON and a line's end. Names of files may hold any bytes and JSON only UTF-8: a byte that
+ * belongs to no character becomes U+FFFD, so that the whole can always be parsed.
+ *
+ * Ownership: text is given, and freed; NULL, as a printer gives without memory, is an error.
+ * Errors:    -ENOMEM, -EIO, said.
+ */
+TFS_MUST_CHECK int output_json(char *text);
+
+/* The bytes of the character of UTF-8 that `text`, a string, begins with; 0 when it is none. */
+size_t output_utf8_size(const char *text);
+
+/* Such a text, to be freed; NULL without memory. */
+char *output_utf8(const char *text);
+
+#endif
