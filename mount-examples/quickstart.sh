@@ -103,7 +103,8 @@ say_how_to_go_on()
     cat <<END
 
 To mount one for good:
-  $program ~/ckpt-store ~/ckpt        and  fusermount3 -u ~/ckpt  to unmount
+  mkdir -p ~/ckpt && $program ~/ckpt-store ~/ckpt
+  fusermount3 -u ~/ckpt
 To install the programs, the man pages and the mount helper:
   sudo cmake --install build/release --prefix /usr
   mount-examples/fstab and mount-examples/mnt-ckpt.mount have it mounted at boot

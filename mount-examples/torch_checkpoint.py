@@ -16,6 +16,13 @@ except ImportError:
 STEPS = 3
 
 
+def synchronise(folder):
+    """A name that was made or changed is durable when its directory is."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
+
+
 def save(folder, step, model, optimizer):
     """Write the checkpoint durably, then let `latest` point at it, so that it never names half a file."""
     step_folder = os.path.join(folder, f"step-{step}")
@@ -26,9 +33,11 @@ def save(folder, step, model, optimizer):
         file.flush()
         os.fsync(file.fileno())
     os.rename(path + ".tmp", path)
+    synchronise(step_folder)
     link = os.path.join(folder, "latest.tmp")
     os.symlink(f"step-{step}", link)
     os.rename(link, os.path.join(folder, "latest"))
+    synchronise(folder)
 
 
 def train_step(model, optimizer):
