@@ -167,6 +167,36 @@ static int mount_wait_until_ready(struct mount *mount)
     }
 }
 
+/* Wait for the daemon, and see that neither it nor its mount is left. */
+static int daemon_end(struct mount *mount, int *ret_status)
+{
+    int err = process_wait(mount->daemon, STOP_SECONDS_MAX, false, ret_status);
+
+    if (err < 0) {
+        (void)kill(mount->daemon, SIGKILL);
+        (void)waitpid(mount->daemon, ret_status, 0);
+        err = console_fail(-ETIMEDOUT, "the end of tensorfs on '%s'", mount->point);
+    }
+    mount->daemon = 0;
+    if (is_mounted(mount))
+        (void)umount2(mount->point, MNT_DETACH); /* left behind by a daemon that crashed */
+    return err;
+}
+
+/*
+ * The end of a daemon that may not have mounted yet. It is told to end, and not unmounted: it would
+ * mount after that, and be waited for as long as for a store that has much to write.
+ */
+static void mount_abandon(struct mount *mount)
+{
+    int status;
+    int err;
+
+    (void)kill(mount->daemon, SIGTERM);
+    err = daemon_end(mount, &status);
+    (void)err; /* said; why it is abandoned counts */
+}
+
 int mount_start(struct mount *mount)
 {
     char foreground[] = "-f";
@@ -179,11 +209,8 @@ int mount_start(struct mount *mount)
     if (err < 0)
         return err;
     err = mount_wait_until_ready(mount);
-    if (err < 0 && mount->daemon) {
-        int stopped = mount_stop(mount);
-
-        (void)stopped; /* the first error counts */
-    }
+    if (err < 0 && mount->daemon)
+        mount_abandon(mount);
     return err;
 }
 
@@ -222,6 +249,7 @@ static int unmount_retry(const struct mount *mount)
 int mount_stop(struct mount *mount)
 {
     int status = 0;
+    int ended;
     int err;
 
     if (mount->daemon == 0)
@@ -231,14 +259,9 @@ int mount_stop(struct mount *mount)
         (void)console_fail(err, "unmounting '%s'", mount->point);
         (void)kill(mount->daemon, SIGTERM); /* it unmounts by itself when it can */
     }
-    if (process_wait(mount->daemon, STOP_SECONDS_MAX, false, &status) < 0) {
-        (void)kill(mount->daemon, SIGKILL);
-        (void)waitpid(mount->daemon, &status, 0);
-        err = console_fail(-ETIMEDOUT, "the end of tensorfs on '%s'", mount->point);
-    }
-    mount->daemon = 0;
-    if (is_mounted(mount))
-        (void)umount2(mount->point, MNT_DETACH); /* left behind by a daemon that crashed */
+    ended = daemon_end(mount, &status);
+    if (err == 0)
+        err = ended;
     if (err == 0 && status != 0) {
         log_show(mount);
         err = console_fail(-EIO, "tensorfs on '%s' ended with status %d", mount->point,

@@ -21,9 +21,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* In the child, after fork: only calls that are safe there. */
-static void child_exec(char *const argv[], int log)
+/*
+ * In the child, after fork: only calls that are safe there. Signals do what they do by default
+ * before any can come: our handler, which only takes a note, would swallow the one that ends it.
+ */
+static void child_exec(char *const argv[], int log, const sigset_t *mask)
 {
+    static const int ours[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(ours); i++)
+        (void)signal(ours[i], SIG_DFL);
+    (void)sigprocmask(SIG_SETMASK, mask, NULL);
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     (void)setsid();
     if (dup2(log, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0)
@@ -35,16 +43,23 @@ static void child_exec(char *const argv[], int log)
 int process_start(char *const argv[], const char *log, pid_t *ret)
 {
     int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    sigset_t all;
+    sigset_t mask;
     pid_t process;
+    int err;
 
     if (fd < 0)
         return console_fail(-errno, "log '%s'", log);
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_BLOCK, &all, &mask);
     process = fork();
+    err = -errno;
     if (process == 0)
-        child_exec(argv, fd);
+        child_exec(argv, fd, &mask);
+    (void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
     (void)close(fd); /* the child has its own */
     if (process < 0)
-        return console_fail(-errno, "starting '%s'", argv[0]);
+        return console_fail(err, "starting '%s'", argv[0]);
     *ret = process;
     return 0;
 }

@@ -85,8 +85,8 @@ static int print_line(const struct stats_settings *settings, const cJSON *before
     if (index % STATS_LINES_PER_HEADING == 0)
         stats_print_heading();
     stats_print_difference(before, now);
-    if (fflush(stdout) != 0)
-        err = console_fail(-EIO, "standard output");
+    if (fflush(stdout) != 0) /* a reader that went away is no failure to tell of */
+        err = errno == EPIPE ? -EPIPE : console_fail(-errno, "standard output");
     return err;
 }
 
