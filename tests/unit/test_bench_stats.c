@@ -95,6 +95,31 @@ static void improvement_is_the_share_of_the_baseline_that_is_saved(void **state)
     assert_near(stats_improvement_percent(0, 5), 0);
 }
 
+/*
+ * Means 10 and 12, deviation 1, three runs each: the standard error is sqrt(2/3) = 0.816, the
+ * degrees of freedom are 4, t is 2.776: what is less than 2.27 may be chance, and 2 is.
+ */
+static void a_difference_that_repetitions_show_too_may_be_chance(void **state)
+{
+    struct stats_summary ten = {.count = 3, .mean = 10, .deviation = 1};
+    struct stats_summary twelve = {.count = 3, .mean = 12, .deviation = 1};
+    struct stats_summary more = {.count = 3, .mean = 12.3, .deviation = 1};
+    struct stats_summary exact = {.count = 3, .mean = 10.1};
+    struct stats_summary same = {.count = 3, .mean = 10};
+    struct stats_summary single = {.count = 1, .mean = 1000};
+
+    (void)state;
+    assert_true(stats_may_be_chance(&ten, &twelve));
+    assert_true(stats_may_be_chance(&twelve, &ten));
+    assert_false(stats_may_be_chance(&ten, &more));
+    assert_false(stats_may_be_chance(&ten, &ten));
+    assert_false(stats_may_be_chance(&same, &exact));
+    assert_true(stats_may_be_chance(&ten, &single));
+    ten.count = 100;
+    twelve.count = 100;
+    assert_false(stats_may_be_chance(&ten, &twelve));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +130,7 @@ int main(void)
         cmocka_unit_test(small_spread_on_a_large_mean_is_not_lost),
         cmocka_unit_test(percentile_lies_between_the_nearest_ranks),
         cmocka_unit_test(improvement_is_the_share_of_the_baseline_that_is_saved),
+        cmocka_unit_test(a_difference_that_repetitions_show_too_may_be_chance),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

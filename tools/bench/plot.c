@@ -35,6 +35,7 @@ static void write_heat(FILE *out, const cJSON *tests)
 {
     static const char *const columns[] = {"save_improvement_percent", "load_improvement_percent",
                                           "stored_improvement_percent"};
+    static const char *const values[] = {"save", "load", "stored"};
     const cJSON *test;
     int row = 0;
 
@@ -42,8 +43,9 @@ static void write_heat(FILE *out, const cJSON *tests)
     cJSON_ArrayForEach(test, tests)
     {
         for (size_t column = 0; column < TFS_ARRAY_COUNT(columns); column++)
-            (void)fprintf(out, "%s\t%zu\t%d\t%.3f\n", text(test, "name"), column, row,
-                          number(test, NULL, columns[column]));
+            (void)fprintf(out, "%s\t%zu\t%d\t%.3f\t%s\n", text(test, "name"), column, row,
+                          number(test, NULL, columns[column]),
+                          results_improvement(test, values[column]).text);
         row++;
     }
 }
@@ -57,16 +59,26 @@ static void write_analysis(FILE *out, const cJSON *results)
     {
         double mib = (double)TFS_MIB;
 
-        (void)fprintf(out, "%s\t%.6f\t%.6f\t%.6f\t%.6f\t%.3f\t%.3f\t%.3f\t%.3f\t%.3f\n",
-                      text(test, "name"), number(test, "save", "mean"),
-                      number(test, "save", "stddev"), number(test, "load", "mean"),
-                      number(test, "load", "stddev"), number(test, "stored", "mean") / mib,
-                      number(test, "stored", "stddev") / mib,
-                      number(test, NULL, "save_improvement_percent"),
-                      number(test, NULL, "load_improvement_percent"),
-                      number(test, NULL, "stored_improvement_percent"));
+        (void)fprintf(
+            out, "%s\t%.6f\t%.6f\t%.6f\t%.6f\t%.3f\t%.3f\t%.3f\t%.3f\t%.3f\t%s\t%s\n",
+            text(test, "name"), number(test, "save", "mean"), number(test, "save", "stddev"),
+            number(test, "load", "mean"), number(test, "load", "stddev"),
+            number(test, "stored", "mean") / mib, number(test, "stored", "stddev") / mib,
+            number(test, NULL, "save_improvement_percent"),
+            number(test, NULL, "load_improvement_percent"),
+            number(test, NULL, "stored_improvement_percent"),
+            results_improvement(test, "save").text, results_improvement(test, "load").text);
     }
     write_heat(out, tests);
+}
+
+/* What the deviation of the times makes of the rate, to first order. */
+static double rate_spread(const cJSON *test, const char *value)
+{
+    char name[64];
+
+    (void)snprintf(name, sizeof(name), "%s_gb_per_s", value);
+    return number(test, NULL, name) * number(test, value, "stddev") / number(test, value, "mean");
 }
 
 /* A block for each axis in the order of the script; one that was not scanned holds a point out of
@@ -84,13 +96,14 @@ static void write_scan(FILE *out, const cJSON *results)
         {
             if (strcmp(text(test, "axis"), axes[axis]) != 0)
                 continue;
-            (void)fprintf(out, "%s\t%.4f\t%.4f\t%.2f\n", text(test, "value"),
+            (void)fprintf(out, "%s\t%.4f\t%.4f\t%.2f\t%.4f\t%.4f\n", text(test, "value"),
                           number(test, NULL, "save_gb_per_s"), number(test, NULL, "load_gb_per_s"),
-                          number(test, NULL, "stored_percent"));
+                          number(test, NULL, "stored_percent"), rate_spread(test, "save"),
+                          rate_spread(test, "load"));
             empty = false;
         }
         if (empty)
-            (void)fprintf(out, "not scanned\t0\t0\t0\n");
+            (void)fprintf(out, "not scanned\t0\t0\t0\t0\t0\n");
         (void)fprintf(out, "\n\n");
     }
 }

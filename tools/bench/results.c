@@ -133,3 +133,29 @@ int results_read(const char *path, char **ret_text, cJSON **ret)
     *ret = root;
     return 0;
 }
+
+struct results_cell results_deviation(const cJSON *summary)
+{
+    const cJSON *runs = cJSON_GetObjectItemCaseSensitive(summary, "runs");
+    const cJSON *deviation = cJSON_GetObjectItemCaseSensitive(summary, "stddev");
+    struct results_cell cell = {.text = "-"};
+
+    if (cJSON_GetArraySize(runs) > 1)
+        (void)snprintf(cell.text, sizeof(cell.text), "%.3f", cJSON_GetNumberValue(deviation));
+    return cell;
+}
+
+struct results_cell results_improvement(const cJSON *test, const char *value)
+{
+    struct results_cell cell;
+    char name[64];
+    double percent;
+
+    (void)snprintf(name, sizeof(name), "%s_improvement_percent", value);
+    percent = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(test, name));
+    (void)snprintf(name, sizeof(name), "%s_may_be_chance", value);
+    (void)snprintf(cell.text, sizeof(cell.text),
+                   cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(test, name)) ? "(%+.0f)" : "%+.0f",
+                   percent);
+    return cell;
+}

@@ -41,4 +41,15 @@ TFS_MUST_CHECK int results_read_text(const char *path, char **ret);
  */
 TFS_MUST_CHECK int results_read(const char *path, char **ret_text, cJSON **ret);
 
+/* A cell of a table. */
+struct results_cell {
+    char text[32];
+};
+
+/* The deviation of a summary; "-" of a single run, which has none. */
+struct results_cell results_deviation(const struct cJSON *summary);
+
+/* The improvement of a sweep's test in per cent, in brackets where it may be chance. */
+struct results_cell results_improvement(const struct cJSON *test, const char *value);
+
 #endif

@@ -137,8 +137,8 @@ static int round_run(struct saveload *saveload, unsigned run)
     int err = 0;
 
     checkpoint_vary(saveload->checkpoint, run);
-    for (unsigned i = 0; i < saveload->place_count && err == 0; i++)
-        err = place_run(saveload, &saveload->places[i], run);
+    for (unsigned i = 0; i < saveload->place_count && err == 0; i++) /* each is first in turns */
+        err = place_run(saveload, &saveload->places[(i + run) % saveload->place_count], run);
     return err;
 }
 
@@ -247,11 +247,12 @@ static void step_row(struct table *table, const cJSON *places, const cJSON *plac
     if (baseline && baseline != place)
         (void)snprintf(against, sizeof(against), "%.2fx",
                        rate / result_number(baseline, step_names[step], "gb_per_s"));
-    table_row(table, "%s\t%s\t%.3f\t%.3f\t%.3f\t%.3f\t%.2f\t%s", step_titles[step],
+    table_row(table, "%s\t%s\t%.3f\t%.3f\t%.3f\t%s\t%.3f\t%s", step_titles[step],
               cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(place, "name")),
               result_number(object, "seconds", "min"), result_number(object, "seconds", "median"),
-              result_number(object, "seconds", "mean"), result_number(object, "seconds", "stddev"),
-              rate, against);
+              result_number(object, "seconds", "mean"),
+              results_deviation(cJSON_GetObjectItemCaseSensitive(object, "seconds")).text, rate,
+              against);
 }
 
 static int saveload_print(const struct saveload *saveload, const cJSON *results)

@@ -32,4 +32,11 @@ double stats_percentile(const double *sorted, size_t count, double share);
  */
 double stats_improvement_percent(double baseline, double value);
 
+/*
+ * Whether two means differ by so little that repetitions of the same might: Welch's t-test, which
+ * lets 5 of 100 such differences pass for real ones. Of a single value nothing is known, and it may
+ * be chance; equal means are no difference, and not called chance.
+ */
+bool stats_may_be_chance(const struct stats_summary *a, const struct stats_summary *b);
+
 #endif

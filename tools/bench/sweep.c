@@ -6,6 +6,7 @@
 
 #include "tools/bench/mount.h"
 #include "tools/bench/plot.h"
+#include "tools/bench/results.h"
 #include "tools/bench/sweep_run.h"
 #include "tools/common/console.h"
 #include "tools/common/table.h"
@@ -76,14 +77,14 @@ static double test_number(const cJSON *test, const char *group, const char *name
 
 static void test_row(struct table *table, const cJSON *test)
 {
-    table_row(table, "%s\t%.3f\t%.3f\t%.2f\t%+.0f\t%.3f\t%.3f\t%.2f\t%+.0f\t%.1f\t%.1f",
+    table_row(table, "%s\t%.3f\t%s\t%.3f\t%s\t%.3f\t%s\t%.3f\t%s\t%.1f\t%.1f",
               cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(test, "name")),
-              test_number(test, "save", "mean"), test_number(test, "save", "stddev"),
-              test_number(test, NULL, "save_gb_per_s"),
-              test_number(test, NULL, "save_improvement_percent"),
-              test_number(test, "load", "mean"), test_number(test, "load", "stddev"),
-              test_number(test, NULL, "load_gb_per_s"),
-              test_number(test, NULL, "load_improvement_percent"),
+              test_number(test, "save", "mean"),
+              results_deviation(cJSON_GetObjectItemCaseSensitive(test, "save")).text,
+              test_number(test, NULL, "save_gb_per_s"), results_improvement(test, "save").text,
+              test_number(test, "load", "mean"),
+              results_deviation(cJSON_GetObjectItemCaseSensitive(test, "load")).text,
+              test_number(test, NULL, "load_gb_per_s"), results_improvement(test, "load").text,
               test_number(test, "stored", "mean") / (double)TFS_MIB,
               test_number(test, NULL, "stored_percent"));
 }
@@ -110,7 +111,8 @@ static int sweep_print(const struct sweep *sweep, const cJSON *results)
     int err;
 
     (void)printf(
-        "%s, %s, %u rank%s, %u runs, seed %llu; means, '+ %%' is the improvement on '%s'\n\n",
+        "%s, %s, %u rank%s, %u runs, seed %llu; means, '+ %%' is the improvement on '%s',\n"
+        "in brackets where it may be chance (Welch's t-test, 95 %%)\n\n",
         units_bytes(checkpoint->bytes).text, checkpoint->format->name, checkpoint->ranks,
         checkpoint->ranks == 1 ? "" : "s", sweep->config->runs,
         (unsigned long long)sweep->common->seed, sweep->config->baseline);
