@@ -9,11 +9,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pty.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -152,6 +154,55 @@ static void an_error_is_one_line_whatever_a_name_holds(void **state)
     assert_string_equal(said.text, "tool: 'a?b??[2Jc?': No such file or directory\n");
 }
 
+/* What a terminal of so many columns, of type `type`, is sent first. */
+static void first_words(unsigned short columns, const char *type, char *text, size_t size)
+{
+    const struct winsize window = {.ws_row = 24, .ws_col = columns};
+    int saved = dup(STDERR_FILENO);
+    ssize_t got;
+    int master;
+    int slave;
+
+    assert_int_equal(openpty(&master, &slave, NULL, NULL, &window), 0);
+    assert_true(dup2(slave, STDERR_FILENO) >= 0);
+    assert_int_equal(setenv("TERM", type, 1), 0);
+    console_init(false);
+    console_begin(CONSOLE_BYTES, 1000);
+    console_stage("a stage");
+    console_advance(500);
+    got = read(master, text, size - 1); /* waits until there is something */
+    console_end();
+    assert_true(got > 0);
+    text[got] = '\0';
+    assert_true(dup2(saved, STDERR_FILENO) >= 0);
+    (void)close(saved);
+    (void)close(slave);
+    (void)close(master);
+    console_init(false);
+}
+
+static void a_bar_fits_into_its_terminal(void **state)
+{
+    static const char erase[] = "\r\033[K";
+    char text[512];
+
+    (void)state;
+    for (unsigned short columns = 20; columns <= 120; columns += 20) {
+        first_words(columns, "xterm", text, sizeof(text));
+        assert_memory_equal(text, erase, strlen(erase));
+        assert_true(strlen(text) - strlen(erase) < columns);
+    }
+}
+
+static void a_terminal_that_cannot_erase_gets_lines(void **state)
+{
+    char text[512];
+
+    (void)state;
+    first_words(80, "dumb", text, sizeof(text));
+    assert_string_equal(text, "a stage\r\n");
+}
+
 static void characters_are_told_from_other_bytes(void **state)
 {
     static const struct {
@@ -251,6 +302,8 @@ int main(void)
         cmocka_unit_test(the_word_that_is_wrong_is_named),
         cmocka_unit_test(a_number_that_is_too_large_is_a_number),
         cmocka_unit_test(an_error_is_one_line_whatever_a_name_holds),
+        cmocka_unit_test(a_bar_fits_into_its_terminal),
+        cmocka_unit_test(a_terminal_that_cannot_erase_gets_lines),
         cmocka_unit_test(characters_are_told_from_other_bytes),
         cmocka_unit_test(bytes_that_are_no_character_are_replaced_one_by_one),
         cmocka_unit_test(results_that_cannot_be_printed_are_a_failure),

@@ -14,11 +14,19 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* Two paths and what is said of them fit into a line. */
-enum { STAGE_BYTES_MAX = 48, LINE_BYTES_MAX = 3 * PATH_MAX, BAR_CELLS = 20, TICK_MS = 200 };
+enum {
+    STAGE_BYTES_MAX = 48,
+    STAGE_COLUMNS = 36,
+    LINE_BYTES_MAX = 3 * PATH_MAX,
+    BAR_CELLS = 20,
+    TICK_MS = 200
+};
 
 static struct {
     bool quiet;                  /* immutable after console_init */
@@ -37,6 +45,7 @@ static struct {
 
 void console_init(bool quiet)
 {
+    const char *terminal = getenv("TERM");
     static bool once;
 
     if (!once) {
@@ -45,7 +54,8 @@ void console_init(bool quiet)
         once = true;
     }
     console.quiet = quiet;
-    console.terminal = isatty(STDERR_FILENO) == 1;
+    console.terminal = isatty(STDERR_FILENO) == 1 && terminal && *terminal != '\0' &&
+                       strcmp(terminal, "dumb") != 0; /* a dumb one cannot erase a line */
 }
 
 static void console_erase_locked(void)
@@ -53,6 +63,16 @@ static void console_erase_locked(void)
     if (console.visible)
         (void)fputs("\r\033[K", stderr);
     console.visible = false;
+}
+
+/* What fits beside the cursor: a bar that wraps cannot be drawn over. */
+static int console_columns(void)
+{
+    struct winsize size;
+
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col < 2)
+        return 99; /* unknown: as wide as tables */
+    return size.ws_col - 1;
 }
 
 /* The rate and the time left, from the mean rate since the bar began. */
@@ -64,7 +84,11 @@ static void console_draw_locked(void)
     double share = console.total ? (double)done / (double)console.total : 0;
     char bar[BAR_CELLS + 1];
     char speed[48];
+    char left[48] = "";
+    char line[240];
+    int columns = console_columns();
     unsigned cells;
+    int room;
 
     if (share > 1)
         share = 1;
@@ -76,11 +100,13 @@ static void console_draw_locked(void)
         (void)snprintf(speed, sizeof(speed), "%s", units_rate(rate).text);
     else
         (void)snprintf(speed, sizeof(speed), "%.0f op/s", rate);
-    (void)fprintf(stderr, "\r\033[K%-36.36s [%s] %3.0f %%  %s", console.stage, bar, share * 100,
-                  speed);
     if (rate > 0 && share < 1)
-        (void)fprintf(stderr, "  %s left",
-                      units_seconds((double)(console.total - done) / rate).text);
+        (void)snprintf(left, sizeof(left), "  %s left",
+                       units_seconds((double)(console.total - done) / rate).text);
+    (void)snprintf(line, sizeof(line), " [%s] %3.0f %%  %s%s", bar, share * 100, speed, left);
+    room = columns - (int)strlen(line); /* what moves counts more than the stage's whole name */
+    room = room < 0 ? 0 : room > STAGE_COLUMNS ? STAGE_COLUMNS : room;
+    (void)fprintf(stderr, "\r\033[K%-*.*s%.*s", room, room, console.stage, columns - room, line);
     (void)fflush(stderr);
     console.visible = true;
 }

@@ -75,6 +75,17 @@ static int connect_store(struct ctl_target *target)
     return console_fail(err, "the socket of the store '%s'", target->store);
 }
 
+/* What is said of a path that cannot be asked. */
+static int path_fail(int error, const char *path)
+{
+    if (error == -ENOTCONN)
+        return console_fail(error,
+                            "'%s': the process of its mount is gone; unmount it with 'fusermount3 "
+                            "-uz' and mount it again",
+                            path);
+    return console_fail(error, "'%s'", path);
+}
+
 /* The address at which the mount of `path` listens. */
 static int find_address(const char *path, char address[PATH_MAX])
 {
@@ -83,7 +94,7 @@ static int find_address(const char *path, char address[PATH_MAX])
     ssize_t size;
 
     if (lstat(path, &status) < 0)
-        return console_fail(-errno, "'%s'", path);
+        return path_fail(-errno, path);
     (void)snprintf(parent, sizeof(parent), "%s", path);
     /* Links, devices and sockets have no attributes that users may read. */
     if (!S_ISDIR(status.st_mode) && !S_ISREG(status.st_mode))
@@ -139,7 +150,7 @@ int ctl_target_open_path(const char *store, const char *path, struct cJSON *requ
         member = cJSON_AddStringToObject(request, "path", path);
     } else {
         if (lstat(path, &status) < 0)
-            return console_fail(-errno, "'%s'", path);
+            return path_fail(-errno, path);
         member = cJSON_AddNumberToObject(request, "inode", (double)status.st_ino);
     }
     if (!member)
