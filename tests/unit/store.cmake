@@ -56,7 +56,7 @@ tfs_add_store_test(test_ns_make VOLUME WRAP data_new)
 tfs_add_store_test(test_snapshot VOLUME SOURCES store_crash.c WRAP snapshot_take)
 tfs_add_store_test(test_flush VOLUME SOURCES store_crash.c WRAP segments_appendv)
 tfs_add_store_test(test_plain_frames VOLUME WRAP frame_encode)
-tfs_add_store_test(test_reclaim VOLUME SOURCES store_crash.c
+tfs_add_store_test(test_reclaim VOLUME SOURCES store_crash.c wrap_numbers.c
     WRAP segments_punch numbers_take sweep_segments)
 
 # What stands on top of the store.
@@ -64,7 +64,7 @@ tfs_add_store_test(test_check VOLUME SOURCES check_fixture.c)
 tfs_add_store_test(test_check_data VOLUME SOURCES check_fixture.c)
 tfs_add_store_test(test_check_random VOLUME SOURCES check_fixture.c)
 tfs_add_store_test(test_scrub VOLUME)
-tfs_add_store_test(test_compact VOLUME SOURCES store_crash.c
+tfs_add_store_test(test_compact VOLUME SOURCES store_crash.c wrap_numbers.c
     WRAP segments_punch index_commit numbers_take)
 
 # The same with more rounds.

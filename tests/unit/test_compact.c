@@ -6,6 +6,7 @@
  * enough. After each test the store is closed and checked.
  */
 #include "store_crash.h"
+#include "wrap_numbers.h"
 
 #include "store/check/check.h"
 #include "store/commit.h"
@@ -13,7 +14,6 @@
 #include "store/compactor.h"
 #include "store/gc.h"
 #include "store/index/index.h"
-#include "store/numbers.h"
 #include "store/reclaim.h"
 #include "store/segment/segment.h"
 #include "store/volume.h"
@@ -54,20 +54,6 @@ int __wrap_index_commit(struct tfs_index *index, struct index_batch *batch, bool
     if (at_commit)
         at_commit(at_commit_context);
     return err;
-}
-
-static uint64_t next_segment; /* the number of the next one; 0: the volume's */
-
-int __real_numbers_take(struct tfs_numbers *numbers, enum numbers_kind kind, uint64_t *ret);
-int __wrap_numbers_take(struct tfs_numbers *numbers, enum numbers_kind kind, uint64_t *ret);
-
-int __wrap_numbers_take(struct tfs_numbers *numbers, enum numbers_kind kind, uint64_t *ret)
-{
-    if (kind != NUMBERS_SEGMENT || next_segment == 0)
-        return __real_numbers_take(numbers, kind, ret);
-    *ret = next_segment;
-    next_segment = 0;
-    return 0;
 }
 
 /* A sealed segment with a file `kept` in use, and much that is dead. */
@@ -129,7 +115,7 @@ static void a_segment_is_emptied_while_an_older_one_is_appended_to(void **state)
     struct fixture *fixture = *state;
     struct tfs_gc_result result;
 
-    next_segment = 99;
+    wrap_numbers_set_next_segment(99);
     make_mostly_dead_segment(fixture);
     fixture_make_file(fixture, "other", KEPT_SIZE, 3); /* into segment 1 */
     assert_true(segments_is_active(fixture->volume->segments, 1));

@@ -37,9 +37,9 @@ static struct frame_header *add(struct tfs_headers *headers, uint64_t number, ui
 
 static bool is_intact(const struct frame_header *header, uint64_t number, uint32_t block_count)
 {
-    bool same = header->size == frame_header_size(block_count);
+    bool same = header && header->size == frame_header_size(block_count);
 
-    for (size_t i = 0; i < header->size && same; i++)
+    for (size_t i = 0; same && i < header->size; i++)
         same = header->bytes[i] == (uint8_t)number;
     return same;
 }
@@ -154,7 +154,7 @@ static void *use_often(void *argument)
 
         if (!header)
             header = add(user->headers, number, 4);
-        user->ok = header && is_intact(header, number, 4);
+        user->ok = is_intact(header, number, 4);
         frame_header_unref(header);
     }
     return NULL;

@@ -6,9 +6,9 @@
  * wrapped to look at what is durable when they happen.
  */
 #include "store_crash.h"
+#include "wrap_numbers.h"
 
 #include "store/flush.h"
-#include "store/numbers.h"
 #include "store/reclaim.h"
 #include "store/segment/segment.h"
 #include "store/sweep.h"
@@ -35,20 +35,6 @@ int __wrap_segments_punch(struct tfs_segments *segments, struct segment_position
         atomic_fetch_add(&early_punches, 1);
     atomic_fetch_add(&punches, 1);
     return __real_segments_punch(segments, at, size);
-}
-
-static uint64_t next_segment; /* the number of the next one; 0: the volume's */
-
-int __real_numbers_take(struct tfs_numbers *numbers, enum numbers_kind kind, uint64_t *ret);
-int __wrap_numbers_take(struct tfs_numbers *numbers, enum numbers_kind kind, uint64_t *ret);
-
-int __wrap_numbers_take(struct tfs_numbers *numbers, enum numbers_kind kind, uint64_t *ret)
-{
-    if (kind != NUMBERS_SEGMENT || next_segment == 0)
-        return __real_numbers_take(numbers, kind, ret);
-    *ret = next_segment;
-    next_segment = 0;
-    return 0;
 }
 
 static atomic_bool stop_sweeps; /* as an unmount does */
@@ -183,7 +169,7 @@ static void a_segment_goes_while_an_older_one_is_appended_to(void **state)
 {
     struct fixture *fixture = *state;
 
-    next_segment = 99;
+    wrap_numbers_set_next_segment(99);
     fixture_make_file(fixture, "file", 4 * TFS_MIB, 1);
     assert_false(segment_is_gone(fixture));
     assert_int_equal(segments_seal(fixture->volume->segments), 0);
