@@ -1,0 +1,50 @@
+#include "gpu/cuda.h"
+
+#include "store/base/error.h"
+
+#include <errno.h>
+
+int cuda_status(cudaError_t error, const char *what)
+{
+    if (error == cudaSuccess)
+        return 0;
+    (void)cudaGetLastError(); /* forget it, or the next launch reports it again */
+    return tfs_fail(error == cudaErrorMemoryAllocation ? -ENOMEM : -EIO, "%s: %s", what,
+                    cudaGetErrorString(error));
+}
+
+void cuda_host_free(void *pointer)
+{
+    if (pointer)
+        (void)cudaFreeHost(pointer);
+}
+
+void cuda_device_free(const void *pointer)
+{
+    if (pointer)
+        (void)cudaFree((void *)(uintptr_t)pointer);
+}
+
+void cuda_event_free(cudaEvent_t event)
+{
+    if (event)
+        (void)cudaEventDestroy(event);
+}
+
+int cuda_host_new(void *ret_pointer, size_t size)
+{
+    return cuda_status(cudaHostAlloc((void **)ret_pointer, size, cudaHostAllocDefault),
+                       "pinned memory");
+}
+
+int cuda_device_new(const void *ret_pointer, size_t size)
+{
+    return cuda_status(cudaMalloc((void **)(uintptr_t)ret_pointer, size), "device memory");
+}
+
+cudaError_t cuda_upload(const void *device, const void *host, size_t size, cudaStream_t stream)
+{
+    if (size == 0)
+        return cudaSuccess;
+    return cudaMemcpyAsync((void *)(uintptr_t)device, host, size, cudaMemcpyHostToDevice, stream);
+}
