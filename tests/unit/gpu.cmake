@@ -8,6 +8,9 @@ tfs_add_unit_test(test_gpu_device
 tfs_add_unit_test(test_validate_formats
     SOURCES test_validate_formats.c validate_fixture.c
     LINK tfs_validate)
+tfs_add_unit_test(test_validate_sequences
+    SOURCES test_validate_sequences.c validate_fixture.c
+    LINK tfs_validate)
 tfs_add_unit_test(test_validate_blocks
     SOURCES test_validate_blocks.c
     LINK tfs_validate)

@@ -389,13 +389,15 @@ static void pickles_that_are_no_program_of_torch_s_are_refused(void **state)
         {"\x8d\xff\xff\xff\xff\xff\xff\xff\xff.", 10},
         {"h\x05.", 3},
         {"q\x00.", 3},
-        {"NQ.", 3},
         {"ctorch\nFloat", 12},
         {"K\x01K\x02\x93.", 6},
         {"u.", 2},
         {"(1(ee.", 6},
         {"Nr\xff\xff\xff\x7f.", 7},
-        {"NNNNN(NNNNNtQ.", 14},
+        {"I12", 3},
+        {"p5\n.", 4},
+        {"Np99999999999999999999\n.", 24},
+        {"(imodule\nclass", 14},
         {"\x93.", 2},
     };
 
@@ -408,6 +410,40 @@ static void pickles_that_are_no_program_of_torch_s_are_refused(void **state)
     }
 }
 
+static void pickles_that_only_their_writer_understands_are_told_from_malformed_ones(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t size;
+    } rows[] = {
+        {"NQ.", 3}, {"NNNNN(NNNNNtQ.", 14}, {"Pid\n.", 5}, {"\x82\x01.", 3}, {"\x97\x98.", 3},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(rows); i++) {
+        struct pickle_storage_list list;
+
+        assert_int_equal(pickle_find_storages(rows[i].bytes, rows[i].size, &list), -EOPNOTSUPP);
+        assert_int_equal(list.count, 0);
+    }
+}
+
+static void a_pickle_of_protocol_1_is_followed(void **state)
+{
+    static const char bytes[] = "}(X\1\0\0\0aI01\nX\1\0\0\0bF0.5\n(imodule\nclass\np0\n"
+                                "(ctorch\nthing\nog0\n((X\7\0\0\0storagectorch\nHalfStorage\n"
+                                "X\1\0\0\0"
+                                "0X\3\0\0\0cpuL12L\ntQu.";
+    struct pickle_storage_list list;
+
+    (void)state;
+    assert_int_equal(pickle_find_storages(bytes, sizeof(bytes) - 1, &list), 0);
+    assert_int_equal(list.count, 1);
+    assert_int_equal(list.storages[0].dtype, GPU_F16);
+    assert_int_equal(list.storages[0].element_count, 12);
+    free(list.storages);
+}
+
 static void a_pickle_that_only_opens_tuples_meets_a_limit(void **state)
 {
     struct bytes bytes = {0};
@@ -415,7 +451,7 @@ static void a_pickle_that_only_opens_tuples_meets_a_limit(void **state)
 
     (void)state;
     bytes_fill(&bytes, '(', 3u << 20);
-    assert_int_equal(pickle_find_storages(bytes.data, bytes.size, &list), -EUCLEAN);
+    assert_int_equal(pickle_find_storages(bytes.data, bytes.size, &list), -EOPNOTSUPP);
     bytes_free(&bytes);
 }
 
@@ -453,6 +489,8 @@ int main(void)
         cmocka_unit_test(a_zip_cut_off_anywhere_is_refused),
         cmocka_unit_test(zip_directories_that_lie_are_refused),
         cmocka_unit_test(pickles_that_are_no_program_of_torch_s_are_refused),
+        cmocka_unit_test(pickles_that_only_their_writer_understands_are_told_from_malformed_ones),
+        cmocka_unit_test(a_pickle_of_protocol_1_is_followed),
         cmocka_unit_test(a_pickle_that_only_opens_tuples_meets_a_limit),
         cmocka_unit_test(what_has_no_known_format_is_raw),
     };

@@ -1,5 +1,7 @@
 #include "validate_fixture.h"
 
+#include "store/base/bytes.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +91,28 @@ void zip_build(const struct zip_member *members, size_t count, struct bytes *ret
     bytes_put_number(ret, directory_offset, 4);
     bytes_put_number(ret, 0, 2);
     bytes_free(&directory);
+}
+
+void zip64_end_add(struct bytes *bytes, bool is_needed)
+{
+    const size_t record_offset = bytes->size - 22;
+    uint8_t end[22];
+
+    memcpy(end, bytes->data + record_offset, sizeof(end));
+    bytes->size = record_offset;
+    bytes_put(bytes, "PK\6\6", 4);
+    bytes_put_number(bytes, 44, 8);
+    bytes_fill(bytes, 0, 12);
+    bytes_put_number(bytes, tfs_get_le16(end + 10), 8); /* entries on this disk, and on all */
+    bytes_put_number(bytes, tfs_get_le16(end + 10), 8);
+    bytes_put_number(bytes, tfs_get_le32(end + 12), 8);
+    bytes_put_number(bytes, tfs_get_le32(end + 16), 8);
+    bytes_put(bytes, "PK\6\7\0\0\0\0", 8);
+    bytes_put_number(bytes, record_offset, 8);
+    bytes_put_number(bytes, 1, 4);
+    if (is_needed)
+        memset(end + 8, 0xFF, 12);
+    bytes_put(bytes, end, sizeof(end));
 }
 
 static void pickle_text(struct bytes *bytes, const char *text)

@@ -31,6 +31,10 @@ struct zip_member {
 /* Stored members, local headers without sizes as torch writes them, and the directory. */
 void zip_build(const struct zip_member *members, size_t count, struct bytes *ret);
 
+/* Put the zip64 records that torch writes before the end record of the archive, the last thing in
+ * bytes. With is_needed the end record's own fields say nothing, as in an archive of 4 GiB. */
+void zip64_end_add(struct bytes *bytes, bool is_needed);
+
 /* A data.pkl, protocol 2, of one tensor named `label` in storage "0". */
 void pickle_build(const char *label, const char *storage, uint32_t element_count,
                   struct bytes *ret);

@@ -6,6 +6,7 @@
 #include "store/base/bytes.h"
 #include "store/base/error.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@
 static ssize_t file_read(const struct format_source *source, uint64_t offset, void *dst,
                          size_t size)
 {
-    ssize_t count = pread(source->fd, dst, size, (off_t)offset);
+    ssize_t count = pread(source->fd, dst, size, (off_t)(source->base + offset));
 
     return count < 0 ? -errno : count;
 }
@@ -29,7 +30,7 @@ static ssize_t memory_read(const struct format_source *source, uint64_t offset, 
     if (offset >= source->size)
         return 0;
     count = (size_t)tfs_min_u64(size, source->size - offset);
-    memcpy(dst, source->bytes + offset, count);
+    memcpy(dst, source->bytes + source->base + offset, count);
     return (ssize_t)count;
 }
 
@@ -41,6 +42,15 @@ void format_source_of_file(int fd, uint64_t size, struct format_source *ret)
 void format_source_of_memory(const void *bytes, size_t size, struct format_source *ret)
 {
     *ret = (struct format_source){.read = memory_read, .size = size, .fd = -1, .bytes = bytes};
+}
+
+void format_source_of_part(const struct format_source *source, uint64_t offset, uint64_t size,
+                           struct format_source *ret)
+{
+    assert(offset <= source->size && size <= source->size - offset);
+    *ret = *source;
+    ret->base += offset;
+    ret->size = size;
 }
 
 void format_list_init(struct tensor_list *list)

@@ -19,13 +19,18 @@
 struct format_source {
     /* Like pread(2), but a negative errno on failure. */
     ssize_t (*read)(const struct format_source *source, uint64_t offset, void *dst, size_t size);
-    uint64_t size;
+    uint64_t base;        /* of offset 0 in the file or the memory */
+    uint64_t size;        /* from there on */
     int fd;               /* of a file */
     const uint8_t *bytes; /* of memory */
 };
 
 void format_source_of_file(int fd, uint64_t size, struct format_source *ret);
 void format_source_of_memory(const void *bytes, size_t size, struct format_source *ret);
+
+/* A part of another source, which must have these bytes. */
+void format_source_of_part(const struct format_source *source, uint64_t offset, uint64_t size,
+                           struct format_source *ret);
 
 struct tensor {
     char *name;

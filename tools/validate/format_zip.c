@@ -2,33 +2,32 @@
  * Zip archives (PKWARE APPNOTE 6.3.10) as torch.save and numpy.savez write them: entries stored
  * without compression. Local headers of torch carry no sizes, so everything comes from the central
  * directory; what a storage is comes from data.pkl.
+ *
+ * torch.distributed.checkpoint (*.distcp) saves each tensor by itself, archive behind archive, so a
+ * file is read as a sequence of them, from the last to the first; bytes between them are nobody's
+ * tensor. Where an archive began and none ends, the file is cut off or damaged. The `.metadata`
+ * beside such a file is not needed: each archive knows where it begins.
  */
 #include "tools/validate/format.h"
 #include "tools/validate/pickle.h"
+#include "tools/validate/zip_end.h"
 
 #include "store/base/bytes.h"
 #include "store/base/error.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    END_BYTES = 22,
-    END_COMMENT_BYTES_MAX = 65535,
-    END64_LOCATOR_BYTES = 20,
-    END64_BYTES = 56,
     CENTRAL_BYTES = 46,
     LOCAL_BYTES = 30,
     EXTRA_ZIP64 = 1,
 };
 
-struct directory {
-    uint64_t offset;
-    uint64_t size;
-    uint64_t entry_count;
-};
+#define ARCHIVE_COUNT_MAX (1u << 20)
 
 struct entry {
     const char *name; /* in the directory's bytes, not terminated */
@@ -40,77 +39,12 @@ struct entry {
 };
 
 struct archive {
-    const struct format_source *source;
+    const struct format_source *source; /* of this archive alone */
     struct tensor_list *list;
     uint8_t *directory;
     struct entry *entries;
     size_t entry_count;
 };
-
-/* The zip64 record that the locator before the end record points to. */
-static int directory64_find(const struct archive *archive, uint64_t end_offset,
-                            struct directory *ret)
-{
-    uint8_t locator[END64_LOCATOR_BYTES];
-    uint8_t end[END64_BYTES];
-    int err;
-
-    if (end_offset < END64_LOCATOR_BYTES)
-        return format_list_malformed(archive->list, "zip64 without a locator");
-    err = format_read(archive->source, archive->list, end_offset - END64_LOCATOR_BYTES, locator,
-                      sizeof(locator));
-    if (err < 0)
-        return err;
-    if (memcmp(locator, "PK\6\7", 4) != 0)
-        return format_list_malformed(archive->list, "zip64 without a locator");
-    err = format_read(archive->source, archive->list, tfs_get_le64(locator + 8), end, sizeof(end));
-    if (err < 0)
-        return err;
-    if (memcmp(end, "PK\6\6", 4) != 0)
-        return format_list_malformed(archive->list, "bad zip64 end record");
-    ret->entry_count = tfs_get_le64(end + 32);
-    ret->size = tfs_get_le64(end + 40);
-    ret->offset = tfs_get_le64(end + 48);
-    return 0;
-}
-
-static int directory_of_end(const struct archive *archive, const uint8_t *end, uint64_t end_offset,
-                            struct directory *ret)
-{
-    ret->entry_count = tfs_get_le16(end + 10);
-    ret->size = tfs_get_le32(end + 12);
-    ret->offset = tfs_get_le32(end + 16);
-    if (ret->entry_count == 0xFFFF || ret->size == 0xFFFFFFFFu || ret->offset == 0xFFFFFFFFu)
-        return directory64_find(archive, end_offset, ret);
-    return 0;
-}
-
-/* The end record is the last one whose comment ends with the file. */
-static int directory_find(const struct archive *archive, struct directory *ret)
-{
-    const uint64_t file_size = archive->source->size;
-    size_t size = (size_t)tfs_min_u64(file_size, END_BYTES + END_COMMENT_BYTES_MAX);
-    uint8_t *tail = malloc(size + 1);
-    int err = -ENOMEM;
-
-    if (!tail)
-        return -ENOMEM;
-    err = format_read(archive->source, archive->list, file_size - size, tail, size);
-    if (err < 0)
-        goto out;
-    err = 1;
-    for (size_t at = size; at >= END_BYTES && err == 1; at--) {
-        const uint8_t *end = tail + at - END_BYTES;
-
-        if (memcmp(end, "PK\5\6", 4) == 0 && tfs_get_le16(end + 20) == size - at)
-            err = directory_of_end(archive, end, file_size - size + at - END_BYTES, ret);
-    }
-    if (err == 1)
-        err = format_list_malformed(archive->list, "no end record");
-out:
-    free(tail);
-    return err;
-}
 
 /* Fields that did not fit 32 bits stand in the zip64 extra field, in this order. */
 static int extra64_apply(const uint8_t *extra, size_t extra_size, bool has_length,
@@ -196,27 +130,28 @@ static ssize_t entry_parse(const struct archive *archive, const uint8_t *at, siz
     return err < 0 ? err : (ssize_t)record_size;
 }
 
-static int directory_read(struct archive *archive, const struct directory *directory)
+static int directory_read(struct archive *archive, const struct zip_archive *place)
 {
+    const uint64_t directory_size = place->directory_size;
+    const uint64_t entry_count = place->entry_count;
     size_t at = 0;
     int err;
 
-    if (directory->size > FORMAT_HEADER_BYTES_MAX ||
-        directory->entry_count > FORMAT_TENSOR_COUNT_MAX ||
-        directory->entry_count * CENTRAL_BYTES > directory->size)
+    if (directory_size > FORMAT_HEADER_BYTES_MAX || entry_count > FORMAT_TENSOR_COUNT_MAX ||
+        entry_count * CENTRAL_BYTES > directory_size)
         return format_list_malformed(archive->list, "a directory of %llu entries in %llu bytes",
-                                     (unsigned long long)directory->entry_count,
-                                     (unsigned long long)directory->size);
-    archive->directory = malloc(directory->size + 1);
-    archive->entries = calloc(directory->entry_count + 1, sizeof(*archive->entries));
+                                     (unsigned long long)entry_count,
+                                     (unsigned long long)directory_size);
+    archive->directory = malloc(directory_size + 1);
+    archive->entries = calloc(entry_count + 1, sizeof(*archive->entries));
     if (!archive->directory || !archive->entries)
         return -ENOMEM;
-    err = format_read(archive->source, archive->list, directory->offset, archive->directory,
-                      directory->size);
+    err = format_read(archive->source, archive->list, place->directory_offset - place->begin,
+                      archive->directory, directory_size);
     if (err < 0)
         return err;
-    for (uint64_t i = 0; i < directory->entry_count; i++) {
-        ssize_t size = entry_parse(archive, archive->directory + at, directory->size - at,
+    for (uint64_t i = 0; i < entry_count; i++) {
+        ssize_t size = entry_parse(archive, archive->directory + at, directory_size - at,
                                    &archive->entries[i]);
 
         if (size < 0)
@@ -287,14 +222,15 @@ static int storage_add(const struct archive *archive, const struct entry *pickle
     return format_list_add(archive->list, name, strlen(name), &tensor);
 }
 
+/* Errors: -EOPNOTSUPP (compressed, or too large), those of format_read(), -ENOMEM. */
 static int entry_read(const struct archive *archive, const struct entry *entry, uint8_t **ret)
 {
     uint8_t *bytes;
     int err;
 
     if (!entry->is_stored || entry->size > FORMAT_HEADER_BYTES_MAX)
-        return format_list_malformed(archive->list, "'%.*s' is compressed or too large",
-                                     (int)tfs_min_u64(entry->name_size, 100), entry->name);
+        return tfs_fail(-EOPNOTSUPP, "'%.*s' is compressed or too large",
+                        (int)tfs_min_u64(entry->name_size, 100), entry->name);
     bytes = malloc(entry->size + 1);
     if (!bytes)
         return -ENOMEM;
@@ -330,18 +266,21 @@ static int is_big_endian(const struct archive *archive, const struct entry *pick
     return 0;
 }
 
+/* Errors: those of format_zip(), and -EOPNOTSUPP when it cannot be told where the storages are. */
 static int torch_tensors(const struct archive *archive, const struct entry *pickle)
 {
     struct pickle_storage_list storages;
-    bool big_endian;
+    bool big_endian = false;
     uint8_t *bytes = NULL;
-    int err = is_big_endian(archive, pickle, &big_endian);
+    int err = entry_read(archive, pickle, &bytes);
 
-    archive->list->format = "torch";
-    if (err == 0)
-        err = entry_read(archive, pickle, &bytes);
     if (err < 0)
         return err;
+    err = is_big_endian(archive, pickle, &big_endian);
+    if (err < 0) {
+        free(bytes);
+        return err;
+    }
     err = pickle_find_storages(bytes, pickle->size, &storages);
     if (err == -EUCLEAN)
         err = format_list_malformed(archive->list, "data.pkl is not one that torch writes");
@@ -375,25 +314,102 @@ static int archive_tensors(struct archive *archive)
     for (size_t i = 0; i < archive->entry_count; i++) {
         const struct entry *entry = &archive->entries[i];
 
-        if (name_ends_with(entry, "/data.pkl"))
-            return torch_tensors(archive, entry);
+        if (!name_ends_with(entry, "/data.pkl"))
+            continue;
+        archive->list->format = "torch";
+        err = torch_tensors(archive, entry);
+        return err == -EOPNOTSUPP ? 0 : err; /* bytes, then, as between all tensors */
     }
     for (size_t i = 0; err == 0 && i < archive->entry_count; i++)
         err = entry_tensor(archive, &archive->entries[i]);
     return err;
 }
 
-int format_zip(const struct format_source *source, struct tensor_list *list)
+static int archive_parse(const struct format_source *source, const struct zip_archive *place,
+                         struct tensor_list *list)
 {
-    struct archive archive = {.source = source, .list = list};
-    struct directory directory = {0, 0, 0};
-    int err = directory_find(&archive, &directory);
+    struct format_source part;
+    struct archive archive = {.source = &part, .list = list};
+    int err;
 
-    if (err == 0)
-        err = directory_read(&archive, &directory);
+    format_source_of_part(source, place->begin, place->end - place->begin, &part);
+    err = directory_read(&archive, place);
     if (err == 0)
         err = archive_tensors(&archive);
     free(archive.entries);
     free(archive.directory);
     return err;
+}
+
+/* Offsets from `first` on are an archive's; names are too, and in a sequence many have the same. */
+static int tensors_move(struct tensor_list *list, size_t first, uint64_t begin, bool is_in_sequence)
+{
+    for (size_t i = first; i < list->count; i++) {
+        struct tensor *tensor = &list->tensors[i];
+        char *name;
+
+        tensor->offset += begin;
+        if (!is_in_sequence)
+            continue;
+        if (asprintf(&name, "%" PRIu64 ":%s", begin, tensor->name) < 0)
+            return -ENOMEM;
+        free(tensor->name);
+        tensor->name = name;
+    }
+    return 0;
+}
+
+/* Between archives may be anything but the begin of one. */
+static int gap_check(const struct format_source *source, struct tensor_list *list, uint64_t begin,
+                     uint64_t end)
+{
+    uint8_t head[4];
+    int err;
+
+    if (end - begin < sizeof(head))
+        return 0;
+    err = format_read(source, list, begin, head, sizeof(head));
+    if (err == 0 && memcmp(head, "PK\3\4", sizeof(head)) == 0)
+        return format_list_malformed(list, "the archive at %llu has no end",
+                                     (unsigned long long)begin);
+    return err;
+}
+
+static int archive_add(const struct format_source *source, const struct zip_archive *place,
+                       struct tensor_list *list)
+{
+    const bool is_in_sequence = place->begin > 0 || place->end < source->size;
+    const size_t first = list->count;
+    int err = archive_parse(source, place, list);
+
+    if (err == -EUCLEAN && is_in_sequence) {
+        char reason[sizeof(list->reason)];
+
+        memcpy(reason, list->reason, sizeof(reason));
+        return format_list_malformed(list, "the archive at %llu: %s",
+                                     (unsigned long long)place->begin, reason);
+    }
+    return err < 0 ? err : tensors_move(list, first, place->begin, is_in_sequence);
+}
+
+int format_zip(const struct format_source *source, struct tensor_list *list)
+{
+    uint64_t end = source->size;
+    unsigned refused = 0;
+
+    for (unsigned count = 0; end > 0; count++) {
+        struct zip_archive place = {0};
+        int found = zip_end_find(source, list, end, &refused, &place);
+        int err = found < 0 ? found : gap_check(source, list, place.end, end);
+
+        if (err < 0 || found == 0)
+            return err;
+        if (count == ARCHIVE_COUNT_MAX)
+            return format_list_malformed(list, "more than %u archives", ARCHIVE_COUNT_MAX);
+        err = archive_add(source, &place, list);
+        if (err < 0)
+            return err;
+        end = place.begin;
+    }
+    return 0;
 }

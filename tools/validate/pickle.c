@@ -1,6 +1,6 @@
 /*
  * A pickle machine without effects. Operations are those of Python's pickletools that protocols 2
- * to 5 write; each is a row: what follows its byte, and what it does to the stack.
+ * to 5 know; each is a row: what follows its byte, and what it does to the stack.
  *
  * A tuple of up to PICKLE_TUPLE_MAX values keeps them, because a persistent id is the tuple
  * ('storage', type, key, location, element count); longer ones and all other containers are opaque.
@@ -59,7 +59,7 @@ static int values_push(struct values *values, size_t limit, const struct value *
         struct value *grown;
 
         if (values->count >= limit)
-            return tfs_fail(-EUCLEAN, "pickle: more than %zu values", limit);
+            return tfs_fail(-EOPNOTSUPP, "pickle: more than %zu values", limit);
         grown = realloc(values->values, capacity * sizeof(*grown));
         if (!grown)
             return -ENOMEM;
@@ -298,7 +298,7 @@ static int storage_add(struct pickle_storage_list *list, const struct pickle_sto
         struct pickle_storage *grown;
 
         if (list->count >= PICKLE_STORAGES_MAX)
-            return tfs_fail(-EUCLEAN, "pickle: too many storages");
+            return tfs_fail(-EOPNOTSUPP, "pickle: too many storages");
         grown = realloc(list->storages, capacity * sizeof(*grown));
         if (!grown)
             return -ENOMEM;
@@ -320,12 +320,12 @@ static int persistent_id(struct machine *machine)
         return tfs_fail(-EUCLEAN, "pickle: stack underflow");
     id = &machine->stack.values[machine->stack.count - 1];
     if (id->kind != VALUE_TUPLE || id->count < 5)
-        return tfs_fail(-EUCLEAN, "pickle: a persistent id that is no storage");
+        return tfs_fail(-EOPNOTSUPP, "pickle: a persistent id that is no storage");
     parts = &machine->pool.values[id->integer];
     if (parts[0].kind != VALUE_TEXT || !text_is(parts[0].text, "storage") ||
         parts[1].kind != VALUE_GLOBAL || parts[2].kind != VALUE_TEXT ||
         parts[4].kind != VALUE_INTEGER)
-        return tfs_fail(-EUCLEAN, "pickle: a persistent id that is no storage");
+        return tfs_fail(-EOPNOTSUPP, "pickle: a persistent id that is no storage");
     storage.key = parts[2].text;
     storage.element_count = parts[4].integer;
     for (size_t i = 0; i < TFS_ARRAY_COUNT(storage_types); i++) {
@@ -358,12 +358,17 @@ enum action {
     ACTION_GLOBAL,
     ACTION_STACK_GLOBAL,
     ACTION_PERSISTENT_ID,
+    ACTION_INSTANCE, /* of a module and a class named by two lines; arguments down to the mark */
+    ACTION_UNTOLD,   /* depends on what only the program that wrote it knows */
     ACTION_STOP,
 };
 
+/* In place of a number's size: a line follows. */
+enum { LINE = 0xFF };
+
 struct operation {
     uint8_t code;
-    uint8_t number_size; /* bytes of a number that follows */
+    uint8_t number_size; /* bytes of a number that follows, or LINE */
     bool is_counted;     /* that number counts bytes that follow it */
     uint8_t count;
     enum action action;
@@ -396,7 +401,14 @@ static const struct operation operations[] = {
     {'\x94', 0, false, 0, ACTION_MEMO_NEXT},  {'h', 1, false, 0, ACTION_MEMO_GET},
     {'j', 4, false, 0, ACTION_MEMO_GET},      {'c', 0, false, 0, ACTION_GLOBAL},
     {'Q', 0, false, 0, ACTION_PERSISTENT_ID}, {'\x93', 0, false, 0, ACTION_STACK_GLOBAL},
-    {'.', 0, false, 0, ACTION_STOP},
+    {'I', LINE, false, 0, ACTION_INTEGER},    {'L', LINE, false, 0, ACTION_INTEGER},
+    {'F', LINE, false, 0, ACTION_OPAQUE},     {'S', LINE, false, 0, ACTION_TEXT},
+    {'V', LINE, false, 0, ACTION_TEXT},       {'p', LINE, false, 0, ACTION_MEMO_PUT},
+    {'g', LINE, false, 0, ACTION_MEMO_GET},   {'i', LINE, false, 0, ACTION_INSTANCE},
+    {'P', LINE, false, 0, ACTION_UNTOLD},     {'o', 0, false, 0, ACTION_REPLACE_MARK},
+    {'\x82', 1, false, 0, ACTION_UNTOLD},     {'\x83', 2, false, 0, ACTION_UNTOLD},
+    {'\x84', 4, false, 0, ACTION_UNTOLD},     {'\x97', 0, false, 0, ACTION_UNTOLD},
+    {'\x98', 0, false, 0, ACTION_UNTOLD},     {'.', 0, false, 0, ACTION_STOP},
 };
 
 static const struct operation *operation_find(uint8_t code)
@@ -414,12 +426,31 @@ struct argument {
     struct pickle_text bytes;
 };
 
+/* "12", "12L"; 0 for a negative number and UINT64_MAX for one too large, which count nothing. */
+static uint64_t number_of_line(struct pickle_text line)
+{
+    uint64_t number = 0;
+
+    for (size_t i = 0; i < line.size && line.at[i] >= '0' && line.at[i] <= '9'; i++) {
+        if (tfs_mul_overflows(number, 10, &number) ||
+            tfs_add_overflows(number, (uint64_t)(line.at[i] - '0'), &number))
+            return UINT64_MAX;
+    }
+    return number;
+}
+
 static int take_argument(struct machine *machine, const struct operation *operation,
                          struct argument *ret)
 {
     const uint8_t *bytes = NULL;
-    int err = take_number(machine, operation->number_size, &ret->number);
+    int err;
 
+    if (operation->number_size == LINE) {
+        err = take_line(machine, &ret->bytes);
+        ret->number = number_of_line(ret->bytes);
+        return err;
+    }
+    err = take_number(machine, operation->number_size, &ret->number);
     if (err < 0 || !operation->is_counted)
         return err;
     err = take(machine, ret->number, &bytes);
@@ -446,6 +477,7 @@ static int push_kind(struct machine *machine, enum value_kind kind, const struct
 static int execute(struct machine *machine, const struct operation *operation,
                    const struct argument *argument)
 {
+    struct pickle_text line;
     int err = 0;
 
     switch (operation->action) {
@@ -488,6 +520,12 @@ static int execute(struct machine *machine, const struct operation *operation,
         return stack_global(machine);
     case ACTION_PERSISTENT_ID:
         return persistent_id(machine);
+    case ACTION_INSTANCE:
+        err = take_line(machine, &line);
+        err = err < 0 ? err : pop_to_mark(machine);
+        return err < 0 ? err : push(machine, &opaque);
+    case ACTION_UNTOLD:
+        return tfs_fail(-EOPNOTSUPP, "pickle: operation 0x%02x", operation->code);
     }
     return -EUCLEAN;
 }

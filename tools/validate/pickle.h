@@ -29,11 +29,12 @@ struct pickle_storage_list {
 };
 
 /*
- * Collect the storages of a pickle (protocols 2 to 5).
+ * Collect the storages of a pickle (protocols 1 to 5).
  *
  * Ownership: what is in the list points into data. On failure the list is empty.
- * Errors:    -EUCLEAN (malformed, an operation that torch does not write, or beyond a limit),
- * -ENOMEM.
+ * Errors:    -EUCLEAN (malformed), -EOPNOTSUPP (it may be whole, but cannot be followed: persistent
+ *            ids that are no storages, operations with a meaning of the writer's own, or beyond a
+ *            limit), -ENOMEM.
  */
 TFS_MUST_CHECK int pickle_find_storages(const void *data, size_t size,
                                         struct pickle_storage_list *ret);

@@ -1,0 +1,82 @@
+# CASE: validate finds every tensor of torch's own files and of distributed checkpoints, and the NaN in one
+# TIMEOUT: 240
+import json
+import os
+import subprocess
+
+import files
+
+torch = files.need("torch")
+try:
+    from torch.distributed import checkpoint
+except ImportError:  # Debian's torch comes without
+    checkpoint = None
+MNT = os.environ["MNT"]
+COUNT = 12
+
+
+def state():
+    torch.manual_seed(1)
+    tensors = {f"layer.{i}.weight": torch.randn(300, 100 + i) for i in range(COUNT)}
+    tensors["layer.3.weight"][7, 7] = float("nan")
+    return tensors
+
+
+def save_distributed(path, single_file_per_rank=True):
+    if hasattr(checkpoint, "save"):
+        writer = checkpoint.FileSystemWriter(path, single_file_per_rank=single_file_per_rank)
+        checkpoint.save(state(), storage_writer=writer, no_dist=True)
+        return
+    os.mkdir(path)  # what the writer does: one torch.save behind the other
+    for number, tensor in enumerate(state().values()):
+        name = "__0_0.distcp" if single_file_per_rank else f"__0_{number}.distcp"
+        with open(f"{path}/{name}", "ab") as file:
+            torch.save(tensor, file)
+
+
+def validate(path, *more):
+    done = subprocess.run([os.environ["PROGRAM"], "validate", path, "--device=cpu", "--json", *more],
+                          stdout=subprocess.PIPE, check=False)
+    return done.returncode, json.loads(done.stdout)
+
+
+def expect_found(path):
+    """All tensors of state() by their sizes, one NaN among them, all compared with the store."""
+    status, found = validate(path)
+    assert status == 0 and found["problem_count"] == 0, found
+    assert all(file["checked_against"] == "store" for file in found["files"] if file["bytes"]), found
+    tensors = [tensor for file in found["files"] for tensor in file["tensors"]]
+    wanted = sorted(value.numel() for value in state().values())
+    assert sorted(tensor["elements"] for tensor in tensors) == wanted, tensors
+    assert {tensor["dtype"] for tensor in tensors} == {"f32"}, tensors
+    assert sum(tensor["nan"] for tensor in tensors) == 1, tensors
+    assert validate(path, "--no-nan")[0] == 1
+
+
+def expect_cut_off_is_bad(path):
+    """A file that ends in the middle of a tensor. Its blocks are what was written; it is not whole."""
+    name = max((name for name in os.listdir(path) if name.endswith(".distcp")),
+               key=lambda name: os.path.getsize(f"{path}/{name}"))
+    os.truncate(f"{path}/{name}", os.path.getsize(f"{path}/{name}") - 60_000)
+    status, found = validate(path)
+    problems = [problem for file in found["files"] for problem in file["problems"]]
+    assert status == 1 and [problem["kind"] for problem in problems] == ["malformed"], found
+
+
+def main():
+    save_distributed(f"{MNT}/one-file")
+    save_distributed(f"{MNT}/a-file-for-each", single_file_per_rank=False)
+    os.mkdir(f"{MNT}/saved")
+    torch.save(state(), f"{MNT}/saved/by-path.pt")
+    os.mkdir(f"{MNT}/legacy")
+    torch.save(state(), f"{MNT}/legacy/legacy.pt", _use_new_zipfile_serialization=False)
+
+    files.survives_remount(MNT)
+    for name in ("one-file", "a-file-for-each", "saved"):
+        expect_found(f"{MNT}/{name}")
+    status, found = validate(f"{MNT}/legacy")
+    assert status == 0 and found["files"][0]["format"] == "raw", found
+    expect_cut_off_is_bad(f"{MNT}/one-file")
+
+
+main()
