@@ -24,8 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(bytes + 8, data, size);
     format_source_of_memory(bytes, 8 + size + data_bytes, &source);
     format_list_init(&list);
-    if (format_safetensors(&source, &list) == 0 && format_list_finish(&list, source.size) == 0 &&
-        list.count > 0 &&
+    if (format_find_safetensors(&source, &list) == 0 &&
+        format_list_finish(&list, source.size) == 0 && list.count > 0 &&
         list.tensors[list.count - 1].offset + list.tensors[list.count - 1].size > source.size)
         abort();
     format_list_release(&list);

@@ -14,7 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     format_source_of_memory(data, size, &source);
     format_list_init(&list);
-    if (format_zip(&source, &list) == 0 && format_list_finish(&list, size) == 0 && list.count > 0 &&
+    if (format_find_zip(&source, &list) == 0 && format_list_finish(&list, size) == 0 &&
+        list.count > 0 &&
         list.tensors[list.count - 1].offset + list.tensors[list.count - 1].size > size)
         abort();
     format_list_release(&list);

@@ -191,11 +191,11 @@ static int tensors_parse(const struct format_source *source, struct tensor_list 
         return err;
     list->format = format_of(head, head_size);
     if (strcmp(list->format, "safetensors") == 0)
-        return format_safetensors(source, list);
+        return format_find_safetensors(source, list);
     if (strcmp(list->format, "zip") == 0)
-        return format_zip(source, list);
+        return format_find_zip(source, list);
     if (strcmp(list->format, "npy") == 0)
-        return format_npy(source, 0, source->size, "array", list);
+        return format_find_npy(source, 0, source->size, "array", list);
     return 0;
 }
 

@@ -81,14 +81,16 @@ TFS_MUST_CHECK int format_list_finish(struct tensor_list *list, uint64_t file_si
 TFS_MUST_CHECK int format_find_tensors(const struct format_source *source,
                                        struct tensor_list *list);
 
-/* The parsers behind it; each returns like format_find_tensors and leaves finishing to the caller.
+/* The parsers behind it, named unlike those that tensorfs-bench, which links both, has; each
+ * returns like format_find_tensors and leaves finishing to the caller.
  */
-TFS_MUST_CHECK int format_safetensors(const struct format_source *source, struct tensor_list *list);
-TFS_MUST_CHECK int format_zip(const struct format_source *source, struct tensor_list *list);
+TFS_MUST_CHECK int format_find_safetensors(const struct format_source *source,
+                                           struct tensor_list *list);
+TFS_MUST_CHECK int format_find_zip(const struct format_source *source, struct tensor_list *list);
 
 /* An array in npy format that starts at `offset` and has `size` bytes at most: a file, or a zip's
  * entry. */
-TFS_MUST_CHECK int format_npy(const struct format_source *source, uint64_t offset, uint64_t size,
-                              const char *name, struct tensor_list *list);
+TFS_MUST_CHECK int format_find_npy(const struct format_source *source, uint64_t offset,
+                                   uint64_t size, const char *name, struct tensor_list *list);
 
 #endif

@@ -116,8 +116,8 @@ static int header_find(const uint8_t *magic, size_t *ret_offset, size_t *ret_siz
     return *ret_size <= NPY_HEADER_BYTES_MAX ? 0 : -EUCLEAN;
 }
 
-int format_npy(const struct format_source *source, uint64_t offset, uint64_t size, const char *name,
-               struct tensor_list *list)
+int format_find_npy(const struct format_source *source, uint64_t offset, uint64_t size,
+                    const char *name, struct tensor_list *list)
 {
     struct tensor tensor = {.dtype = GPU_BYTES};
     uint8_t magic[NPY_MAGIC_BYTES + 4];

@@ -187,7 +187,7 @@ static int header_parse(struct header *header)
     return 0;
 }
 
-int format_safetensors(const struct format_source *source, struct tensor_list *list)
+int format_find_safetensors(const struct format_source *source, struct tensor_list *list)
 {
     struct header *header;
     uint8_t size_bytes[8];

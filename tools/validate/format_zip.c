@@ -266,7 +266,8 @@ static int is_big_endian(const struct archive *archive, const struct entry *pick
     return 0;
 }
 
-/* Errors: those of format_zip(), and -EOPNOTSUPP when it cannot be told where the storages are. */
+/* Errors: those of format_find_zip(), and -EOPNOTSUPP when it cannot be told where the storages
+ * are. */
 static int torch_tensors(const struct archive *archive, const struct entry *pickle)
 {
     struct pickle_storage_list storages;
@@ -302,7 +303,7 @@ static int entry_tensor(const struct archive *archive, const struct entry *entry
         return 0;
     memcpy(name, entry->name, entry->name_size);
     name[entry->name_size] = '\0';
-    return format_npy(archive->source, entry->offset, entry->size, name, archive->list);
+    return format_find_npy(archive->source, entry->offset, entry->size, name, archive->list);
 }
 
 static int archive_tensors(struct archive *archive)
@@ -392,7 +393,7 @@ static int archive_add(const struct format_source *source, const struct zip_arch
     return err < 0 ? err : tensors_move(list, first, place->begin, is_in_sequence);
 }
 
-int format_zip(const struct format_source *source, struct tensor_list *list)
+int format_find_zip(const struct format_source *source, struct tensor_list *list)
 {
     uint64_t end = source->size;
     unsigned refused = 0;

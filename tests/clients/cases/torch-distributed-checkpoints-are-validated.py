@@ -1,4 +1,4 @@
-# CASE: validate finds every tensor of torch's own files and of distributed checkpoints, and the NaN in one
+# CASE: validate finds the tensors of distributed checkpoints, of torch's own files and of others
 # TIMEOUT: 240
 import json
 import os
@@ -53,6 +53,24 @@ def expect_found(path):
     assert validate(path, "--no-nan")[0] == 1
 
 
+def save_by_hand(path):
+    """The other formats, without the packages that write them."""
+    os.mkdir(path)
+    header = json.dumps({"a": {"dtype": "U8", "shape": [9], "data_offsets": [0, 9]}}).encode()
+    with open(f"{path}/a.safetensors", "wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header + bytes(9))
+    header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (9,), }"
+    with open(f"{path}/a.npy", "wb") as file:
+        file.write(b"\x93NUMPY\1\0" + len(header).to_bytes(2, "little") + header + bytes(9))
+
+
+def expect_by_hand(path):
+    status, found = validate(path)
+    assert status == 0, found
+    assert [file["format"] for file in found["files"]] == ["npy", "safetensors"], found
+    assert [file["tensors"][0]["zero"] for file in found["files"]] == [9, 9], found
+
+
 def expect_cut_off_is_bad(path):
     """A file that ends in the middle of a tensor. Its blocks are what was written; it is not whole."""
     name = max((name for name in os.listdir(path) if name.endswith(".distcp")),
@@ -70,12 +88,14 @@ def main():
     torch.save(state(), f"{MNT}/saved/by-path.pt")
     os.mkdir(f"{MNT}/legacy")
     torch.save(state(), f"{MNT}/legacy/legacy.pt", _use_new_zipfile_serialization=False)
+    save_by_hand(f"{MNT}/by-hand")
 
     files.survives_remount(MNT)
     for name in ("one-file", "a-file-for-each", "saved"):
         expect_found(f"{MNT}/{name}")
     status, found = validate(f"{MNT}/legacy")
     assert status == 0 and found["files"][0]["format"] == "raw", found
+    expect_by_hand(f"{MNT}/by-hand")
     expect_cut_off_is_bad(f"{MNT}/one-file")
 
 
