@@ -10,7 +10,7 @@
 #
 # Environment: BUILD_DIR (default: a temporary one), DATA_DIR (default: one in BUILD_DIR; for the figures of
 # the whole chain put it on the filesystem in question), DATA_MIB (4096, of 32 files), LARGE_BYTES (4 GiB),
-# CUDA_ARCHITECTURES (default: all that the tree names; `native` builds faster), JOBS (32).
+# CUDA_ARCHITECTURES (default: all that the tree names; `native` builds faster), JOBS (32), ROUNDS (5).
 # Exit status: 0 correct, 1 not, 77 no GPU.
 set -eu
 
@@ -91,7 +91,7 @@ fi
 mkdir -p "$data"
 "$BUILD_DIR/make_tensors" "$data" 32 $((${DATA_MIB:-4096} * 1048576 / 32))
 member files "$BUILD_DIR/validate/tensorfs-validate" "$data" --device "$device" --jobs "${JOBS:-32}" \
-    --compare-sequential --json
+    --compare-sequential --rounds "${ROUNDS:-5}" --json
 
 verdict=true
 [ "$status" -eq 0 ] || verdict=false

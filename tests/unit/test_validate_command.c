@@ -5,6 +5,9 @@
  * is given as its argument.
  */
 #include "store/base/crc32c.h"
+#include "tools/common/console.h"
+#include "tools/common/options.h"
+#include "tools/validate/comparison.h"
 #include "tools/validate/manifest.h"
 #include "tools/validate/validate.h"
 #include "validate_fixture.h"
@@ -22,6 +25,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+const struct options_tool options_tool = {.name = "validate"};
 
 enum { ARGUMENT_COUNT_MAX = 16, FLOAT_COUNT = 300000, BF16_COUNT = 200001 };
 
@@ -312,16 +317,75 @@ static void a_manifest_of_the_smallest_blocks_is_compared(void **state)
     assert_output_has("1 problems");
 }
 
-static void a_comparison_prints_both_times(void **state)
+static void a_comparison_prints_medians_of_its_rounds(void **state)
+{
+    const char *samples;
+
+    (void)state;
+    assert_int_equal(command(in_directory("data"), "--compare-sequential", "--rounds=2", NULL), 0);
+    assert_output_has("2 rounds: median [min .. max]");
+    assert_output_has("one by one");
+    assert_output_has("together, no checking");
+    assert_output_has("speed-up");
+    assert_int_equal(
+        command(in_directory("data"), "--compare-sequential", "--rounds=3", "--json", NULL), 0);
+    assert_output_has("\"items\":3");
+    assert_output_has("\"rounds\":3");
+    assert_output_has("\"check_overhead_percent\":{\"median\":");
+    assert_output_has("\"share_of_memory\":");
+    assert_output_has("\"speed_up\":{\"median\":");
+    samples = strstr(output, "\"samples\":[");
+    assert_non_null(samples);
+    assert_non_null(strchr(samples, ']'));
+    for (unsigned i = 0; i < 2; i++) {
+        samples = strchr(samples + 1, ',');
+        assert_non_null(samples);
+        assert_true(samples < strchr(strstr(output, "\"samples\":["), ']'));
+    }
+}
+
+static void a_spread_has_the_middle_and_both_ends(void **state)
+{
+    static const double values[] = {5, 1, 9, 3};
+    struct validate_spread spread;
+
+    (void)state;
+    spread = validate_spread_of(values, 4);
+    assert_true(spread.median == 4 && spread.min == 1 && spread.max == 9);
+    spread = validate_spread_of(values, 3);
+    assert_true(spread.median == 5 && spread.min == 1 && spread.max == 9);
+    spread = validate_spread_of(values, 1);
+    assert_true(spread.median == 5 && spread.min == 5 && spread.max == 5);
+}
+
+static void json_stays_json_whatever_a_name_holds(void **state)
 {
     (void)state;
-    assert_int_equal(command(in_directory("data"), "--compare-sequential", NULL), 0);
-    assert_output_has("one by one");
-    assert_output_has("speed-up");
-    assert_int_equal(command(in_directory("data"), "--compare-sequential", "--json", NULL), 0);
-    assert_output_has("\"items\":3");
-    assert_output_has("\"check_overhead_percent\":");
-    assert_output_has("\"share_of_memory\":");
+    file_write("data/more", "x", 1);
+    assert_int_equal(rename(in_directory("data/more"), in_directory("data/\xff\xc3\xa9\"\n")), 0);
+    assert_int_equal(command(in_directory("data"), "--json", NULL), 0);
+    assert_output_has("/data/\\ufffd\xc3\xa9\\\"\\u000a\"");
+    assert_int_equal(unlink(in_directory("data/\xff\xc3\xa9\"\n")), 0);
+}
+
+static void output_that_cannot_be_written_is_trouble(void **state)
+{
+    static char name[] = "validate";
+    char *argv[] = {name, device_option, strdup(in_directory("data")), NULL};
+    int saved = dup(STDOUT_FILENO);
+    int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    int status;
+
+    (void)state;
+    assert_int_equal(fflush(stdout), 0);
+    assert_true(dup2(full, STDOUT_FILENO) >= 0);
+    status = validate_main(3, argv);
+    clearerr(stdout);
+    assert_true(dup2(saved, STDOUT_FILENO) >= 0);
+    (void)close(saved);
+    (void)close(full);
+    free(argv[2]);
+    assert_int_equal(status, 2);
 }
 
 static void what_cannot_be_opened_is_bad_and_wrong_usage_is_trouble(void **state)
@@ -336,6 +400,13 @@ static void what_cannot_be_opened_is_bad_and_wrong_usage_is_trouble(void **state
     assert_int_equal(command(in_directory("data"), "--unknown", NULL), 2);
     assert_int_equal(command(in_directory("data"), "--against", in_directory("nothing"), NULL), 2);
     assert_int_equal(command(in_directory("data"), "--against", in_directory("data/raw.bin"), NULL),
+                     2);
+    assert_int_equal(command("", NULL), 2);
+    assert_int_equal(command(in_directory("data"), "--against", "", NULL), 2);
+    assert_int_equal(command(in_directory("data"), "--write-manifest", "", NULL), 2);
+    assert_int_equal(command(in_directory("data"), "--rounds", "3", NULL), 2);
+    assert_int_equal(command(in_directory("data"), "--compare-sequential", "--rounds=0", NULL), 2);
+    assert_int_equal(command(in_directory("data"), "--compare-sequential", "--rounds=100", NULL),
                      2);
     assert_int_equal(command("--help", NULL), 0);
 }
@@ -353,10 +424,14 @@ int main(int argc, char **argv)
         TEST(a_counterpart_that_is_missing_or_of_another_size_is_bad),
         TEST(any_number_of_jobs_gives_the_same_numbers),
         TEST(a_manifest_of_the_smallest_blocks_is_compared),
-        TEST(a_comparison_prints_both_times),
+        TEST(a_comparison_prints_medians_of_its_rounds),
+        cmocka_unit_test(a_spread_has_the_middle_and_both_ends),
+        TEST(json_stays_json_whatever_a_name_holds),
+        TEST(output_that_cannot_be_written_is_trouble),
         TEST(what_cannot_be_opened_is_bad_and_wrong_usage_is_trouble),
     };
 
+    console_init(false);
     if (argc > 1)
         (void)snprintf(device_option, sizeof(device_option), "--device=%s", argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
  */
 #include "tools/validate/options.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@ static const char usage[] =
     "  --json                   print one JSON object\n"
     "  --verbose                print every tensor's statistics\n"
     "  --compare-sequential     check one item after the other, then together; print both times\n"
+    "  --rounds N               how often to compare; medians are printed (default 5, 1 to 99)\n"
     "  --help\n"
     "\n"
     "On a tensorfs mount, checksums that the store made when the data was written are always "
@@ -37,6 +39,7 @@ enum {
     OPTION_JSON,
     OPTION_VERBOSE,
     OPTION_COMPARE,
+    OPTION_ROUNDS,
     OPTION_HELP,
 };
 
@@ -49,20 +52,20 @@ static const struct option long_options[] = {
     {"json", no_argument, NULL, OPTION_JSON},
     {"verbose", no_argument, NULL, OPTION_VERBOSE},
     {"compare-sequential", no_argument, NULL, OPTION_COMPARE},
+    {"rounds", required_argument, NULL, OPTION_ROUNDS},
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
 };
 
-static int jobs_parse(const char *text, unsigned *ret)
+static int count_parse(const char *option, const char *text, unsigned max, unsigned *ret)
 {
     char *end;
     unsigned long value;
 
     errno = 0;
     value = strtoul(text, &end, 10);
-    if (errno || end == text || *end != '\0' || value < 1 || value > VALIDATE_JOBS_MAX) {
-        (void)fprintf(stderr, "validate: --jobs takes 1 to %u, not '%s'\n", VALIDATE_JOBS_MAX,
-                      text);
+    if (errno || !isdigit((unsigned char)*text) || *end != '\0' || value < 1 || value > max) {
+        (void)fprintf(stderr, "validate: %s takes 1 to %u, not '%s'\n", option, max, text);
         return -EINVAL;
     }
     *ret = (unsigned)value;
@@ -94,7 +97,7 @@ static int option_apply(int option, struct validate_options *options)
         options->write_manifest = optarg;
         return 0;
     case OPTION_JOBS:
-        return jobs_parse(optarg, &options->job_count);
+        return count_parse("--jobs", optarg, VALIDATE_JOBS_MAX, &options->job_count);
     case OPTION_DEVICE:
         return device_parse(optarg, &options->device);
     case OPTION_NO_NAN:
@@ -109,11 +112,35 @@ static int option_apply(int option, struct validate_options *options)
     case OPTION_COMPARE:
         options->compare_sequential = true;
         return 0;
+    case OPTION_ROUNDS:
+        return count_parse("--rounds", optarg, VALIDATE_ROUNDS_MAX, &options->round_count);
     case OPTION_HELP:
         return 1;
     default:
         return -EINVAL; /* getopt has said why */
     }
+}
+
+/* What each option allows, but not all of them together. */
+static int options_check(const struct validate_options *options)
+{
+    const char *complaint = NULL;
+
+    if (options->compare_sequential && options->write_manifest)
+        complaint = "--compare-sequential writes no manifest";
+    if (options->round_count > 0 && !options->compare_sequential)
+        complaint = "--rounds is for --compare-sequential";
+    if ((options->against && *options->against == '\0') ||
+        (options->write_manifest && *options->write_manifest == '\0'))
+        complaint = "an empty path";
+    for (size_t i = 0; i < options->path_count; i++) {
+        if (*options->paths[i] == '\0')
+            complaint = "an empty path";
+    }
+    if (!complaint)
+        return 0;
+    (void)fprintf(stderr, "validate: %s\n", complaint);
+    return -EINVAL;
 }
 
 int validate_options_parse(int argc, char **argv, struct validate_options *ret)
@@ -135,12 +162,12 @@ int validate_options_parse(int argc, char **argv, struct validate_options *ret)
         (void)fprintf(stderr, usage, argv[0]);
         return -EINVAL;
     }
-    if (options.compare_sequential && options.write_manifest) {
-        (void)fprintf(stderr, "validate: --compare-sequential writes no manifest\n");
-        return -EINVAL;
-    }
     options.paths = argv + optind;
     options.path_count = (size_t)(argc - optind);
+    if (options_check(&options) < 0)
+        return -EINVAL;
+    if (options.round_count == 0)
+        options.round_count = VALIDATE_ROUNDS_DEFAULT;
     *ret = options;
     return 0;
 }

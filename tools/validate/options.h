@@ -9,6 +9,10 @@
 #define VALIDATE_JOBS_MAX     1024u
 #define VALIDATE_JOBS_DEFAULT 32u
 
+/* Of a comparison. */
+#define VALIDATE_ROUNDS_MAX     99u
+#define VALIDATE_ROUNDS_DEFAULT 5u
+
 struct manifest;
 
 struct validate_options {
@@ -22,6 +26,7 @@ struct validate_options {
     bool no_nan;
     bool verbose;
     bool compare_sequential;
+    unsigned round_count; /* of the comparison */
 
     /* What `against` turned out to be. */
     const char *copy_directory;

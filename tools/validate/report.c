@@ -4,6 +4,8 @@
  */
 #include "tools/validate/report.h"
 
+#include "tools/common/output.h"
+
 #include <inttypes.h>
 #include <math.h>
 
@@ -147,18 +149,23 @@ void validate_report_text(FILE *out, const struct validate_report *report, bool 
 
 /* ---- JSON ---- */
 
-static void json_string(FILE *out, const char *text)
+/* Names of files and of tensors may be any bytes, JSON only UTF-8: what is none becomes U+FFFD. */
+void validate_report_string(FILE *out, const char *text)
 {
     (void)fputc('"', out);
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
+    while (*text != '\0') {
+        const size_t size = output_utf8_size(text);
+        const unsigned char c = (unsigned char)*text;
 
-        if (c == '"' || c == '\\')
+        if (size == 0)
+            (void)fputs("\\ufffd", out);
+        else if (c == '"' || c == '\\')
             (void)fprintf(out, "\\%c", c);
         else if (c < 0x20)
             (void)fprintf(out, "\\u%04x", c);
         else
-            (void)fputc(c, out);
+            (void)fwrite(text, 1, size, out);
+        text += size ? size : 1;
     }
     (void)fputc('"', out);
 }
@@ -178,7 +185,7 @@ static void json_tensor(FILE *out, const struct tensor *tensor, const struct gpu
 
     gpu_stats_summarise(stats, &summary);
     (void)fputs("{\"name\":", out);
-    json_string(out, tensor->name);
+    validate_report_string(out, tensor->name);
     (void)fprintf(out,
                   ",\"dtype\":\"%s\",\"offset\":%" PRIu64 ",\"bytes\":%" PRIu64
                   ",\"elements\":%" PRIu64 ",\"nan\":%" PRIu64 ",\"inf\":%" PRIu64
@@ -202,11 +209,11 @@ static void json_problem(FILE *out, const struct validate_file *file,
         (void)fprintf(out, ",\"block\":%" PRIu64 ",\"offset\":%" PRIu64 ",\"bytes\":%" PRIu64,
                       problem->block, problem->offset, problem->size);
     (void)fputs(",\"text\":", out);
-    json_string(out, problem->text);
+    validate_report_string(out, problem->text);
     (void)fputs(",\"tensors\":[", out);
     for (size_t i = 0; i < problem->tensor_count && i < TENSORS_NAMED_MAX; i++) {
         (void)fputs(i ? "," : "", out);
-        json_string(out, file->tensors.tensors[problem->tensor_first + i].name);
+        validate_report_string(out, file->tensors.tensors[problem->tensor_first + i].name);
     }
     (void)fprintf(out, "],\"tensor_count\":%zu}", problem->tensor_count);
 }
@@ -216,7 +223,7 @@ static void json_file(FILE *out, const struct validate_file *file)
     char sources[64];
 
     (void)fputs("{\"path\":", out);
-    json_string(out, file->path);
+    validate_report_string(out, file->path);
     (void)fprintf(out,
                   ",\"format\":\"%s\",\"bytes\":%" PRIu64 ",\"checked_against\":\"%s\",\"ok\":%s",
                   file->tensors.format, file->size, sources_of(file, sources),
@@ -250,7 +257,7 @@ void validate_report_json(FILE *out, const struct validate_report *report)
     bool is_first = true;
 
     (void)fputs("{\"device\":", out);
-    json_string(out, report->device);
+    validate_report_string(out, report->device);
     (void)fputs(",\"cost\":", out);
     json_cost(out, &report->cost);
     (void)fputs(",\"files\":[", out);
@@ -264,65 +271,9 @@ void validate_report_json(FILE *out, const struct validate_report *report)
             continue;
         (void)fputs(is_first ? "" : ",", out);
         is_first = false;
-        json_string(out, report->manifest->files[i].name);
+        validate_report_string(out, report->manifest->files[i].name);
     }
     (void)fprintf(out, "],\"problem_count\":%" PRIu64 ",\"ok\":%s}\n",
                   validate_report_problems(report),
                   validate_report_problems(report) ? "false" : "true");
-}
-
-/* ---- one by one against together ---- */
-
-static void cost_print(FILE *out, const char *name, const struct validate_cost *cost)
-{
-    (void)fprintf(out,
-                  "%-22s %9.3f s wall %9.3f s CPU %8.2f GB/s  device busy %3.0f %% copying, "
-                  "%3.0f %% checking\n",
-                  name, cost->wall_s, cost->cpu_s, gigabytes_per_second(cost),
-                  100 * cost->copy_share, 100 * cost->check_share);
-}
-
-static double overhead_percent(const struct validate_comparison *comparison)
-{
-    return 100 * (comparison->parallel.wall_s / comparison->copy_only.wall_s - 1);
-}
-
-void validate_comparison_text(FILE *out, const struct validate_comparison *comparison)
-{
-    (void)fprintf(out, "device: %s\n%zu items, %.3f GB\n", comparison->device,
-                  comparison->item_count, (double)comparison->parallel.byte_count * 1e-9);
-    cost_print(out, "one by one", &comparison->sequential);
-    cost_print(out, "together", &comparison->parallel);
-    cost_print(out, "together, no checking", &comparison->copy_only);
-    (void)fprintf(out, "speed-up %.2f; checking costs %.1f %% over reading and copying alone\n",
-                  comparison->sequential.wall_s / comparison->parallel.wall_s,
-                  overhead_percent(comparison));
-    (void)fprintf(out,
-                  "%s, %.0f MiB of bf16: check %.1f GB/s, memory copy %.1f GB/s (read and write), "
-                  "share %.2f; from the host's memory %.1f GB/s\n",
-                  comparison->is_device ? "kernel" : "one core",
-                  (double)comparison->speed_byte_count / (double)TFS_MIB,
-                  comparison->speed.check * 1e-9, comparison->speed.copy * 1e-9,
-                  comparison->speed.check / comparison->speed.copy,
-                  comparison->speed.transfer * 1e-9);
-}
-
-void validate_comparison_json(FILE *out, const struct validate_comparison *comparison)
-{
-    (void)fputs("{\"device\":", out);
-    json_string(out, comparison->device);
-    (void)fprintf(out, ",\"items\":%zu,\"sequential\":", comparison->item_count);
-    json_cost(out, &comparison->sequential);
-    (void)fputs(",\"parallel\":", out);
-    json_cost(out, &comparison->parallel);
-    (void)fputs(",\"copy_only\":", out);
-    json_cost(out, &comparison->copy_only);
-    json_number(out, "speed_up", comparison->sequential.wall_s / comparison->parallel.wall_s);
-    json_number(out, "check_overhead_percent", overhead_percent(comparison));
-    (void)fprintf(out, ",\"measured_bytes\":%" PRIu64, comparison->speed_byte_count);
-    json_number(out, "check_bytes_per_s", comparison->speed.check);
-    json_number(out, "memory_bytes_per_s", comparison->speed.copy);
-    json_number(out, "transfer_bytes_per_s", comparison->speed.transfer);
-    json_number(out, "share_of_memory", comparison->speed.check / comparison->speed.copy);
-    (void)fputs("}\n", out);
 }

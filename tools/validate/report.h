@@ -24,19 +24,7 @@ uint64_t validate_report_problems(const struct validate_report *report);
 void validate_report_text(FILE *out, const struct validate_report *report, bool verbose);
 void validate_report_json(FILE *out, const struct validate_report *report);
 
-/* One by one against together. */
-struct validate_comparison {
-    const char *device;
-    size_t item_count;
-    struct validate_cost sequential;
-    struct validate_cost parallel;
-    struct validate_cost copy_only; /* in parallel, without the check */
-    struct gpu_speed speed;         /* of the check of bf16 and of the memory */
-    uint64_t speed_byte_count;
-    bool is_device; /* a GPU, or the CPU */
-};
-
-void validate_comparison_text(FILE *out, const struct validate_comparison *comparison);
-void validate_comparison_json(FILE *out, const struct validate_comparison *comparison);
+/* A string with its quotes, of any bytes. */
+void validate_report_string(FILE *out, const char *text);
 
 #endif

@@ -5,6 +5,9 @@
 #include "tools/validate/validate.h"
 
 #include "store/base/error.h"
+#include "tools/common/console.h"
+#include "tools/common/output.h"
+#include "tools/validate/comparison.h"
 #include "tools/validate/report.h"
 
 #include <errno.h>
@@ -13,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { STATUS_OK = 0, STATUS_BAD = 1, STATUS_TROUBLE = 2 };
 
@@ -236,39 +240,63 @@ static int pass(struct gpu *gpu, const struct validate_options *options, struct 
     return err;
 }
 
-static int passes(struct gpu *gpu, const struct validate_options *options,
-                  struct validate_comparison *comparison, uint64_t *ret_problem_count)
+static int timed_pass(struct gpu *gpu, const struct validate_options *options,
+                      struct validate_comparison *comparison, unsigned round,
+                      enum validate_pass which, uint64_t *problem_count)
 {
-    struct validate_options one_by_one = *options;
-    struct validate_options copy_only = *options;
-    uint64_t ignored;
+    struct validate_options mine = *options;
+    struct validate_cost *cost = &comparison->costs[round][which];
+    uint64_t found;
     int err;
 
-    one_by_one.one_by_one = true;
-    copy_only.copy_only = true;
-    err =
-        pass(gpu, &one_by_one, &comparison->sequential, ret_problem_count, &comparison->item_count);
-    if (err == 0)
-        err = pass(gpu, &copy_only, &comparison->copy_only, &ignored, &comparison->item_count);
-    if (err == 0)
-        err = pass(gpu, options, &comparison->parallel, ret_problem_count, &comparison->item_count);
-    if (err == 0)
-        err = gpu_measure(gpu, comparison->speed_byte_count, GPU_BF16, SPEED_ROUNDS,
-                          &comparison->speed);
+    mine.one_by_one = which == VALIDATE_ONE_BY_ONE;
+    mine.copy_only = which == VALIDATE_COPY_ONLY;
+    if (isatty(STDERR_FILENO))
+        console_note("round %u of %u: %s", round + 1, comparison->round_count,
+                     validate_pass_names[which]);
+    err = pass(gpu, &mine, cost, &found, &comparison->item_count);
+    if (err == 0 && !mine.copy_only)
+        *problem_count = tfs_max_u64(*problem_count, found);
+    comparison->byte_count = cost->byte_count;
     return err;
+}
+
+/* Who comes first of the two that are compared most closely changes from round to round. */
+static int rounds_run(struct gpu *gpu, const struct validate_options *options,
+                      struct validate_comparison *comparison, uint64_t *problem_count)
+{
+    static const enum validate_pass orders[2][VALIDATE_PASS_COUNT] = {
+        {VALIDATE_ONE_BY_ONE, VALIDATE_COPY_ONLY, VALIDATE_TOGETHER},
+        {VALIDATE_ONE_BY_ONE, VALIDATE_TOGETHER, VALIDATE_COPY_ONLY},
+    };
+
+    for (unsigned round = 0; round < comparison->round_count; round++) {
+        for (unsigned i = 0; i < VALIDATE_PASS_COUNT; i++) {
+            int err =
+                timed_pass(gpu, options, comparison, round, orders[round % 2][i], problem_count);
+
+            if (err < 0)
+                return err;
+        }
+    }
+    return 0;
 }
 
 static int compare_sequential(struct gpu *gpu, struct validate_options *options)
 {
     struct validate_comparison comparison = {
         .device = gpu_description(gpu),
+        .round_count = options->round_count,
         .is_device = gpu_is_cuda(gpu),
         .speed_byte_count = gpu_is_cuda(gpu) ? VALIDATE_SPEED_BYTES_GPU : SPEED_BYTES_CPU};
     uint64_t problem_count = 0;
     int err;
 
     options->drop_caches = true; /* or the first pass would warm them for the others */
-    err = passes(gpu, options, &comparison, &problem_count);
+    err = rounds_run(gpu, options, &comparison, &problem_count);
+    if (err == 0)
+        err = gpu_measure(gpu, comparison.speed_byte_count, GPU_BF16, SPEED_ROUNDS,
+                          &comparison.speed);
     if (err < 0) {
         (void)trouble(err, "the comparison could not be run");
         return STATUS_TROUBLE;
@@ -311,12 +339,13 @@ int validate_main(int argc, char **argv)
     int status = STATUS_TROUBLE;
     int parsed = validate_options_parse(argc, argv, &options);
 
-    if (parsed != 0)
-        return parsed > 0 ? STATUS_OK : STATUS_TROUBLE;
-    if (against_open(&options, &manifest) == 0)
+    if (parsed < 0)
+        return STATUS_TROUBLE;
+    if (parsed > 0)
+        status = STATUS_OK;
+    else if (against_open(&options, &manifest) == 0)
         status = command_run(&options);
     manifest_release(&manifest);
-    if (fflush(stdout) != 0)
-        status = STATUS_TROUBLE;
-    return status;
+    /* Whoever cannot read what differs must not take it for the whole. */
+    return output_end(STATUS_OK, STATUS_TROUBLE) == STATUS_OK ? status : STATUS_TROUBLE;
 }
