@@ -344,6 +344,30 @@ static void a_comparison_prints_medians_of_its_rounds(void **state)
     }
 }
 
+static void a_fifo_is_no_regular_file_and_nobody_waits_for_it(void **state)
+{
+    (void)state;
+    copy_make();
+    assert_int_equal(unlink(in_directory("copy/raw.bin")), 0);
+    assert_int_equal(mkfifo(in_directory("copy/raw.bin"), 0600), 0);
+    assert_int_equal(command(in_directory("copy/raw.bin"), NULL), 1);
+    assert_output_has("is no regular file");
+    assert_int_equal(command(in_directory("data"), "--against", in_directory("copy"), NULL), 1);
+    assert_output_has("has no copy in");
+}
+
+/* Through a link of ours, so that the device itself is not at stake. */
+static void a_manifest_that_cannot_be_written_removes_only_a_file(void **state)
+{
+    struct stat status;
+
+    (void)state;
+    assert_int_equal(symlink("/dev/full", in_directory("manifest2")), 0);
+    assert_int_equal(
+        command(in_directory("data"), "--write-manifest", in_directory("manifest2"), NULL), 2);
+    assert_int_equal(lstat(in_directory("manifest2"), &status), 0);
+}
+
 static void a_spread_has_the_middle_and_both_ends(void **state)
 {
     static const double values[] = {5, 1, 9, 3};
@@ -425,6 +449,8 @@ int main(int argc, char **argv)
         TEST(any_number_of_jobs_gives_the_same_numbers),
         TEST(a_manifest_of_the_smallest_blocks_is_compared),
         TEST(a_comparison_prints_medians_of_its_rounds),
+        TEST(a_fifo_is_no_regular_file_and_nobody_waits_for_it),
+        TEST(a_manifest_that_cannot_be_written_removes_only_a_file),
         cmocka_unit_test(a_spread_has_the_middle_and_both_ends),
         TEST(json_stays_json_whatever_a_name_holds),
         TEST(output_that_cannot_be_written_is_trouble),

@@ -107,7 +107,7 @@ static int descriptor_open(struct validate_file *file)
 {
     struct stat status;
 
-    file->fd = open(file->path, O_RDONLY | O_CLOEXEC);
+    file->fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* or a FIFO would wait */
     if (file->fd < 0 || fstat(file->fd, &status) < 0) {
         validate_file_problem(file, VALIDATE_CANNOT_OPEN, 0, 0, 0, "cannot be opened: %s",
                               tfs_error_text(-errno));
@@ -221,7 +221,7 @@ static void copy_open(struct validate_file *file, const char *directory)
     int size = snprintf(path, sizeof(path), "%s/%s", directory, file->name);
 
     if (size > 0 && (size_t)size < sizeof(path))
-        file->copy_fd = open(path, O_RDONLY | O_CLOEXEC);
+        file->copy_fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* likewise */
     if (file->copy_fd < 0 || fstat(file->copy_fd, &status) < 0 || !S_ISREG(status.st_mode)) {
         validate_file_problem(file, VALIDATE_MISSING, 0, 0, 0, "has no copy in '%s'", directory);
     } else if ((uint64_t)status.st_size != file->size) {

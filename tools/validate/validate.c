@@ -87,16 +87,19 @@ static int directory_add(struct file_list *list, char *directory)
 
     if (!tree)
         return -errno;
-    while (err == 0 && (entry = fts_read(tree)) != NULL) {
+    while (err == 0 && (errno = 0, entry = fts_read(tree)) != NULL) {
         const char *name = entry->fts_path + prefix;
 
         while (*name == '/')
             name++;
         if (entry->fts_info == FTS_F)
             err = files_add(list, entry->fts_path, name);
-        else if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR)
+        else if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR ||
+                 entry->fts_info == FTS_NS)
             err = -entry->fts_errno;
     }
+    if (err == 0 && errno != 0)
+        err = -errno;      /* the walk ended before the tree did */
     (void)fts_close(tree); /* its memory only */
     return err;
 }
@@ -181,17 +184,21 @@ static int manifest_write_files(FILE *stream, const struct file_list *list)
 static int manifest_save(const char *path, struct file_list *list)
 {
     FILE *stream = fopen(path, "we");
+    struct stat status;
+    bool is_file;
     int err;
 
     if (!stream)
         return trouble(-errno, path);
+    is_file = fstat(fileno(stream), &status) == 0 && S_ISREG(status.st_mode);
     if (list->count > 0)
         qsort(list->files, list->count, sizeof(struct validate_file *), file_name_compare);
     err = manifest_write_files(stream, list);
     if (fclose(stream) != 0 && err == 0)
         err = -errno;
     if (err < 0) {
-        (void)remove(path); /* rather none than half of one */
+        if (is_file)
+            (void)unlink(path); /* rather none than half of one, but never a device */
         return trouble(err, path);
     }
     return 0;
