@@ -13,6 +13,7 @@
 #include "store/base/error.h"
 #include "store/base/log.h"
 #include "store/data.h"
+#include "store/file.h"
 #include "store/flush.h"
 #include "store/reclaim.h"
 #include "store/segment/segment.h"
@@ -413,7 +414,7 @@ static int flush_requested(struct tfs_volume *volume, struct commit_request *req
     int first_error = 0;
 
     for (size_t i = 0; i < count; i++) {
-        if (requests[i].inode->data)
+        if (!file_discard_removed(volume, requests[i].inode) && requests[i].inode->data)
             flush_inode_start(volume, requests[i].inode);
     }
     for (size_t i = 0; i < count; i++) {
@@ -445,6 +446,33 @@ int commit_all(struct tfs_volume *volume, bool full)
     err = index_sync(volume->index);
     reclaim_kick(volume->reclaim);
     return first_error ? first_error : err;
+}
+
+bool commit_removed(struct tfs_volume *volume, const struct tfs_inode *except)
+{
+    size_t count;
+    size_t removed = 0;
+    bool held = false;
+    struct commit_request *requests = request_pending(volume, true, &count);
+
+    if (!requests)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        struct tfs_inode *inode = requests[i].inode;
+
+        if (file_discard_removed(volume, inode)) {
+            requests[removed++] = requests[i];
+        } else {
+            held = held || (inode != except && inode_record(inode).nlink == 0);
+            inode_put(volume, inode);
+        }
+    }
+    if (removed > 0 && submit(volume, requests, removed) < 0)
+        tfs_debug("removed files cannot be committed, and keep their space for now");
+    for (size_t i = 0; i < removed; i++)
+        inode_put(volume, requests[i].inode);
+    free(requests);
+    return held;
 }
 
 void commit_abandon(struct tfs_volume *volume)

@@ -44,6 +44,13 @@ TFS_MUST_CHECK int commit_inode(struct tfs_volume *volume, struct tfs_inode *ino
  * Returns the first error. Blocks. */
 TFS_MUST_CHECK int commit_all(struct tfs_volume *volume, bool full);
 
+/*
+ * On a full disk: let go of the files that have neither a name nor an open, which otherwise are
+ * held until the next commit of everything. Returns whether others than `except` have no name and
+ * are open. Blocks; may be called inside of the gate of an open file.
+ */
+bool commit_removed(struct tfs_volume *volume, const struct tfs_inode *except);
+
 /* At the end of a mount: give up what could not be committed, with a line in the log for each file.
  */
 void commit_abandon(struct tfs_volume *volume);

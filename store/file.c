@@ -130,6 +130,22 @@ static void give_up(struct tfs_volume *volume, struct tfs_inode *inode, bool nam
               (unsigned long long)inode->number);
 }
 
+bool file_discard_removed(struct tfs_volume *volume, struct tfs_inode *inode)
+{
+    bool removed;
+
+    if (inode_record(inode).nlink > 0 || inode_is_open(volume, inode))
+        return false;
+    if (!inode->data)
+        return true;
+    data_enter_exclusive(inode);
+    removed = !inode_is_open(volume, inode);
+    if (removed)
+        discard_dirty(volume, inode, false);
+    data_leave_exclusive(inode);
+    return removed;
+}
+
 /*
  * The last close. Data of a file without a name is not needed any more. Data that could not be
  * written back is given up, after every open had its chance to be told: kept, it would hold the

@@ -33,4 +33,11 @@ void file_note_read(struct tfs_file *file);
  * there are any. */
 TFS_MUST_CHECK int file_kill_privileges(struct tfs_volume *volume, struct tfs_inode *inode);
 
+/*
+ * Give up what is dirty of a file that has neither a name nor an open: nobody needs it, and on a
+ * full disk it could never be written back. Returns: false, and nothing was done, when the inode
+ * has one of them. May wait until others have left the file's gate; the caller must not be inside.
+ */
+bool file_discard_removed(struct tfs_volume *volume, struct tfs_inode *inode);
+
 #endif

@@ -7,12 +7,11 @@
  */
 #include "store/base/error.h"
 #include "store/commit.h"
-#include "store/compactor.h"
 #include "store/data.h"
 #include "store/file.h"
 #include "store/flush.h"
 #include "store/memory.h"
-#include "store/reclaim.h"
+#include "store/room.h"
 #include "store/segment/segment.h"
 
 #include <assert.h>
@@ -156,20 +155,15 @@ static int write_part(struct tfs_volume *volume, struct tfs_inode *inode,
     return err;
 }
 
-/* Room on the disk and buffers. When the disk is full, what was removed is given back first. */
-static int take_room(struct tfs_volume *volume, const struct write_part *part,
-                     struct spare_buffers *spare)
+/* Room on the disk and buffers. */
+static int take_room(struct tfs_volume *volume, struct tfs_inode *inode,
+                     const struct write_part *part, struct spare_buffers *spare)
 {
     size_t count =
         (part->offset + part->size - 1) / FRAME_BUFFER_SIZE - part->offset / FRAME_BUFFER_SIZE + 1;
     uint64_t room = reservation_for(part->size);
-    int err = segments_reserve(volume->segments, room);
+    int err = room_reserve(volume, inode, room);
 
-    if (err == -ENOSPC) {
-        reclaim_hurry(volume->reclaim);
-        compactor_hurry(volume->compactor); /* not waited for: it waits for gates */
-        err = segments_reserve(volume->segments, room);
-    }
     if (err)
         return err;
     err = memory_take_dirty(volume->memory, count, spare->buffers);
@@ -185,7 +179,7 @@ static int write_with_room(struct tfs_volume *volume, struct tfs_inode *inode,
                            const struct write_part *part)
 {
     struct spare_buffers spare;
-    int err = take_room(volume, part, &spare);
+    int err = take_room(volume, inode, part, &spare);
 
     if (err)
         return err;

@@ -62,6 +62,10 @@ struct tfs_volume {
     struct tfs_names *names;
     struct tfs_stats stats;
     struct complaints complaints;
+    /* When room was last waited for in vain, 0: never; and namespace_changes when that began.
+     * Relaxed: a torn pair costs a wait more or less. */
+    _Atomic uint64_t vain_wait_ns;
+    _Atomic uint64_t vain_wait_changes;
     atomic_bool scrubbing; /* one scrub at a time: it has one place in the store */
 };
 

@@ -59,6 +59,9 @@ tfs_add_store_test(test_plain_frames VOLUME WRAP frame_encode)
 tfs_add_store_test(test_reclaim VOLUME SOURCES store_crash.c wrap_numbers.c
     WRAP segments_punch numbers_take sweep_segments)
 
+tfs_add_store_test(test_full_disk VOLUME SOURCES small_disk.c
+    WRAP segments_appendv commit_removed)
+
 # What stands on top of the store.
 tfs_add_store_test(test_check VOLUME SOURCES check_fixture.c)
 tfs_add_store_test(test_check_data VOLUME SOURCES check_fixture.c)

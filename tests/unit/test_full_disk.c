@@ -1,0 +1,213 @@
+/*
+ * A volume on a disk that is full: what a removed file held is there for the next writer, however
+ * little of that file was committed.
+ *
+ * Method: a small tmpfs, and no commits but those that are asked for, so that nothing but the
+ * writer itself can bring the space back. A test that could wait for ever is ended by alarm(2).
+ */
+#include "store_fixture.h"
+
+#include "small_disk.h"
+#include "store/commit.h"
+#include "store/segment/segment.h"
+#include "store/volume.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    DISK_SIZE = 160 * 1024 * 1024,
+    WRITTEN_SIZE = 44 * 1024 * 1024, /* whole chunks */
+    WANTED_SIZE = 40 * 1024 * 1024,
+    TIME_LIMIT_S = 120,
+};
+
+static atomic_bool appends_fail;
+
+int __real_segments_appendv(struct tfs_segments *segments, const struct iovec *pieces,
+                            int piece_count, struct segment_position *ret);
+int __wrap_segments_appendv(struct tfs_segments *segments, const struct iovec *pieces,
+                            int piece_count, struct segment_position *ret);
+
+int __wrap_segments_appendv(struct tfs_segments *segments, const struct iovec *pieces,
+                            int piece_count, struct segment_position *ret)
+{
+    if (atomic_load(&appends_fail))
+        return -ENOSPC;
+    return __real_segments_appendv(segments, pieces, piece_count, ret);
+}
+
+static struct tfs_file *late_release; /* closed by the kernel when room is looked for again */
+static int tries;
+
+bool __real_commit_removed(struct tfs_volume *volume, const struct tfs_inode *except);
+bool __wrap_commit_removed(struct tfs_volume *volume, const struct tfs_inode *except);
+
+bool __wrap_commit_removed(struct tfs_volume *volume, const struct tfs_inode *except)
+{
+    if (++tries == 3)
+        tfs_file_close(TAKE_PTR(late_release));
+    return __real_commit_removed(volume, except);
+}
+
+static int set_up(void **state)
+{
+    struct fixture *fixture;
+    int err = fixture_set_up_closed(state);
+
+    if (err)
+        return err;
+    fixture = *state;
+    atomic_store(&appends_fail, false);
+    err = small_disk_mount(SMALL_DISK_TMPFS, fixture->directory, DISK_SIZE);
+    if (err)
+        return err;
+    (void)alarm(TIME_LIMIT_S);
+    fixture_open(fixture);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    int err = tfs_volume_close(TAKE_PTR(fixture->volume));
+
+    (void)alarm(0);
+    small_disk_unmount(fixture->directory);
+    return fixture_tear_down(state) ? -EIO : err;
+}
+
+/* Appends up to `size` bytes that do not compress; returns how many before the disk was full. */
+static uint64_t write_until_full(struct tfs_file *file, uint64_t size)
+{
+    uint8_t *bytes = malloc(TFS_MIB);
+    int64_t written = TFS_MIB;
+    uint64_t done = 0;
+
+    assert_non_null(bytes);
+    while (written > 0 && done < size) {
+        fixture_fill(bytes, TFS_MIB, done + 1);
+        written = tfs_file_write(file, done, bytes, TFS_MIB, 0);
+        done += written > 0 ? (uint64_t)written : 0;
+    }
+    assert_true(written > 0 || written == -ENOSPC);
+    free(bytes);
+    return done;
+}
+
+/* A new file that takes most of the disk. */
+static struct tfs_file *fill_disk(struct fixture *fixture, const char *name)
+{
+    struct tfs_file *file = fixture_create(fixture, name);
+    uint64_t written = write_until_full(file, 2ull * DISK_SIZE);
+
+    assert_in_range(written, DISK_SIZE / 4, DISK_SIZE);
+    return file;
+}
+
+/* The first write that asks for it gets the room that there must be now. */
+static void assert_room(struct fixture *fixture)
+{
+    struct tfs_file *file = fixture_create(fixture, "next");
+
+    assert_int_equal(write_until_full(file, WANTED_SIZE), WANTED_SIZE);
+    assert_int_equal(tfs_file_flush(file), 0);
+    tfs_file_close(file);
+}
+
+static void a_committed_file_that_is_removed_gives_room_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fill_disk(fixture, "file");
+
+    assert_int_equal(tfs_file_flush(file), 0);
+    tfs_file_close(file);
+    fixture_remove_file(fixture, "file");
+    assert_room(fixture);
+}
+
+static void a_file_that_is_removed_while_open_gives_room_when_it_is_closed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fill_disk(fixture, "file");
+
+    fixture_remove_file(fixture, "file");
+    tfs_file_close(file); /* no flush: as when a mapping of it goes */
+    assert_room(fixture);
+}
+
+static void a_file_that_was_never_committed_gives_room_when_it_is_removed(void **state)
+{
+    struct fixture *fixture = *state;
+
+    tfs_file_close(fill_disk(fixture, "file"));
+    fixture_remove_file(fixture, "file");
+    assert_room(fixture);
+}
+
+static void a_file_that_could_not_be_written_back_gives_room_when_it_is_removed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fixture_create(fixture, "file");
+
+    fixture_write_random(file, 0, WRITTEN_SIZE, 1);
+    assert_int_equal(tfs_file_flush(file), 0);
+    atomic_store(&appends_fail, true);
+    fixture_write_random(file, WRITTEN_SIZE, TFS_MIB, 2);
+    assert_int_equal(tfs_file_flush(file), -ENOSPC);
+    atomic_store(&appends_fail, false);
+    tfs_file_close(fill_disk(fixture, "filler"));
+    tfs_file_close(file);
+    fixture_remove_file(fixture, "file");
+    assert_room(fixture);
+}
+
+static void a_file_that_the_kernel_lets_go_of_a_little_late_is_waited_for(void **state)
+{
+    struct fixture *fixture = *state;
+
+    late_release = fill_disk(fixture, "file");
+    fixture_remove_file(fixture, "file");
+    tries = 0;
+    assert_room(fixture);
+    assert_null(late_release);
+}
+
+static void a_removed_file_that_is_open_keeps_what_was_written_on_a_full_disk(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fixture_create(fixture, "open");
+    struct tfs_file *filler;
+
+    fixture_write_random(file, 0, TFS_MIB + 4321, 7);
+    fixture_remove_file(fixture, "open");
+    filler = fill_disk(fixture, "filler");
+    fixture_assert_random(file, 0, TFS_MIB + 4321, 7);
+    tfs_file_close(filler);
+    tfs_file_close(file);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_committed_file_that_is_removed_gives_room_at_once, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_file_that_is_removed_while_open_gives_room_when_it_is_closed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_file_that_was_never_committed_gives_room_when_it_is_removed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_file_that_could_not_be_written_back_gives_room_when_it_is_removed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_file_that_the_kernel_lets_go_of_a_little_late_is_waited_for, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_removed_file_that_is_open_keeps_what_was_written_on_a_full_disk, set_up, tear_down),
+    };
+
+    if (small_disk_enter() < 0)
+        return 77; /* not root */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
