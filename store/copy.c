@@ -31,15 +31,18 @@ struct sharing {
     uint64_t target_end; /* byte behind the last one that is shared */
 };
 
-/* In the order of inode numbers, so that two copies in opposite directions cannot wait for each
- * other. */
+/*
+ * In the order of inode numbers, so that two copies in opposite directions cannot wait for each
+ * other. With the target's gate closed a change of shape that waits for the source is not let go
+ * first: the writers it waits for may be waiting for write-back or a commit of the target.
+ */
 static void enter_both(struct tfs_inode *source, struct tfs_inode *target)
 {
     if (source->number < target->number)
         data_enter(source);
     data_enter_exclusive(target);
     if (source->number > target->number)
-        data_enter(source);
+        data_enter_flush(source);
 }
 
 static void leave_both(struct tfs_inode *source, struct tfs_inode *target)

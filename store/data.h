@@ -69,8 +69,8 @@ void data_attr_locked(struct tfs_inode *inode, struct tfs_attr *ret);
 void data_enter(struct tfs_inode *inode);
 
 /*
- * For write-back: enters also while a change of shape waits. Writers inside the gate may be waiting
- * for the memory that only write-back gives back.
+ * For write-back, and for who keeps another gate closed: enters also while a change of shape waits.
+ * Writers inside the gate may be waiting for the memory that only write-back gives back.
  */
 void data_enter_flush(struct tfs_inode *inode);
 void data_leave(struct tfs_inode *inode);

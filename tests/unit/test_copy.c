@@ -8,11 +8,14 @@
 #include "store_fixture.h"
 
 #include "store/commit.h"
-#include "store/inode.h"
+#include "store/data.h"
+#include "store/file.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <unistd.h>
 
-enum { SIZE = 300 * 1024, MORE = 100 };
+enum { SIZE = 300 * 1024, MORE = 100, TIME_LIMIT_S = 60 };
 
 /* Called at the next commit of a file, once. */
 static void (*at_commit)(void);
@@ -110,6 +113,47 @@ static void what_is_cut_off_meanwhile_is_not_copied_as_zeros(void **state)
     close_files();
 }
 
+static void *truncate_source(void *argument)
+{
+    (void)argument;
+    cut_source();
+    return NULL;
+}
+
+static bool source_is_to_be_cut(void *context)
+{
+    struct tfs_inode *source = context;
+    bool waits;
+
+    tfs_mutex_lock(&source->lock);
+    waits = source->data->exclusive_wait > 0;
+    tfs_mutex_unlock(&source->lock);
+    return waits;
+}
+
+/* Here the writer is this thread, and what it waits for is the copy. */
+static void a_writer_that_a_truncate_waits_for_may_wait_for_a_copy(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *target = fixture_create(fixture, "target"); /* before the source in order */
+    pthread_t thread;
+
+    between = fixture;
+    fixture_make_file(fixture, "source", SIZE, 1);
+    copy = (struct tfs_copy){.size = SIZE, .target = target};
+    copy.source = fixture_open_file(fixture, "source");
+    (void)alarm(TIME_LIMIT_S);
+    data_enter(copy.source->inode);
+    assert_int_equal(pthread_create(&thread, NULL, truncate_source, NULL), 0);
+    fixture_wait(source_is_to_be_cut, copy.source->inode);
+    assert_int_equal(tfs_file_copy(&copy), SIZE);
+    data_leave(copy.source->inode);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    (void)alarm(0);
+    fixture_assert_random(target, 0, SIZE, 1);
+    close_files();
+}
+
 #define COPY_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 
 int main(void)
@@ -118,6 +162,7 @@ int main(void)
         COPY_TEST(what_comes_behind_the_range_meanwhile_is_not_copied),
         COPY_TEST(what_is_written_behind_the_target_meanwhile_stays),
         COPY_TEST(what_is_cut_off_meanwhile_is_not_copied_as_zeros),
+        COPY_TEST(a_writer_that_a_truncate_waits_for_may_wait_for_a_copy),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
