@@ -55,10 +55,13 @@ member() {
     json="$json${json:+,}\"$name\":$value"
 }
 
+# It comes with the toolkit, and is not always on PATH where nvcc was found without it.
+sanitizer=$(PATH=$PATH:${CUDA_PATH:-/usr/local/cuda}/bin command -v compute-sanitizer || true)
+
 # shellcheck disable=SC2317 # called through member
 sanitize() {
-    command -v compute-sanitizer >/dev/null 2>&1 || { printf '"not installed"' && return 0; }
-    if compute-sanitizer --tool "$1" --error-exitcode 9 "$BUILD_DIR/tests/check_device" --small >&2; then
+    [ -n "$sanitizer" ] || { printf '"not installed"' && return 0; }
+    if "$sanitizer" --tool "$1" --error-exitcode 9 "$BUILD_DIR/tests/check_device" --small >&2; then
         printf '"clean"'
     else
         printf '"errors"'
