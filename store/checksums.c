@@ -4,6 +4,7 @@
  */
 #include "store/base/crc32c.h"
 #include "store/base/error.h"
+#include "store/complaint.h"
 #include "store/data.h"
 #include "store/file.h"
 #include "store/frames.h"
@@ -95,30 +96,54 @@ static int computed_checksum(struct tfs_volume *volume, struct tfs_inode *inode,
     return 0;
 }
 
-static int block_checksum(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t offset,
-                          uint32_t size, uint32_t *ret)
+/* The checksum of bytes [offset, offset + size) of the row's chunk, a block or the start of one. */
+static int row_checksum(struct tfs_volume *volume, struct tfs_inode *inode,
+                        const struct tfs_row *row, uint32_t offset, uint32_t size, uint32_t *ret)
 {
-    const struct row_shape *shape = &inode->data->shape;
-    uint32_t in_chunk = (uint32_t)(offset % shape->chunk_size);
-    uint32_t block = in_chunk / shape->block_size;
-    tfs_cleanup(row_unref_p) struct tfs_row *row = NULL;
-    const struct extent *extent;
-    int err = flushed_row(volume, inode, offset / shape->chunk_size, &row);
+    uint32_t block_size = inode->data->shape.block_size;
+    const struct extent *extent = row_find(row, block_size, offset);
+    uint32_t start = extent ? extent->first_block * block_size : UINT32_MAX;
+    int err = -ERANGE;
 
-    if (err)
-        return err;
-    extent = row_find(row, shape->block_size, in_chunk);
-    if (!extent || extent->first_block * shape->block_size >= in_chunk + size) {
+    if (start >= offset + size) {
         *ret = zero_checksum(size);
         return 0;
     }
-    err = -ERANGE;
-    if (extent->first_block * shape->block_size <= in_chunk &&
-        extent->first_block * shape->block_size + extent->visible_size >= in_chunk + size)
-        err = extent_checksum(volume, extent, shape->block_size, block, size, ret);
+    if (start <= offset && start + extent->visible_size >= offset + size)
+        err = extent_checksum(volume, extent, block_size, offset / block_size, size, ret);
     if (err == -ERANGE)
-        err = computed_checksum(volume, inode, row, in_chunk, size, ret);
+        err = computed_checksum(volume, inode, row, offset, size, ret);
     return err;
+}
+
+/* As when it is read: a frame may be given back between the look at its row and the one at it. */
+static int block_checksum(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t offset,
+                          uint32_t size, uint32_t *ret)
+{
+    uint64_t chunk_size = inode->data->shape.chunk_size;
+    uint32_t in_chunk = (uint32_t)(offset % chunk_size);
+    tfs_cleanup(row_unref_p) struct tfs_row *before = NULL;
+    const struct extent *extent;
+    int err = 0;
+
+    for (int tries = 0; tries < FRAMES_ROW_TRIES_MAX; tries++) {
+        struct tfs_row *row;
+        int row_err = flushed_row(volume, inode, offset / chunk_size, &row);
+
+        if (row_err)
+            return row_err;
+        if (tries > 0 && row_equal(row, before)) {
+            row_unref(row);
+            break;
+        }
+        row_unref(before);
+        before = row;
+        err = row_checksum(volume, inode, row, in_chunk, size, ret);
+        if (!frames_error_may_be_old_row(err))
+            return err;
+    }
+    extent = row_find(before, inode->data->shape.block_size, in_chunk);
+    return complaint_unreadable(volume, inode->number, offset, extent ? &extent->frame : NULL, err);
 }
 
 int tfs_file_block_checksums(struct tfs_file *file, uint64_t offset, uint32_t *checksums,

@@ -21,8 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROW_RETRIES_MAX = 5 };
-
 static const uint8_t zeros[FRAME_BUFFER_SIZE];
 
 /* A request while it is put together. */
@@ -164,24 +162,6 @@ static int find_row(struct reading *reading, uint64_t index, struct tfs_row **re
     return chunk_read_row(reading->volume, inode, index, ret);
 }
 
-static bool rows_equal(const struct tfs_row *a, const struct tfs_row *b)
-{
-    if (!a || !b)
-        return a == b;
-    if (a->extent_count != b->extent_count)
-        return false;
-    for (uint32_t i = 0; i < a->extent_count; i++) {
-        const struct extent *x = &a->extents[i];
-        const struct extent *y = &b->extents[i];
-
-        if (x->first_block != y->first_block || x->visible_size != y->visible_size ||
-            x->frame.segment != y->frame.segment || x->frame.offset != y->frame.offset ||
-            x->frame.header_crc != y->frame.header_crc)
-            return false;
-    }
-    return true;
-}
-
 static int believe_error(struct reading *reading, const struct chunk_part *part,
                          const struct tfs_row *row, int err)
 {
@@ -191,11 +171,6 @@ static int believe_error(struct reading *reading, const struct chunk_part *part,
     return complaint_unreadable(reading->volume, reading->inode->number,
                                 part->index * shape->chunk_size + part->offset,
                                 extent ? &extent->frame : NULL, err);
-}
-
-static bool is_row_error(int err)
-{
-    return err == -EBADMSG || err == -EUCLEAN || err == -ENOENT || err == -EIO;
 }
 
 /* Where a request stands, so that a part of it can be tried again. */
@@ -221,21 +196,21 @@ static int read_clean(struct reading *reading, const struct chunk_part *part)
     tfs_cleanup(row_unref_p) struct tfs_row *before = NULL;
     int err = 0;
 
-    for (int tries = 0; tries < ROW_RETRIES_MAX; tries++) {
+    for (int tries = 0; tries < FRAMES_ROW_TRIES_MAX; tries++) {
         struct tfs_row *row;
         bool dirty;
         int row_err = find_row(reading, part->index, &row, &dirty);
 
         if (row_err || dirty)
             return row_err ? believe_error(reading, part, NULL, row_err) : 1;
-        if (tries > 0 && rows_equal(row, before)) {
+        if (tries > 0 && row_equal(row, before)) {
             row_unref(row);
             return believe_error(reading, part, before, err);
         }
         row_unref(before);
         before = row;
         err = read_row(reading, row, part);
-        if (!is_row_error(err))
+        if (!frames_error_may_be_old_row(err))
             return err;
         rewind_to(reading, mark);
     }

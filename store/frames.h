@@ -16,11 +16,16 @@
 #include "store/headers.h"
 #include "store/row.h"
 
+#include <errno.h>
+
 struct tfs_frames;
 struct tfs_scratch;
 struct tfs_segments;
 
-enum { FRAMES_UNITS_MAX = 16 };
+enum {
+    FRAMES_UNITS_MAX = 16,
+    FRAMES_ROW_TRIES_MAX = 5, /* how often a newer row is looked for */
+};
 
 struct tfs_histogram;
 
@@ -47,6 +52,12 @@ static inline struct frames_source frames_source_of(const struct extent *extent,
                                                     uint32_t block_size)
 {
     return (struct frames_source){extent->frame, extent->inline_bytes, block_size};
+}
+
+/* An error that an old row can be the reason of: to be believed when the row is still the same. */
+static inline bool frames_error_may_be_old_row(int err)
+{
+    return err == -EBADMSG || err == -EUCLEAN || err == -ENOENT || err == -EIO;
 }
 
 /* A run of units of one frame. */

@@ -71,6 +71,24 @@ bool frame_ref_equal(const struct frame_ref *a, const struct frame_ref *b)
     return a->segment == b->segment && a->offset == b->offset && a->segment != 0;
 }
 
+bool row_equal(const struct tfs_row *a, const struct tfs_row *b)
+{
+    if (!a || !b)
+        return a == b;
+    if (a->extent_count != b->extent_count)
+        return false;
+    for (uint32_t i = 0; i < a->extent_count; i++) {
+        const struct extent *x = &a->extents[i];
+        const struct extent *y = &b->extents[i];
+
+        if (x->first_block != y->first_block || x->visible_size != y->visible_size ||
+            x->frame.segment != y->frame.segment || x->frame.offset != y->frame.offset ||
+            x->frame.header_crc != y->frame.header_crc)
+            return false;
+    }
+    return true;
+}
+
 bool row_has_frame(const struct tfs_row *row, const struct frame_ref *frame)
 {
     for (uint32_t i = 0; row && i < row->extent_count; i++) {

@@ -89,6 +89,9 @@ void row_encode(const struct tfs_row *row, uint8_t *dst);
 TFS_MUST_CHECK int row_decode(const uint8_t *bytes, size_t size, const struct row_shape *shape,
                               struct tfs_row **ret);
 
+/* Whether both show the same blocks of the same frames. NULL is an empty row. */
+bool row_equal(const struct tfs_row *a, const struct tfs_row *b);
+
 bool frame_ref_equal(const struct frame_ref *a, const struct frame_ref *b);
 
 /* Whether the row shows anything of this frame. */

@@ -91,28 +91,60 @@ static int add_frame(struct tfs_volume *volume, const struct frames_source *sour
     return 0;
 }
 
+static int add_row(struct tfs_volume *volume, const struct tfs_row *row, uint32_t block_size,
+                   struct file_info *info)
+{
+    int err = 0;
+
+    info->chunks++;
+    for (uint32_t i = 0; i < row->extent_count && !err; i++) {
+        struct frames_source source = frames_source_of(&row->extents[i], block_size);
+
+        if (!source.frame.segment || row_shows_first(row, i))
+            err = add_frame(volume, &source, info);
+    }
+    return err;
+}
+
+/* Nothing is locked: the row may be superseded, or its frames moved, before they are looked at. */
+static int add_chunk(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t index,
+                     struct file_info *info)
+{
+    tfs_cleanup(row_unref_p) struct tfs_row *before = NULL;
+    int err = 0;
+
+    for (int tries = 0; tries < FRAMES_ROW_TRIES_MAX; tries++) {
+        struct file_info sum = *info;
+        struct tfs_row *row;
+        int row_err = chunk_read_row(volume, inode, index, &row);
+
+        if (row_err)
+            return row_err;
+        if (tries > 0 && row_equal(row, before)) {
+            row_unref(row);
+            return err;
+        }
+        row_unref(before);
+        before = row;
+        err = row ? add_row(volume, row, inode->data->shape.block_size, &sum) : 0;
+        if (!err)
+            *info = sum;
+        if (!frames_error_may_be_old_row(err))
+            return err;
+    }
+    return err;
+}
+
 static int collect_info(struct tfs_volume *volume, struct tfs_inode *inode, struct file_info *info)
 {
-    const struct row_shape *shape = &inode->data->shape;
     uint64_t index = 0;
     int err = 0;
 
     while (!err) {
-        tfs_cleanup(row_unref_p) struct tfs_row *row = NULL;
-
         err = chunk_next(volume, inode, index, &index);
         if (err || index == UINT64_MAX)
             return err;
-        err = chunk_read_row(volume, inode, index++, &row);
-        if (err || !row)
-            continue;
-        info->chunks++;
-        for (uint32_t i = 0; i < row->extent_count && !err; i++) {
-            struct frames_source source = frames_source_of(&row->extents[i], shape->block_size);
-
-            if (!source.frame.segment || row_shows_first(row, i))
-                err = add_frame(volume, &source, info);
-        }
+        err = add_chunk(volume, inode, index++, info);
     }
     return err;
 }

@@ -58,7 +58,7 @@ tfs_add_store_test(test_flush VOLUME SOURCES store_crash.c WRAP segments_appendv
 tfs_add_store_test(test_plain_frames VOLUME WRAP frame_encode)
 tfs_add_store_test(test_reclaim VOLUME SOURCES store_crash.c wrap_numbers.c
     WRAP segments_punch numbers_take sweep_segments)
-
+tfs_add_store_test(test_superseded VOLUME WRAP frames_header)
 tfs_add_store_test(test_full_disk VOLUME SOURCES small_disk.c
     WRAP segments_appendv commit_removed)
 

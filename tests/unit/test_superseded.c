@@ -1,0 +1,122 @@
+/*
+ * What is asked of a file's frames is answered from the newer ones when they are superseded and
+ * given back between the look at their row and the look at them; and damage is still told.
+ *
+ * Method: the call that reads a frame's header first has the file overwritten and the old frames
+ * punched.
+ */
+#include "store_fixture.h"
+
+#include "store/base/crc32c.h"
+#include "store/frames.h"
+#include "store/reclaim.h"
+#include "store/volume.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { BLOCK_SIZE = 256 * 1024, BLOCK_COUNT = 4, FILE_SIZE = BLOCK_SIZE * BLOCK_COUNT };
+
+static struct tfs_file *to_overwrite; /* at the next look at a header */
+static struct tfs_volume *its_volume;
+
+int __real_frames_header(struct tfs_frames *frames, const struct frames_source *source,
+                         struct frame_header **ret);
+int __wrap_frames_header(struct tfs_frames *frames, const struct frames_source *source,
+                         struct frame_header **ret);
+
+int __wrap_frames_header(struct tfs_frames *frames, const struct frames_source *source,
+                         struct frame_header **ret)
+{
+    struct tfs_file *file = TAKE_PTR(to_overwrite);
+
+    if (file) {
+        fixture_write_random(file, 0, FILE_SIZE, 2);
+        assert_int_equal(tfs_file_sync(file, false), 0);
+        reclaim_hurry(its_volume->reclaim);
+    }
+    return __real_frames_header(frames, source, ret);
+}
+
+static struct tfs_file *make_file(struct fixture *fixture)
+{
+    struct tfs_file *file = fixture_create(fixture, "file");
+
+    fixture_write_random(file, 0, FILE_SIZE, 1);
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    its_volume = fixture->volume;
+    to_overwrite = file;
+    return file;
+}
+
+static void checksums_are_the_new_ones(void **state)
+{
+    struct tfs_file *file = make_file(*state);
+    uint8_t *bytes = malloc(FILE_SIZE);
+    uint32_t checksums[BLOCK_COUNT];
+    uint32_t block_size;
+
+    assert_non_null(bytes);
+    assert_int_equal(tfs_file_block_checksums(file, 0, checksums, BLOCK_COUNT, &block_size),
+                     BLOCK_COUNT);
+    assert_null(to_overwrite);
+    assert_int_equal(block_size, BLOCK_SIZE);
+    fixture_fill(bytes, FILE_SIZE, 2);
+    for (size_t i = 0; i < BLOCK_COUNT; i++)
+        assert_int_equal(checksums[i], tfs_crc32c(0, bytes + i * BLOCK_SIZE, BLOCK_SIZE));
+    free(bytes);
+    tfs_file_close(file);
+}
+
+static void info_counts_the_new_frames_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = make_file(fixture);
+    char info[4096] = "";
+
+    assert_true(tfs_getxattr(fixture->volume, tfs_file_inode(file), "user.tensorfs.info", info,
+                             sizeof(info) - 1) > 0);
+    assert_null(to_overwrite);
+    assert_non_null(strstr(info, "\"chunks\":1,"));
+    assert_non_null(strstr(info, "\"frames\":1,"));
+    assert_non_null(strstr(info, "\"blocks\":4,"));
+    tfs_file_close(file);
+}
+
+static int take_place(void *context, const struct tfs_frame_place *place)
+{
+    *(struct tfs_frame_place *)context = *place;
+    return 0;
+}
+
+static void damage_is_told(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = make_file(fixture);
+    uint64_t inode = tfs_file_inode(file);
+    struct tfs_frame_place place;
+    const struct tfs_frame_visitor visitor = {.visit = take_place, .context = &place};
+    char info[4096];
+    uint32_t checksum;
+    uint32_t block_size;
+
+    to_overwrite = NULL;
+    assert_int_equal(tfs_volume_visit_frames(fixture->volume, inode, &visitor), 0);
+    fixture_flip(fixture, place.segment, place.segment_offset);
+    assert_int_equal(tfs_file_block_checksums(file, 0, &checksum, 1, &block_size), -EIO);
+    assert_true(tfs_getxattr(fixture->volume, inode, "user.tensorfs.info", info, sizeof(info)) < 0);
+    tfs_file_close(file);
+}
+
+#define VOLUME_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        VOLUME_TEST(checksums_are_the_new_ones),
+        VOLUME_TEST(info_counts_the_new_frames_once),
+        VOLUME_TEST(damage_is_told),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
