@@ -3,8 +3,8 @@
  * and a directory has one.
  *
  * The table is read twice. The first time finds directories whose records are lost but which have
- * entries, and for each directory whether an entry stands where its record says; the second time
- * judges each entry.
+ * entries, and for each directory whether an entry stands where its record says; it is repeated
+ * while it finds more of the lost. The second time judges each entry.
  */
 #include "store/base/bytes.h"
 #include "store/check/check_internal.h"
@@ -13,6 +13,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* How many directories inside of each other can all be found to be lost. */
+enum { LOST_DEPTH_MAX = 64 };
 
 static int add_lost_directory(struct check *check, uint64_t number)
 {
@@ -194,9 +197,24 @@ static int check_entry(struct check *check, const struct index_record *record)
     return 0;
 }
 
+/* That a directory was lost is known when what an entry of it leads to is known, which may be a
+ * lost directory that stands behind it. */
+static int look_at_entries(struct check *check)
+{
+    size_t before;
+    int passes = 0;
+    int err;
+
+    do {
+        before = check->inode_count;
+        err = check_scan(check, INDEX_DENTRY, "names", look_at_entry);
+    } while (!err && check->inode_count > before && ++passes < LOST_DEPTH_MAX);
+    return err;
+}
+
 int check_names(struct check *check)
 {
-    int err = check_scan(check, INDEX_DENTRY, "names", look_at_entry);
+    int err = look_at_entries(check);
 
     return err ? err : check_scan(check, INDEX_DENTRY, "names", check_entry);
 }

@@ -180,6 +180,26 @@ static void a_directory_whose_record_is_lost_gets_a_new_one(void **state)
     assert_int_equal(check_inode_of(fixture, "dir"), inode);
 }
 
+static void lost_directories_inside_of_each_other_keep_their_names(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t outer;
+    uint64_t inner;
+    uint64_t file;
+
+    fixture_open(fixture);
+    outer = fixture_make(fixture, TFS_ROOT_INODE, "outer", S_IFDIR | 0755);
+    inner = fixture_make(fixture, outer, "inner", S_IFDIR | 0755);
+    file = fixture_make(fixture, inner, "file", S_IFREG | 0644);
+    fixture_close(fixture);
+    drop_inode(fixture, outer);
+    drop_inode(fixture, inner);
+    check_assert_repairs_all(fixture, TFS_CHECK_INODE);
+    assert_int_equal(check_inode_of(fixture, "outer"), outer);
+    assert_int_equal(check_inode_of(fixture, "outer/inner"), inner);
+    assert_int_equal(check_inode_of(fixture, "outer/inner/file"), file);
+}
+
 static void a_root_whose_record_is_lost_gets_a_new_one(void **state)
 {
     struct fixture *fixture = *state;
@@ -372,6 +392,7 @@ int main(void)
         CHECK_TEST(a_directory_without_a_name_comes_to_lost_and_found_as_a_whole),
         CHECK_TEST(a_second_lost_inode_uses_the_directory_that_is_there),
         CHECK_TEST(a_directory_whose_record_is_lost_gets_a_new_one),
+        CHECK_TEST(lost_directories_inside_of_each_other_keep_their_names),
         CHECK_TEST(a_root_whose_record_is_lost_gets_a_new_one),
         CHECK_TEST(a_ring_of_directories_is_cut_and_attached),
         CHECK_TEST(a_directory_keeps_the_name_that_its_record_knows),
