@@ -118,6 +118,7 @@ struct check {
     size_t segment_count;
     size_t segment_capacity;
     uint64_t unknown_rows;   /* of which it is not known what frames they use */
+    uint64_t strange_inode;  /* the highest number that a row of no known inode has */
     uint64_t lost_and_found; /* inode, 0: not looked for yet */
 
     struct list problems; /* of this round, struct problem of check_report.c */

@@ -157,6 +157,9 @@ int check_settings(struct check *check)
         put_safe_state(check);
     }
     check_resume(check);
+    /* A new file of that number would show the row as its own. */
+    if (check->strange_inode < NEXT_MAX)
+        inode = tfs_max_u64(inode, check->strange_inode);
     check_next(check, CHECK_NEXT_INODE, FIRST_INODE, inode);
     check_next(check, CHECK_NEXT_SEGMENT, FIRST_SEGMENT, segment);
     return 0;

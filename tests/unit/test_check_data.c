@@ -74,6 +74,41 @@ static void settings_that_are_missing_or_too_low_are_set(void **state)
     check_assert_repairs_all(fixture, TFS_CHECK_SETTING);
 }
 
+/* It showed them as its own where it had holes. */
+static void no_new_file_gets_the_number_of_rows_without_an_inode(void **state)
+{
+    struct fixture *fixture = *state;
+    uint8_t key[META_INODE_KEY_SIZE];
+    struct tfs_file *file;
+    struct found *found;
+    uint64_t number = 0;
+    uint64_t lost;
+    char name[32];
+
+    fixture_open(fixture);
+    fixture_make_file(fixture, "lost", 5 * TFS_MIB, 9);
+    fixture_close(fixture);
+    lost = check_inode_of(fixture, "lost");
+    meta_inode_key(lost, key);
+    check_plant(fixture, INDEX_INODE, key, sizeof(key), NULL, 0);
+    check_plant(fixture, INDEX_SUPER, "next_inode", 10, NULL, 0);
+    assert_int_equal(check_run(fixture, true, &found), 0);
+    (void)check_expect(found, TFS_CHECK_SETTING, TFS_CHECK_FIXED);
+    free(found);
+    fixture_open(fixture);
+    for (int i = 0; number < lost; i++) {
+        (void)snprintf(name, sizeof(name), "new-%d", i);
+        number = fixture_make(fixture, TFS_ROOT_INODE, name, S_IFREG | 0644);
+    }
+    file = fixture_open_file(fixture, name);
+    fixture_truncate(fixture, tfs_file_inode(file), 5 * TFS_MIB);
+    assert_int_equal(tfs_file_flush(file), 0);
+    fixture_assert_zeros(file, 4 * TFS_MIB, TFS_MIB);
+    assert_true(number > lost);
+    tfs_file_close(file);
+    fixture_close(fixture);
+}
+
 /* The next mount would cut the segment there. */
 static void appending_does_not_go_on_inside_of_frames_in_use(void **state)
 {
@@ -244,6 +279,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CHECK_TEST(settings_that_are_missing_or_too_low_are_set),
+        CHECK_TEST(no_new_file_gets_the_number_of_rows_without_an_inode),
         CHECK_TEST(appending_does_not_go_on_inside_of_frames_in_use),
         CHECK_TEST(an_unknown_setting_is_noted_and_kept),
         CHECK_TEST(live_bytes_are_counted_again),
