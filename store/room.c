@@ -46,8 +46,8 @@ static bool has_orphan(struct tfs_volume *volume, const struct tfs_inode *writer
     return found;
 }
 
-/* Gives back what can be. Returns whether space may appear a little later: something was given
- * back, or somebody holds more. */
+/* Gives back what can be. Returns whether something was, or somebody holds more: then space may
+ * appear a little later. */
 static bool give_back(struct tfs_volume *volume, struct tfs_inode *writer)
 {
     uint64_t before = tfs_counter_get(&volume->stats.reclaimed_bytes);
@@ -55,8 +55,7 @@ static bool give_back(struct tfs_volume *volume, struct tfs_inode *writer)
 
     reclaim_hurry(volume->reclaim);
     compactor_hurry(volume->compactor); /* not waited for: it waits for gates */
-    return held || tfs_counter_get(&volume->stats.reclaimed_bytes) != before ||
-           has_orphan(volume, writer);
+    return held || tfs_counter_get(&volume->stats.reclaimed_bytes) != before;
 }
 
 /* Nobody has waited in vain lately, or names were changed since: files may have been removed. */
@@ -80,7 +79,7 @@ static int make_room(struct tfs_volume *volume, struct tfs_inode *writer, uint64
 {
     const struct timespec step = {.tv_nsec = WAIT_STEP_MS * TFS_NS_PER_MS};
     uint64_t changes = atomic_load_explicit(&volume->namespace_changes, memory_order_relaxed);
-    bool more = give_back(volume, writer);
+    bool more = give_back(volume, writer) || has_orphan(volume, writer);
     int err = segments_reserve(volume->segments, size);
 
     if (err != -ENOSPC || !more || !is_worth_waiting(volume))
