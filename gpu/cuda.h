@@ -45,6 +45,12 @@ void cuda_host_free(void *pointer);
 void cuda_device_free(const void *pointer);
 void cuda_event_free(cudaEvent_t event);
 
+/* A batch's arrays in device memory; its constants and its count are the caller's affair. What a
+ * failure leaves is freed like the rest. */
+TFS_MUST_CHECK int cuda_batch_new(struct gpu_kernel_batch *batch,
+                                  const struct gpu_slot_limits *limits);
+void cuda_batch_free(const struct gpu_kernel_batch *batch);
+
 /* Queue a copy to the device; nothing when there is nothing to copy. */
 cudaError_t cuda_upload(const void *device, const void *host, size_t size, cudaStream_t stream);
 

@@ -108,17 +108,12 @@ out:
 
 static int bench_allocate(struct bench *bench)
 {
-    const size_t count = bench->item_count;
-    int err = cuda_device_new(&bench->device.data, bench->byte_count);
+    const struct gpu_slot_limits limits = {bench->byte_count, bench->item_count, bench->item_count};
+    int err = cuda_batch_new(&bench->device, &limits);
 
-    err = err < 0
-              ? err
-              : cuda_device_new(&bench->target, tfs_max_u64(bench->byte_count, GPU_PATTERN_BYTES));
-    err = err < 0 ? err : cuda_device_new(&bench->device.items, count * sizeof(struct gpu_item));
-    err = err < 0 ? err : cuda_device_new(&bench->device.leaves, count * sizeof(struct gpu_leaf));
-    err = err < 0 ? err : cuda_device_new(&bench->device.order, count * sizeof(uint32_t));
-    err = err < 0 ? err : cuda_device_new(&bench->device.part_ends, count * sizeof(uint32_t));
-    return err < 0 ? err : cuda_device_new(&bench->device.part_raws, count * sizeof(uint32_t));
+    return err < 0
+               ? err
+               : cuda_device_new(&bench->target, tfs_max_u64(bench->byte_count, GPU_PATTERN_BYTES));
 }
 
 /* The slot first: that waits for what a failure left at work on this memory. */
@@ -127,12 +122,7 @@ static void bench_release(struct bench *bench)
     if (bench->slot)
         cuda_slot_free(&bench->slot->base.slot);
     cuda_device_free(bench->target);
-    cuda_device_free(bench->device.data);
-    cuda_device_free(bench->device.items);
-    cuda_device_free(bench->device.order);
-    cuda_device_free(bench->device.part_ends);
-    cuda_device_free(bench->device.part_raws);
-    cuda_device_free(bench->device.leaves);
+    cuda_batch_free(&bench->device);
 }
 
 int cuda_measure(struct gpu *gpu, const uint8_t *pattern, uint64_t byte_count, enum gpu_dtype dtype,

@@ -24,12 +24,7 @@ void cuda_slot_free(struct gpu_slot *slot)
     cuda_host_free(slot->part_crcs);
     cuda_host_free(slot->leaves);
     cuda_host_free(cuda->order);
-    cuda_device_free(cuda->device.data);
-    cuda_device_free(cuda->device.items);
-    cuda_device_free(cuda->device.part_ends);
-    cuda_device_free(cuda->device.order);
-    cuda_device_free(cuda->device.part_raws);
-    cuda_device_free(cuda->device.leaves);
+    cuda_batch_free(&cuda->device);
     cuda_event_free(cuda->copy_begin);
     cuda_event_free(cuda->check_begin);
     cuda_event_free(cuda->check_end);
@@ -53,12 +48,7 @@ static int slot_allocate(struct cuda_slot *cuda, const struct gpu_slot_limits *l
     err = err < 0 ? err : cuda_host_new(&slot->part_ends, parts_size);
     err = err < 0 ? err : cuda_host_new(&slot->part_crcs, parts_size);
     err = err < 0 ? err : cuda_host_new(&cuda->order, order_size);
-    err = err < 0 ? err : cuda_device_new(&cuda->device.data, limits->byte_count);
-    err = err < 0 ? err : cuda_device_new(&cuda->device.items, items_size);
-    err = err < 0 ? err : cuda_device_new(&cuda->device.leaves, leaves_size);
-    err = err < 0 ? err : cuda_device_new(&cuda->device.part_ends, parts_size);
-    err = err < 0 ? err : cuda_device_new(&cuda->device.part_raws, parts_size);
-    return err < 0 ? err : cuda_device_new(&cuda->device.order, order_size);
+    return err < 0 ? err : cuda_batch_new(&cuda->device, limits);
 }
 
 static int slot_events_new(struct cuda_slot *cuda)

@@ -197,6 +197,16 @@ template <bool IS_SIGNED> TILE_INLINE uint32_t tile_pair_max(uint32_t a, uint32_
     return IS_SIGNED ? __vmaxs2(a, b) : __vmaxu2(a, b);
 }
 
+template <bool IS_SIGNED> TILE_INLINE int32_t tile_smaller_half(uint32_t pair)
+{
+    return min(tile_halfword(IS_SIGNED, pair), tile_halfword(IS_SIGNED, pair >> 16));
+}
+
+template <bool IS_SIGNED> TILE_INLINE int32_t tile_larger_half(uint32_t pair)
+{
+    return max(tile_halfword(IS_SIGNED, pair), tile_halfword(IS_SIGNED, pair >> 16));
+}
+
 /*
  * Bytes are compared as the upper halves of 16 bits, where they decide whatever the lower halves
  * are: the odd ones lie there, and the even ones do once the word is shifted.
@@ -223,8 +233,8 @@ TILE_INLINE void tile_add_bytes(const uint32_t words[GPU_TILE_ROWS], struct tile
             square_sum = __dp4a(word, word, square_sum);
         }
     }
-    tile->min = ::min(tile_halfword(IS_SIGNED, min), tile_halfword(IS_SIGNED, min >> 16)) >> 8;
-    tile->max = ::max(tile_halfword(IS_SIGNED, max), tile_halfword(IS_SIGNED, max >> 16)) >> 8;
+    tile->min = tile_smaller_half<IS_SIGNED>(min) >> 8;
+    tile->max = tile_larger_half<IS_SIGNED>(max) >> 8;
     tile->sum = sum;
     tile->square_sum = square_sum;
 }
@@ -248,8 +258,8 @@ TILE_INLINE void tile_add_halfwords(const uint32_t words[GPU_TILE_ROWS], struct 
         square_sum += (int64_t)low * low;
         square_sum += (int64_t)high * high;
     }
-    tile->min = ::min(tile_halfword(IS_SIGNED, min), tile_halfword(IS_SIGNED, min >> 16));
-    tile->max = ::max(tile_halfword(IS_SIGNED, max), tile_halfword(IS_SIGNED, max >> 16));
+    tile->min = tile_smaller_half<IS_SIGNED>(min);
+    tile->max = tile_larger_half<IS_SIGNED>(max);
     tile->sum = sum;
     tile->square_sum = square_sum;
 }
