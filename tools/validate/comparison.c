@@ -8,7 +8,6 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,21 +151,6 @@ void validate_comparison_text(FILE *out, const struct validate_comparison *compa
                   comparison->speed.transfer * 1e-9);
 }
 
-/* JSON has no NaN and no infinities. */
-static void number_json(FILE *out, double value)
-{
-    if (isfinite(value))
-        (void)fprintf(out, "%.17g", value);
-    else
-        (void)fputs("null", out);
-}
-
-static void member_json(FILE *out, const char *key, double value)
-{
-    (void)fprintf(out, ",\"%s\":", key);
-    number_json(out, value);
-}
-
 static void figure_json(FILE *out, const struct validate_comparison *comparison, unsigned pass,
                         const struct figure *figure)
 {
@@ -174,13 +158,13 @@ static void figure_json(FILE *out, const struct validate_comparison *comparison,
     const struct validate_spread spread = samples_of(comparison, pass, figure, samples);
 
     (void)fprintf(out, "\"%s\":{\"median\":", figure->key);
-    number_json(out, spread.median);
-    member_json(out, "min", spread.min);
-    member_json(out, "max", spread.max);
+    validate_report_number(out, spread.median);
+    validate_report_member(out, "min", spread.min);
+    validate_report_member(out, "max", spread.max);
     (void)fputs(",\"samples\":[", out);
     for (unsigned i = 0; i < comparison->round_count; i++) {
         (void)fputs(i ? "," : "", out);
-        number_json(out, samples[i]);
+        validate_report_number(out, samples[i]);
     }
     (void)fputs("]}", out);
 }
@@ -204,9 +188,10 @@ void validate_comparison_json(FILE *out, const struct validate_comparison *compa
         figure_json(out, comparison, 0, &round_figures[i]);
     }
     (void)fprintf(out, ",\"measured_bytes\":%" PRIu64, comparison->speed_byte_count);
-    member_json(out, "check_bytes_per_s", comparison->speed.check);
-    member_json(out, "memory_bytes_per_s", comparison->speed.copy);
-    member_json(out, "transfer_bytes_per_s", comparison->speed.transfer);
-    member_json(out, "share_of_memory", comparison->speed.check / comparison->speed.copy);
+    validate_report_member(out, "check_bytes_per_s", comparison->speed.check);
+    validate_report_member(out, "memory_bytes_per_s", comparison->speed.copy);
+    validate_report_member(out, "transfer_bytes_per_s", comparison->speed.transfer);
+    validate_report_member(out, "share_of_memory",
+                           comparison->speed.check / comparison->speed.copy);
     (void)fputs("}\n", out);
 }

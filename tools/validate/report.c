@@ -170,13 +170,18 @@ void validate_report_string(FILE *out, const char *text)
     (void)fputc('"', out);
 }
 
-/* JSON has no NaN and no infinities. */
-static void json_number(FILE *out, const char *key, double value)
+void validate_report_number(FILE *out, double value)
 {
     if (isfinite(value))
-        (void)fprintf(out, ",\"%s\":%.17g", key, value);
+        (void)fprintf(out, "%.17g", value);
     else
-        (void)fprintf(out, ",\"%s\":null", key);
+        (void)fputs("null", out);
+}
+
+void validate_report_member(FILE *out, const char *key, double value)
+{
+    (void)fprintf(out, ",\"%s\":", key);
+    validate_report_number(out, value);
 }
 
 static void json_tensor(FILE *out, const struct tensor *tensor, const struct gpu_stats *stats)
@@ -193,10 +198,10 @@ static void json_tensor(FILE *out, const struct tensor *tensor, const struct gpu
                   gpu_dtype_name(tensor->dtype), tensor->offset, tensor->size, stats->element_count,
                   stats->nan_count, stats->inf_count, stats->zero_count);
     if (tensor->dtype != GPU_BYTES) {
-        json_number(out, "min", summary.min);
-        json_number(out, "max", summary.max);
-        json_number(out, "mean", summary.mean);
-        json_number(out, "l2", summary.norm);
+        validate_report_member(out, "min", summary.min);
+        validate_report_member(out, "max", summary.max);
+        validate_report_member(out, "mean", summary.mean);
+        validate_report_member(out, "l2", summary.norm);
     }
     (void)fputc('}', out);
 }
@@ -244,11 +249,11 @@ static void json_file(FILE *out, const struct validate_file *file)
 static void json_cost(FILE *out, const struct validate_cost *cost)
 {
     (void)fprintf(out, "{\"bytes\":%" PRIu64, cost->byte_count);
-    json_number(out, "wall_s", cost->wall_s);
-    json_number(out, "cpu_s", cost->cpu_s);
-    json_number(out, "bytes_per_s", (double)cost->byte_count / cost->wall_s);
-    json_number(out, "copy_share", cost->copy_share);
-    json_number(out, "check_share", cost->check_share);
+    validate_report_member(out, "wall_s", cost->wall_s);
+    validate_report_member(out, "cpu_s", cost->cpu_s);
+    validate_report_member(out, "bytes_per_s", (double)cost->byte_count / cost->wall_s);
+    validate_report_member(out, "copy_share", cost->copy_share);
+    validate_report_member(out, "check_share", cost->check_share);
     (void)fputc('}', out);
 }
 

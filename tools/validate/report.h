@@ -26,5 +26,9 @@ void validate_report_json(FILE *out, const struct validate_report *report);
 
 /* A string with its quotes, of any bytes. */
 void validate_report_string(FILE *out, const char *text);
+/* A number, or null: JSON has no NaN and no infinities. */
+void validate_report_number(FILE *out, double value);
+/* A comma, and the number as a member. */
+void validate_report_member(FILE *out, const char *key, double value);
 
 #endif
