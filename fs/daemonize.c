@@ -1,6 +1,7 @@
 #include "fs/daemonize.h"
 
 #include "store/base/error.h"
+#include "store/base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,10 +21,7 @@ static void print_failure(const char *line)
     char text[RECORD_SIZE_MAX];
 
     (void)snprintf(text, sizeof(text), "%s", line); /* cut if too long */
-    for (char *letter = text; *letter; letter++) {
-        if ((unsigned char)*letter < ' ' || *letter == 0x7f)
-            *letter = '?';
-    }
+    tfs_make_one_line(text);
     (void)fprintf(stderr, "tensorfs: %s\n", text);
 }
 

@@ -7,6 +7,7 @@
 #include "store/base/clock.h"
 #include "store/base/error.h"
 #include "store/base/lock.h"
+#include "store/base/text.h"
 #include "tools/common/options.h"
 #include "tools/common/units.h"
 
@@ -192,10 +193,7 @@ static void console_line(bool with_name, const char *suffix, const char *format,
     char line[LINE_BYTES_MAX];
 
     (void)vsnprintf(line, sizeof(line), format, arguments); /* a longer one is cut */
-    for (char *at = line; *at != '\0'; at++) {
-        if ((unsigned char)*at < 0x20 || *at == 0x7f)
-            *at = '?';
-    }
+    tfs_make_one_line(line);
     tfs_mutex_lock(&console.lock);
     console_erase_locked();
     if (with_name)

@@ -1,5 +1,7 @@
 #include "tools/ctl/answer.h"
 
+#include "store/base/text.h"
+
 #include <cjson/cJSON.h>
 #include <stdio.h>
 
@@ -20,7 +22,7 @@ const char *answer_text(const struct cJSON *object, const char *name)
 void answer_print_safe(const char *text)
 {
     for (; *text; text++)
-        (void)putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
+        (void)putchar(tfs_is_control(*text) ? '?' : *text);
 }
 
 void answer_print_text(const char *label, const char *text)
