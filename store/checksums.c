@@ -4,6 +4,7 @@
  */
 #include "store/base/crc32c.h"
 #include "store/base/error.h"
+#include "store/chunk_map.h"
 #include "store/complaint.h"
 #include "store/data.h"
 #include "store/file.h"
@@ -29,23 +30,14 @@ static uint32_t zero_checksum(uint32_t size)
 static int flushed_row(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t index,
                        struct tfs_row **ret)
 {
-    struct tfs_chunk *chunk;
-    bool dirty = false;
-    bool known = false;
+    tfs_cleanup(chunk_map_release) struct chunk_map map = {0};
+    int err = chunk_map_read(volume, inode, index, &map);
 
-    *ret = NULL;
-    tfs_mutex_lock(&inode->lock);
-    chunk = chunk_find_locked(inode, index);
-    if (chunk) {
-        dirty = chunk->dirty || chunk->exclusive;
-        known = chunk->row_known;
-        *ret = known && !dirty ? row_ref(chunk->row) : NULL;
-        chunk_put_locked(chunk);
-    }
-    tfs_mutex_unlock(&inode->lock);
-    if (dirty)
-        return -EAGAIN;
-    return known ? 0 : chunk_read_row(volume, inode, index, ret);
+    if (!err && map.changing)
+        err = -EAGAIN;
+    if (!err)
+        *ret = TAKE_PTR(map.row);
+    return err;
 }
 
 /* The checksum of a block of which the extent shows all `size` bytes. */

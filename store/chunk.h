@@ -98,7 +98,8 @@ void chunk_release_exclusive_locked(struct tfs_chunk *chunk);
 /* Make sure that chunk->row is known. Called without the inode's lock, by a holder or user. */
 TFS_MUST_CHECK int chunk_load_row(struct tfs_volume *volume, struct tfs_chunk *chunk);
 
-/* The row of a chunk that has no object, from the index. *ret is the caller's, NULL for a hole. */
+/* The row that the index has, *ret is the caller's, NULL for a hole. What the file shows may be
+ * newer, and in memory: chunk_map.h. */
 TFS_MUST_CHECK int chunk_read_row(struct tfs_volume *volume, struct tfs_inode *inode,
                                   uint64_t index, struct tfs_row **ret);
 
@@ -144,11 +145,6 @@ void chunk_commit_failed_locked(struct tfs_volume *volume, struct tfs_chunk *chu
 /* Forget dirty bytes from chunk-relative `offset` on, and give their buffers back. By the exclusive
  * holder or with the gate closed; with the inode's lock. */
 void chunk_discard_locked(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t offset);
-
-/* The first chunk from `index` on that may show anything but zeros; UINT64_MAX when there is none.
- * Without the inode's lock. */
-TFS_MUST_CHECK int chunk_next(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t index,
-                              uint64_t *ret);
 
 /*
  * Forget everything of the file that is not committed, at the end of a mount that could not write

@@ -12,6 +12,7 @@
  */
 #include "store/base/error.h"
 #include "store/cache.h"
+#include "store/chunk_map.h"
 #include "store/data.h"
 #include "store/file.h"
 #include "store/frames.h"
@@ -142,24 +143,14 @@ static int read_row(struct reading *reading, const struct tfs_row *row,
 /* The row of a clean chunk, counted; *ret_dirty says that it is not clean. */
 static int find_row(struct reading *reading, uint64_t index, struct tfs_row **ret, bool *ret_dirty)
 {
-    struct tfs_inode *inode = reading->inode;
-    struct tfs_chunk *chunk;
-    bool known = false;
+    tfs_cleanup(chunk_map_release) struct chunk_map map = {0};
+    int err = chunk_map_read(reading->volume, reading->inode, index, &map);
 
-    *ret_dirty = false;
-    *ret = NULL;
-    tfs_mutex_lock(&inode->lock);
-    chunk = chunk_find_locked(inode, index);
-    if (chunk) {
-        *ret_dirty = chunk->dirty || chunk->exclusive;
-        known = chunk->row_known;
-        *ret = known && !*ret_dirty ? row_ref(chunk->row) : NULL;
-        chunk_put_locked(chunk);
-    }
-    tfs_mutex_unlock(&inode->lock);
-    if (known || *ret_dirty)
-        return 0;
-    return chunk_read_row(reading->volume, inode, index, ret);
+    if (err)
+        return err;
+    *ret_dirty = map.changing;
+    *ret = map.changing ? NULL : TAKE_PTR(map.row);
+    return 0;
 }
 
 static int believe_error(struct reading *reading, const struct chunk_part *part,

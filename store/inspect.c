@@ -3,6 +3,7 @@
  * itself. Reading only; nothing here knows the mount.
  */
 #include "store/base/error.h"
+#include "store/chunk_map.h"
 #include "store/commit.h"
 #include "store/data.h"
 #include "store/frames.h"
@@ -41,20 +42,15 @@ static int visit_row(const struct tfs_frame_visitor *visitor, const struct row_s
 static int visit_rows(struct tfs_volume *volume, struct tfs_inode *inode,
                       const struct tfs_frame_visitor *visitor)
 {
-    uint64_t index = 0;
+    for (uint64_t index = 0;;) {
+        tfs_cleanup(chunk_map_release) struct chunk_map map = {0};
+        int err = chunk_map_next(volume, inode, index, &map);
 
-    for (;;) {
-        tfs_cleanup(row_unref_p) struct tfs_row *row = NULL;
-        int err = chunk_next(volume, inode, index, &index);
-
-        if (err || index == UINT64_MAX)
+        if (!err && map.row)
+            err = visit_row(visitor, &inode->data->shape, map.index, map.row);
+        if (err || map.index == UINT64_MAX)
             return err;
-        err = chunk_read_row(volume, inode, index, &row);
-        if (!err && row)
-            err = visit_row(visitor, &inode->data->shape, index, row);
-        if (err)
-            return err;
-        index++;
+        index = map.index + 1;
     }
 }
 

@@ -18,6 +18,7 @@
 #include "store/readahead.h"
 
 #include "store/cache.h"
+#include "store/chunk_map.h"
 #include "store/data.h"
 #include "store/flush.h"
 #include "store/frames.h"
@@ -52,26 +53,6 @@ struct prefetch_job {
 static uint64_t seen_from(enum readahead_direction direction, uint64_t offset, uint64_t size)
 {
     return direction == READAHEAD_UP ? offset : TFS_FILE_SIZE_MAX - (offset + size);
-}
-
-static struct tfs_row *current_row(struct tfs_volume *volume, struct tfs_inode *inode,
-                                   uint64_t index)
-{
-    struct tfs_row *row = NULL;
-    struct tfs_chunk *chunk;
-    bool known = false;
-
-    tfs_mutex_lock(&inode->lock);
-    chunk = chunk_find_locked(inode, index);
-    if (chunk) {
-        known = chunk->row_known;
-        row = row_ref(chunk->row);
-        chunk_put_locked(chunk);
-    }
-    tfs_mutex_unlock(&inode->lock);
-    if (!known && chunk_read_row(volume, inode, index, &row) < 0)
-        return NULL; /* whoever really reads it will hear of it */
-    return row;
 }
 
 /* A part of a chunk, in bytes from its start. */
@@ -161,16 +142,14 @@ static void prefetch_chunk(struct prefetch_job *prefetch, struct tfs_scratch *sc
     uint32_t block_size = inode->data->shape.block_size;
     uint64_t chunk_size = inode->data->shape.chunk_size;
     struct wanted wanted = still_wanted(prefetch);
-    tfs_cleanup(row_unref_p) struct tfs_row *row = NULL;
+    uint64_t offset = seen_from(prefetch->chunk.direction, prefetch->chunk.offset, chunk_size);
+    tfs_cleanup(chunk_map_release) struct chunk_map map = {0};
 
-    if (wanted.from == wanted.to)
-        return;
-    row = current_row(volume, inode,
-                      seen_from(prefetch->chunk.direction, prefetch->chunk.offset, chunk_size) /
-                          chunk_size);
-    for (uint32_t i = 0; row && i < row->extent_count; i++) {
-        struct frames_source source = frames_source_of(&row->extents[i], block_size);
-        struct frames_range range = units_wanted(&row->extents[i], block_size, wanted);
+    if (wanted.from == wanted.to || chunk_map_read(volume, inode, offset / chunk_size, &map) < 0)
+        return; /* after an error whoever really reads it will hear of it */
+    for (uint32_t i = 0; map.row && i < map.row->extent_count; i++) {
+        struct frames_source source = frames_source_of(&map.row->extents[i], block_size);
+        struct frames_range range = units_wanted(&map.row->extents[i], block_size, wanted);
 
         if (range.unit_count > 0)
             frames_prefetch(volume->frames, &source, &range, scratch);

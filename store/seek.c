@@ -4,40 +4,12 @@
  * allows.
  */
 #include "store/base/error.h"
+#include "store/chunk_map.h"
 #include "store/data.h"
 #include "store/file.h"
 
 #include <errno.h>
 #include <unistd.h>
-
-/* What of a chunk is data, as it is at one moment. */
-struct chunk_map {
-    struct tfs_row *row;
-    uint32_t from[CHUNK_SLOTS_MAX]; /* dirty ranges, chunk-relative; empty where from == to */
-    uint32_t to[CHUNK_SLOTS_MAX];
-};
-
-static int map_chunk(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t index,
-                     struct chunk_map *ret)
-{
-    struct tfs_chunk *chunk;
-    bool known = false;
-
-    *ret = (struct chunk_map){0};
-    tfs_mutex_lock(&inode->lock);
-    chunk = chunk_find_locked(inode, index);
-    if (chunk) {
-        known = chunk->row_known;
-        ret->row = row_ref(chunk->row);
-        for (uint32_t i = 0; i < CHUNK_SLOTS_MAX; i++) {
-            ret->from[i] = i * FRAME_BUFFER_SIZE + chunk->slots[i].from;
-            ret->to[i] = i * FRAME_BUFFER_SIZE + chunk->slots[i].to;
-        }
-        chunk_put_locked(chunk);
-    }
-    tfs_mutex_unlock(&inode->lock);
-    return known ? 0 : chunk_read_row(volume, inode, index, &ret->row);
-}
 
 /* If byte `at` is data: where this piece of data ends. Else `at`. */
 static uint32_t data_end(const struct chunk_map *map, uint32_t block_size, uint32_t at)
@@ -89,27 +61,22 @@ static int64_t seek(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t
     const struct row_shape *shape = &inode->data->shape;
 
     while (offset < size) {
+        tfs_cleanup(chunk_map_release) struct chunk_map map = {0};
         uint64_t index = offset / shape->chunk_size;
-        struct chunk_map map;
-        uint64_t next;
         uint32_t found;
-        int err = chunk_next(volume, inode, index, &next);
+        int err = chunk_map_next(volume, inode, index, &map);
 
         if (err)
             return err;
-        if (next > index && !data)
+        if (map.index > index && !data)
             return (int64_t)offset;
-        if (next > (size - 1) / shape->chunk_size)
+        if (map.index > (size - 1) / shape->chunk_size)
             return (int64_t)size;
-        offset = tfs_max_u64(offset, next * shape->chunk_size);
-        err = map_chunk(volume, inode, next, &map);
-        if (err)
-            return err;
+        offset = tfs_max_u64(offset, map.index * shape->chunk_size);
         found = seek_in_chunk(&map, shape, (uint32_t)(offset % shape->chunk_size), data);
-        row_unref(map.row);
         if (found != UINT32_MAX)
-            return (int64_t)tfs_min_u64(next * shape->chunk_size + found, size);
-        offset = (next + 1) * shape->chunk_size;
+            return (int64_t)tfs_min_u64(map.index * shape->chunk_size + found, size);
+        offset = (map.index + 1) * shape->chunk_size;
     }
     return (int64_t)size;
 }

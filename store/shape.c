@@ -11,6 +11,7 @@
 #include "store/shape.h"
 
 #include "store/base/error.h"
+#include "store/chunk_map.h"
 #include "store/commit.h"
 #include "store/data.h"
 #include "store/file.h"

@@ -3,6 +3,7 @@
  * counters.
  */
 #include "store/base/error.h"
+#include "store/chunk_map.h"
 #include "store/commit.h"
 #include "store/data.h"
 #include "store/frames.h"
@@ -115,18 +116,16 @@ static int add_chunk(struct tfs_volume *volume, struct tfs_inode *inode, uint64_
 
     for (int tries = 0; tries < FRAMES_ROW_TRIES_MAX; tries++) {
         struct file_info sum = *info;
-        struct tfs_row *row;
-        int row_err = chunk_read_row(volume, inode, index, &row);
+        tfs_cleanup(chunk_map_release) struct chunk_map map = {0};
+        int map_err = chunk_map_read(volume, inode, index, &map);
 
-        if (row_err)
-            return row_err;
-        if (tries > 0 && row_equal(row, before)) {
-            row_unref(row);
+        if (map_err)
+            return map_err;
+        if (tries > 0 && row_equal(map.row, before))
             return err;
-        }
         row_unref(before);
-        before = row;
-        err = row ? add_row(volume, row, inode->data->shape.block_size, &sum) : 0;
+        before = TAKE_PTR(map.row);
+        err = before ? add_row(volume, before, inode->data->shape.block_size, &sum) : 0;
         if (!err)
             *info = sum;
         if (!frames_error_may_be_old_row(err))

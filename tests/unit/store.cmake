@@ -54,6 +54,8 @@ tfs_add_store_test(test_commit VOLUME SOURCES store_crash.c
 tfs_add_store_test(test_copy VOLUME WRAP commit_inode)
 tfs_add_store_test(test_ns_make VOLUME WRAP data_new)
 tfs_add_store_test(test_snapshot VOLUME SOURCES store_crash.c WRAP snapshot_take)
+tfs_add_store_test(test_chunk_map VOLUME
+    WRAP segments_sync index_scan_open index_scan_close)
 tfs_add_store_test(test_flush VOLUME SOURCES store_crash.c WRAP segments_appendv)
 tfs_add_store_test(test_plain_frames VOLUME WRAP frame_encode)
 tfs_add_store_test(test_reclaim VOLUME SOURCES store_crash.c wrap_numbers.c

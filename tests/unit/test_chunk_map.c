@@ -1,0 +1,217 @@
+/*
+ * Looking chunks up while a commit moves them from memory to the index: nothing is hidden by it.
+ *
+ * Method: a commit has taken what it writes, and waits before it writes it. Then the test looks for
+ * chunks; the commit is let go on and ends when the test has come to the index, just before it
+ * looks there or just behind it. What is looked for is in memory only before the commit, and in the
+ * index only afterwards.
+ */
+#include "store_fixture.h"
+
+#include "store/base/lock.h"
+#include "store/check/check.h"
+#include "store/index/index.h"
+#include "store/segment/segment.h"
+
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <pthread.h>
+#include <unistd.h>
+
+enum { FILE_SIZE = 5 * TFS_MIB };
+
+/* Where the look at the index is when the commit comes. */
+enum moment { BEFORE_THE_LOOK, BEHIND_THE_LOOK, MOMENT_COUNT };
+
+enum stage { IDLE, ARMED, TAKEN, LOOKING, COMMITTED };
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    enum stage stage;
+    enum moment moment;
+    pthread_t looker; /* the thread of the test */
+} play = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static void wait_for_locked(enum stage stage)
+{
+    while (play.stage < stage)
+        (void)pthread_cond_wait(&play.changed, &play.lock);
+}
+
+static void wait_for(enum stage stage)
+{
+    (void)pthread_mutex_lock(&play.lock);
+    wait_for_locked(stage);
+    (void)pthread_mutex_unlock(&play.lock);
+}
+
+/* From one stage on to the next, then waits for another; only when it is the turn of that. */
+static void step(enum stage from, enum stage to, enum stage then)
+{
+    (void)pthread_mutex_lock(&play.lock);
+    if (play.stage == from) {
+        play.stage = to;
+        (void)pthread_cond_broadcast(&play.changed);
+        wait_for_locked(then);
+    }
+    (void)pthread_mutex_unlock(&play.lock);
+}
+
+static void looks_at(enum moment moment)
+{
+    if (pthread_equal(pthread_self(), play.looker) && play.moment == moment)
+        step(TAKEN, LOOKING, COMMITTED);
+}
+
+int __real_segments_sync(struct tfs_segments *segments);
+int __wrap_segments_sync(struct tfs_segments *segments);
+int __real_index_scan_open(struct tfs_index *index, const struct index_range *range,
+                           struct index_scan **ret);
+int __wrap_index_scan_open(struct tfs_index *index, const struct index_range *range,
+                           struct index_scan **ret);
+void __real_index_scan_close(struct index_scan *scan);
+void __wrap_index_scan_close(struct index_scan *scan);
+
+/* A commit comes here when it has taken what it writes, and before it writes it. */
+int __wrap_segments_sync(struct tfs_segments *segments)
+{
+    step(ARMED, TAKEN, LOOKING);
+    return __real_segments_sync(segments);
+}
+
+int __wrap_index_scan_open(struct tfs_index *index, const struct index_range *range,
+                           struct index_scan **ret)
+{
+    looks_at(BEFORE_THE_LOOK);
+    return __real_index_scan_open(index, range, ret);
+}
+
+void __wrap_index_scan_close(struct index_scan *scan)
+{
+    __real_index_scan_close(scan);
+    looks_at(BEHIND_THE_LOOK);
+}
+
+static void *close_file(void *file)
+{
+    int err = tfs_file_flush(file);
+
+    step(LOOKING, COMMITTED, COMMITTED);
+    return (void *)(intptr_t)err;
+}
+
+/* A new file, written, that is being committed. */
+static struct tfs_file *begin(struct fixture *fixture, enum moment moment, pthread_t *ret)
+{
+    struct tfs_file *file = fixture_create(fixture, "file");
+
+    fixture_write_random(file, 0, FILE_SIZE, 7);
+    play.looker = pthread_self();
+    play.moment = moment;
+    play.stage = ARMED;
+    assert_int_equal(pthread_create(ret, NULL, close_file, file), 0);
+    wait_for(TAKEN);
+    return file;
+}
+
+static void end(pthread_t committer)
+{
+    void *err;
+
+    assert_int_equal(pthread_join(committer, &err), 0);
+    assert_int_equal((intptr_t)err, 0);
+    assert_int_equal(play.stage, COMMITTED); /* else the test has looked nowhere */
+    play.stage = IDLE;
+}
+
+static void finish(struct fixture *fixture, struct tfs_file *file)
+{
+    tfs_file_close(file);
+    fixture_remove_file(fixture, "file");
+}
+
+static void what_truncate_cuts_off_stays_away(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (enum moment moment = 0; moment < MOMENT_COUNT; moment++) {
+        pthread_t committer;
+        struct tfs_file *file = begin(fixture, moment, &committer);
+
+        fixture_truncate(fixture, tfs_file_inode(file), 1000);
+        end(committer);
+        fixture_truncate(fixture, tfs_file_inode(file), FILE_SIZE);
+        fixture_assert_random(file, 0, 1000, 7);
+        fixture_assert_zeros(file, 1000, FILE_SIZE - 1000);
+        finish(fixture, file);
+    }
+}
+
+static void what_is_punched_reads_as_zeros(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (enum moment moment = 0; moment < MOMENT_COUNT; moment++) {
+        pthread_t committer;
+        struct tfs_file *file = begin(fixture, moment, &committer);
+        int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+
+        assert_int_equal(tfs_file_fallocate(file, mode, 0, 4 * TFS_MIB), 0);
+        end(committer);
+        fixture_assert_zeros(file, 0, 4 * TFS_MIB);
+        finish(fixture, file);
+    }
+}
+
+static void data_is_no_hole(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (int whence = SEEK_DATA; whence <= SEEK_HOLE; whence++) {
+        for (enum moment moment = 0; moment < MOMENT_COUNT; moment++) {
+            pthread_t committer;
+            struct tfs_file *file = begin(fixture, moment, &committer);
+            int64_t found = tfs_file_seek(file, 0, whence);
+
+            end(committer);
+            assert_int_equal(found, whence == SEEK_DATA ? 0 : FILE_SIZE);
+            finish(fixture, file);
+        }
+    }
+}
+
+static void a_removed_file_leaves_no_row_behind(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_check_options options = {.path = fixture->path};
+    struct tfs_check_result result;
+
+    for (enum moment moment = 0; moment < MOMENT_COUNT; moment++) {
+        pthread_t committer;
+        struct tfs_file *file = begin(fixture, moment, &committer);
+
+        fixture_truncate(fixture, tfs_file_inode(file), 0);
+        end(committer);
+        assert_int_equal(tfs_file_sync(file, false), 0);
+        finish(fixture, file);
+        fixture_close(fixture);
+        assert_int_equal(tfs_check(&options, &fixture->message, &result), 0);
+        assert_int_equal(result.live_bytes, 0);
+        fixture_open(fixture);
+    }
+}
+
+#define MAP_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        MAP_TEST(what_truncate_cuts_off_stays_away),
+        MAP_TEST(what_is_punched_reads_as_zeros),
+        MAP_TEST(data_is_no_hole),
+        MAP_TEST(a_removed_file_leaves_no_row_behind),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
