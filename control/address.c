@@ -170,6 +170,24 @@ static int connect_to(const struct sockaddr_un *address, socklen_t size)
     return err;
 }
 
+/* The socket itself: connect(2) would follow a link to somebody else's. */
+static int connect_in(int directory, const char *name)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct stat status;
+    int fd = openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    int err = fd < 0 ? -errno : 0;
+
+    if (!err && (fstat(fd, &status) < 0 || !S_ISSOCK(status.st_mode)))
+        err = -ECONNREFUSED; /* nobody listens at what is none */
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", fd); /* fits */
+    if (!err)
+        err = connect_to(&address, sizeof(address));
+    if (fd >= 0)
+        (void)close(fd); /* it was only a name */
+    return err;
+}
+
 int control_address_connect(const char *text)
 {
     struct sockaddr_un address;
@@ -184,9 +202,7 @@ int control_address_connect(const char *text)
     directory = open_parent(text);
     if (directory < 0)
         return directory;
-    err = fill_path(directory, last_name(text), &address);
-    if (!err)
-        err = connect_to(&address, sizeof(address));
+    err = connect_in(directory, last_name(text));
     (void)close(directory);
     return err;
 }

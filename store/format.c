@@ -10,6 +10,8 @@
 
 #include "store/base/clock.h"
 #include "store/base/error.h"
+#include "store/base/regular.h"
+#include "store/base/text.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -134,11 +136,11 @@ static void format_uuid_text(const uint8_t *uuid, char *dst, size_t size)
 /* Reads a file of one line. Returns its size, or a negative errno. */
 static ssize_t read_line(int directory, const char *name, char *line)
 {
-    int fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
+    int fd = tfs_regular_open(directory, name, O_RDONLY);
     ssize_t size;
 
     if (fd < 0)
-        return -errno;
+        return fd;
     size = read(fd, line, FORMAT_LINE_SIZE_MAX - 1);
     if (size < 0)
         size = -errno;
@@ -152,12 +154,12 @@ static ssize_t read_line(int directory, const char *name, char *line)
 
 static int write_line(int directory, const char *name, const char *line)
 {
-    int fd = openat(directory, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = tfs_regular_open(directory, name, O_WRONLY | O_CREAT | O_TRUNC);
     size_t size = strlen(line);
     int err = 0;
 
     if (fd < 0)
-        return -errno;
+        return fd;
     if (write(fd, line, size) != (ssize_t)size || fsync(fd) < 0)
         err = errno ? -errno : -EIO;
     if (close(fd) < 0 && !err)
@@ -307,6 +309,9 @@ static int read_format(struct tfs_format_lock *lock, const struct tfs_volume_opt
     if (size > 0 && *ret_creating && mkdirat(lock->directory, "segments", 0700) < 0 &&
         errno != EEXIST)
         size = -errno;
+    if (size == -EUCLEAN)
+        return format_message(message, -EMEDIUMTYPE, "'%s/FORMAT%s' is no file, or a link",
+                              options->path, *ret_creating ? ".new" : "");
     if (size < 0)
         return format_message(message, (int)size, "cannot read '%s/FORMAT': %s", options->path,
                               tfs_error_text((int)size));
@@ -322,19 +327,43 @@ static int make_paths(struct tfs_format_lock *lock, const char *path)
     return lock->paths.index && lock->paths.segments ? 0 : -ENOMEM;
 }
 
-/* Before anything else of the store is touched. */
-static int check_segments(const struct tfs_format_lock *lock, const char *path,
-                          struct tfs_message *message)
+/* A part that is a directory has nothing in it but files, and is no link itself. A new store has
+ * no index yet; for one that lacks it there are better words later. */
+static int check_part(const struct tfs_format_lock *lock, const char *path, const char *part,
+                      struct tfs_message *message)
 {
-    struct stat status;
-    int err = fstatat(lock->directory, "segments", &status, 0) < 0 ? -errno : 0;
+    char other[TFS_REGULAR_NAME_SIZE];
+    int found = tfs_regular_find_other(lock->directory, part, other);
 
-    if (!err && !S_ISDIR(status.st_mode))
-        err = -ENOTDIR;
-    if (err)
-        return format_message(message, err, "the store '%s' is not whole: its 'segments': %s", path,
-                              tfs_error_text(err));
+    if (found == -EUCLEAN)
+        return format_message(message, -ENOTDIR,
+                              "the store '%s' is not whole: its '%s' is no directory, or a link",
+                              path, part);
+    if (found < 0 && !(found == -ENOENT && strcmp(part, "index") == 0))
+        return format_message(message, found, "the store '%s' is not whole: its '%s': %s", path,
+                              part, tfs_error_text(found));
+    if (found > 0) {
+        tfs_make_one_line(other);
+        return format_message(message, -EUCLEAN,
+                              "the store '%s' is refused: '%s/%s' is a link or another thing that "
+                              "is no file",
+                              path, part, other);
+    }
     return 0;
+}
+
+/*
+ * Before anything else of the store is touched: a link in it would have another file than the
+ * store's read, cut or overwritten. What is opened here and for segments is opened in a way that
+ * follows no link whenever that is put there; RocksDB opens its files by their paths, and whoever
+ * may write to the store while it does is the owner.
+ */
+static int check_parts(const struct tfs_format_lock *lock, const char *path,
+                       struct tfs_message *message)
+{
+    int err = check_part(lock, path, "segments", message);
+
+    return err ? err : check_part(lock, path, "index", message);
 }
 
 int format_open(const struct tfs_volume_options *options, struct tfs_message *message,
@@ -354,7 +383,7 @@ int format_open(const struct tfs_volume_options *options, struct tfs_message *me
     if (!err)
         err = read_format(lock, options, message, ret_creating);
     if (!err)
-        err = check_segments(lock, options->path, message);
+        err = check_parts(lock, options->path, message);
     if (err) {
         format_close(lock);
         return err;

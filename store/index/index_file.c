@@ -1,6 +1,7 @@
 /*
  * Small files of the index, written so that a crash leaves the old one or the new one.
  */
+#include "store/base/regular.h"
 #include "store/index/index_internal.h"
 
 #include <errno.h>
@@ -11,11 +12,11 @@
 
 ssize_t index_line_read(int directory, const char *name, char line[INDEX_SEAL_SIZE_MAX])
 {
-    int fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
+    int fd = tfs_regular_open(directory, name, O_RDONLY);
     ssize_t size;
 
     if (fd < 0)
-        return -errno;
+        return fd;
     size = read(fd, line, INDEX_SEAL_SIZE_MAX - 1);
     size = size < 0 ? -errno : size;
     line[size < 0 ? 0 : size] = '\0';
@@ -40,11 +41,11 @@ int index_current_read(int directory, char ret[INDEX_MANIFEST_NAME_MAX])
 
 int index_file_write(int directory, const char *name, const void *bytes, size_t size)
 {
-    int fd = openat(directory, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = tfs_regular_open(directory, name, O_WRONLY | O_CREAT | O_TRUNC);
     int err = 0;
 
     if (fd < 0)
-        return -errno;
+        return fd;
     if (write(fd, bytes, size) != (ssize_t)size || fsync(fd) < 0)
         err = -EIO;
     if (close(fd) < 0 && !err)

@@ -23,6 +23,7 @@
 #include "store/base/bytes.h"
 #include "store/base/crc32c.h"
 #include "store/base/error.h"
+#include "store/base/regular.h"
 #include "store/index/index_internal.h"
 
 #include <dirent.h>
@@ -99,7 +100,7 @@ size_t index_manifest_whole_size(const uint8_t *bytes, size_t size)
 
 static int directory_open(const char *path)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
     if (fd < 0)
         return tfs_fail(-errno, "index '%s': open", path);
@@ -113,13 +114,13 @@ static int directory_open(const char *path)
 /* All of a file. Ownership: *ret is the caller's, to be freed. Returns: its size. */
 static ssize_t file_read(int directory, const char *name, size_t size_max, uint8_t **ret)
 {
-    int fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
+    int fd = tfs_regular_open(directory, name, O_RDONLY);
     struct stat status;
     uint8_t *bytes;
     ssize_t size;
 
     if (fd < 0)
-        return -errno;
+        return fd;
     if (fstat(fd, &status) < 0 || (uint64_t)status.st_size > size_max) {
         (void)close(fd); /* read-only, nothing to lose */
         return -EFBIG;

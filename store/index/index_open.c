@@ -76,7 +76,7 @@ static int directory_lock(struct tfs_index *index)
 {
     int operation = (index->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB;
 
-    index->directory_fd = open(index->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    index->directory_fd = open(index->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (index->directory_fd < 0 && errno == ENOENT)
         return index_open_fail(index, -ENOENT, "it is missing");
     if (index->directory_fd < 0)

@@ -15,6 +15,7 @@
 #include "store/base/crc32c.h"
 #include "store/base/error.h"
 #include "store/base/log.h"
+#include "store/base/regular.h"
 #include "store/index/index_internal.h"
 
 #include <errno.h>
@@ -58,9 +59,9 @@ static int seal_make(const struct tfs_index *index, char seal[INDEX_SEAL_SIZE_MA
 
     if (err)
         return err;
-    fd = openat(index->directory_fd, current, O_RDONLY | O_CLOEXEC);
+    fd = tfs_regular_open(index->directory_fd, current, O_RDONLY);
     if (fd < 0)
-        return -errno;
+        return fd;
     err = file_sum(fd, &manifest_size, &sum);
     (void)close(fd); /* read-only, nothing to lose */
     if (!err)

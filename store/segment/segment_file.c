@@ -6,6 +6,7 @@
  * back into the table.
  */
 #include "store/base/error.h"
+#include "store/base/regular.h"
 #include "store/segment/segment_internal.h"
 
 #include <assert.h>
@@ -80,16 +81,15 @@ static int file_open(struct tfs_segments *segments, const char *name, int flags)
     int fd;
 
     if (atomic_load_explicit(&segments->direct, memory_order_relaxed)) {
-        fd = openat(segments->directory_fd, name, flags | O_DIRECT | O_CLOEXEC, 0600);
-        if (fd >= 0 || errno != EINVAL)
-            return fd >= 0 ? fd : -errno;
+        fd = tfs_regular_open(segments->directory_fd, name, flags | O_DIRECT);
+        if (fd != -EINVAL)
+            return fd;
         atomic_store_explicit(&segments->direct, false, memory_order_relaxed);
         /* Some kernels create the file before they refuse the flag. */
         if (flags & O_EXCL)
             (void)unlinkat(segments->directory_fd, name, 0);
     }
-    fd = openat(segments->directory_fd, name, flags | O_CLOEXEC, 0600);
-    return fd >= 0 ? fd : -errno;
+    return tfs_regular_open(segments->directory_fd, name, flags);
 }
 
 static int file_add_locked(struct tfs_segments *segments, uint64_t number, int flags,
@@ -132,7 +132,7 @@ int segment_file_get_locked(struct tfs_segments *segments, uint64_t number,
         return 0;
     }
     err = file_add_locked(segments, number, segments->options.read_only ? O_RDONLY : O_RDWR, ret);
-    if (err < 0 && err != -ENOENT && err != -ENOMEM)
+    if (err < 0 && err != -ENOENT && err != -ENOMEM && err != -EUCLEAN)
         return tfs_fail(-EIO, "segment %016" PRIx64 ": open: %s", number, tfs_error_text(err));
     return err;
 }

@@ -79,7 +79,8 @@ void segment_name(uint64_t number, char name[SEGMENT_NAME_SIZE]);
 /* Returns: 0 and the number, or -EINVAL for a name that is not a segment's. */
 int segment_name_parse(const char *name, uint64_t *ret);
 
-/* Find or open a segment. The caller puts it back. Errors: -ENOENT, -EIO. */
+/* Find or open a segment. The caller puts it back. Errors: -ENOENT, -EUCLEAN (no regular file),
+ * -EIO. */
 TFS_MUST_CHECK int segment_file_get_locked(struct tfs_segments *segments, uint64_t number,
                                            struct segment_file **ret) TFS_REQUIRES(&segments->lock);
 

@@ -79,7 +79,7 @@ int segments_open(const struct segments_options *options, struct tfs_segments **
     err = segments_new(options, &segments);
     if (err < 0)
         return err;
-    segments->directory_fd = open(options->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    segments->directory_fd = open(options->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (segments->directory_fd < 0)
         return tfs_fail(-errno, "segments '%s': open", options->path);
     segments->can_allocate = allocation_pays(segments->directory_fd);

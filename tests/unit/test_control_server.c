@@ -341,6 +341,18 @@ static void who_is_refused_before_asking_is_told_why(void **state)
         (void)close(fds[i]);
 }
 
+static void a_link_in_place_of_the_socket_is_not_followed(void **state)
+{
+    const struct fixture *fixture = *state;
+    const char *address = control_server_address(fixture->server);
+    char link[300];
+
+    (void)snprintf(link, sizeof(link), "%s/link", fixture->folder);
+    assert_int_equal(symlink(address, link), 0);
+    assert_int_equal(control_address_connect(link), -ECONNREFUSED);
+    assert_int_equal(unlink(link), 0);
+}
+
 static void a_server_ends_while_somebody_is_connected(void **state)
 {
     struct fixture *fixture = *state;
@@ -393,6 +405,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(several_ask_at_the_same_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_is_refused_before_asking_is_told_why, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_link_in_place_of_the_socket_is_not_followed, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_server_ends_while_somebody_is_connected, set_up,
                                         tear_down),

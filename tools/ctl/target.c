@@ -53,7 +53,7 @@ static bool is_store(const char *path)
 
     if (snprintf(name, sizeof(name), "%s/FORMAT", path) >= (int)sizeof(name))
         return false;
-    fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    fd = open(name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return errno == EACCES; /* nobody else hides a file of that name from us */
     is_ours = read(fd, found, sizeof(found)) == (ssize_t)sizeof(found) &&
