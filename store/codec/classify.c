@@ -209,6 +209,31 @@ static enum codec_kind name_kind(const struct part_plan *plan, const struct top_
     }
 }
 
+/*
+ * Elements that differ by their place (a norm's weights beside others, parts of complex numbers)
+ * repeat at a multiple of their width. Coded in that width they become smaller, but they are called
+ * floats of the narrowest width in which nearly all of them have ordinary exponents.
+ */
+static enum codec_kind name_narrow_float(const struct codec_ctx *ctx, const uint8_t *data,
+                                         const struct probe_segment *segment)
+{
+    const struct part_plan *plan = &segment->plan;
+    struct top_sample sample;
+
+    for (unsigned width = 2; width < width_of(plan); width *= 2) {
+        top_sample_take(&sample, data, segment, plan->phase % width, width);
+        if (!mostly_exponents(sample.high[1], sample.count))
+            continue;
+        if (width == 4)
+            return plan->intents[0] == PART_INTENT_CONSTANT ? CODEC_KIND_FP32_SHORT
+                                                            : CODEC_KIND_FP32;
+        return entropy_estimate(&ctx->entropy, sample.high[1], sample.count) < BITS_EXPONENT_MAX
+                   ? CODEC_KIND_BF16
+                   : CODEC_KIND_FP16;
+    }
+    return plan->kind;
+}
+
 /* Renumber the intents from lanes to the planes of elements that start at `phase`. */
 static void plan_set_phase(struct part_plan *plan, unsigned phase)
 {
@@ -247,6 +272,7 @@ static void consider_rotation(struct codec_ctx *ctx, const uint8_t *data,
         plan->intents[width - 2] =
             second[plan->rotated] >= BITS_RAW ? PART_INTENT_RAW : PART_INTENT_HUFFMAN;
     plan->kind = name_kind(plan, &sample, high[1]);
+    plan->kind = name_narrow_float(ctx, data, segment);
 }
 
 /* A contiguous sample, and what the plan and plain zstd would make of it. */

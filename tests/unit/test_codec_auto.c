@@ -149,6 +149,40 @@ static void elements_are_found_at_every_odd_offset(void **state)
     }
 }
 
+/* Rows of two or four numbers of which the first is near 1, as a norm's weights are, and the others
+ * are not: they repeat at a multiple of the numbers' width. */
+static void rows_of_unlike_floats_are_called_what_they_are(void **state)
+{
+    static const struct {
+        enum data_kind data;
+        enum codec_kind kind;
+        unsigned width;
+        unsigned columns;
+    } rows[] = {{DATA_BF16, CODEC_KIND_BF16, 2, 2},
+                {DATA_BF16, CODEC_KIND_BF16, 2, 4},
+                {DATA_FP32, CODEC_KIND_FP32, 4, 2}};
+
+    (void)state;
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(rows); i++) {
+        struct data_random random = {.state = 31};
+        struct data_frame frame;
+        unsigned row = rows[i].width * rows[i].columns;
+
+        data_frame_init(&frame, 1 << 19, FRAME_BLOCK_SIZE_MAX);
+        data_fill(&random, rows[i].data, frame.raw, frame.source.raw_size);
+        for (uint32_t at = rows[i].width; at <= frame.source.raw_size; at += row) {
+            frame.raw[at - 1] = 0x3f; /* 0.5 to 2 */
+            frame.raw[at - 2] |= 0x80;
+        }
+        encode(&frame, &spec_auto);
+        if (stats_of(&frame).raw_by_kind[rows[i].kind] != frame.source.raw_size)
+            fail_msg("rows of %u times %s are not called so", rows[i].columns,
+                     data_kind_name(rows[i].data));
+        assert_round_trip(&frame);
+        data_frame_release(&frame);
+    }
+}
+
 /*
  * A checkpoint in small: header, then tensors of many kinds one after another, of odd lengths. It
  * may cost at most 2 % more than its pieces encoded each by itself.
@@ -350,6 +384,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_is_found_and_stored_small),
+        cmocka_unit_test(rows_of_unlike_floats_are_called_what_they_are),
         cmocka_unit_test(elements_are_found_at_every_odd_offset),
         cmocka_unit_test(a_mixture_costs_little_more_than_its_pieces),
         cmocka_unit_test(whatever_the_data_growth_is_below_two_permille),
