@@ -474,11 +474,11 @@ int tfs_volume_statfs(struct tfs_volume *volume, struct statvfs *ret)
         .f_bsize = TFS_READ_SIZE_MAX,
         .f_frsize = SEGMENT_ALIGNMENT,
         .f_blocks = space.total / SEGMENT_ALIGNMENT,
-        .f_bfree = space.available / SEGMENT_ALIGNMENT,
+        .f_bfree = space.free / SEGMENT_ALIGNMENT,
         .f_bavail = space.available / SEGMENT_ALIGNMENT,
         /* Inodes are rows of the index: as many as there is room for their records. */
         .f_files = space.total / TFS_KIB,
-        .f_ffree = space.available / TFS_KIB,
+        .f_ffree = space.free / TFS_KIB,
         .f_favail = space.available / TFS_KIB,
         .f_namemax = TFS_NAME_SIZE_MAX,
     };

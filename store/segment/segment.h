@@ -158,11 +158,13 @@ TFS_MUST_CHECK int segments_visit(struct tfs_segments *segments,
                                   void *context);
 
 /*
- * The disk beneath, as statvfs tells it, with the reserve and all reservations taken off
- * `available`.
+ * The disk beneath, as statvfs tells it. Reservations are taken off both `free` and `available`;
+ * the reserve only off `available`: it is free and not for data, as are blocks that the disk keeps
+ * for root.
  */
 struct segment_space {
     uint64_t total;
+    uint64_t free;
     uint64_t available;
 };
 

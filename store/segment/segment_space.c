@@ -32,11 +32,17 @@ static int64_t to_signed(uint64_t value)
     return (int64_t)tfs_min_u64(value, INT64_MAX / 4); /* sums of a few stay in range */
 }
 
+static uint64_t to_unsigned(int64_t value)
+{
+    return value > 0 ? (uint64_t)value : 0;
+}
+
 static int budget_look_locked(struct tfs_segments *segments) TFS_REQUIRES(&segments->budget.lock)
 {
     struct segment_budget *budget = &segments->budget;
     struct statvfs status;
     uint64_t available;
+    uint64_t for_root; /* ext4 keeps 5 % for root */
 
     if (fstatvfs(segments->directory_fd, &status) < 0)
         return tfs_fail(-EIO, "segments: statvfs: %s", tfs_error_text(-errno));
@@ -44,6 +50,10 @@ static int budget_look_locked(struct tfs_segments *segments) TFS_REQUIRES(&segme
         budget->total = INT64_MAX;
     if (tfs_mul_overflows(status.f_bavail, status.f_frsize, &available))
         available = INT64_MAX;
+    if (status.f_bfree < status.f_bavail ||
+        tfs_mul_overflows(status.f_bfree - status.f_bavail, status.f_frsize, &for_root))
+        for_root = 0;
+    budget->kept_back = to_signed(for_root) + to_signed(segments->options.reserve_size);
     budget->left =
         to_signed(available) + budget->unused - to_signed(segments->options.reserve_size);
     budget->looked_at_ns = tfs_clock_ns();
@@ -148,7 +158,8 @@ int segments_space(struct tfs_segments *segments, struct segment_space *ret)
     if (err == 0) {
         available = budget->left - to_signed(budget->reserved);
         ret->total = budget->total;
-        ret->available = available > 0 ? (uint64_t)available : 0;
+        ret->available = to_unsigned(available);
+        ret->free = to_unsigned(available + budget->kept_back);
     }
     tfs_mutex_unlock(&segments->budget.lock);
     return err;

@@ -406,6 +406,32 @@ static void statfs_tells_of_the_disk_beneath(void **state)
     assert_true(status.f_ffree > 0);
 }
 
+static uint64_t used_of(const struct statvfs *status)
+{
+    return (uint64_t)(status->f_blocks - status->f_bfree) * status->f_frsize;
+}
+
+/* What the disk keeps for root, and we for the index, is free and not available: df(1) counts it
+ * neither as used nor as available. */
+static void what_is_kept_back_is_not_used(void **state)
+{
+    struct fixture *fixture = *state;
+    struct statvfs before;
+    struct statvfs after;
+    struct statvfs status;
+    uint64_t most;
+
+    fixture_open(fixture);
+    assert_int_equal(statvfs(fixture->path, &before), 0);
+    assert_int_equal(tfs_volume_statfs(fixture->volume, &status), 0);
+    assert_int_equal(statvfs(fixture->path, &after), 0);
+    assert_true(status.f_bfree > status.f_bavail); /* at least our own reserve */
+    assert_true(status.f_bfree <= status.f_blocks);
+    /* Others use this disk too; the reserve is 12 MiB at least. */
+    most = tfs_max_u64(used_of(&before), used_of(&after));
+    assert_in_range(used_of(&status), 0, most + 8 * TFS_MIB);
+}
+
 static void stats_name_every_group(void **state)
 {
     static const char *const names[] = {
@@ -460,6 +486,7 @@ int main(void)
         VOLUME_TEST(a_read_only_open_of_nothing_makes_nothing),
         VOLUME_TEST(a_volume_keeps_its_uuid),
         VOLUME_TEST(statfs_tells_of_the_disk_beneath),
+        VOLUME_TEST(what_is_kept_back_is_not_used),
         VOLUME_TEST(stats_name_every_group),
         VOLUME_TEST(a_closed_volume_has_all_that_was_written),
     };

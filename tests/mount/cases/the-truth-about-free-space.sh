@@ -1,4 +1,5 @@
 # CASE: df shows the disk beneath less a reserve of a 64th, down and up with what is stored
+# NEEDS: tune2fs
 # OPTIONS: compression=none
 # PLAIN: no
 . "$TFS_LIB"
@@ -29,6 +30,19 @@ beneath() {
     echo $(($(free_bytes "$WORK/disk") - reserve))
 }
 near "$(free_bytes "$MNT")" "$(beneath)" $mib "free at first"
+
+# What is kept back, by us or for root by the disk, is free and not used, as df(1) counts it.
+used_bytes() {
+    stat -f -c '%b %f %S' "$1" | awk '{ printf "%d\n", ($1 - $2) * $3 }'
+}
+near "$(used_bytes "$MNT")" "$(used_bytes "$WORK/disk")" $mib "used at first"
+umount "$MNT"
+wait_for 60 umount "$WORK/disk" 2>/dev/null
+tune2fs -m 20 "$WORK/disk.img" >/dev/null 2>&1
+mount -o loop "$WORK/disk.img" "$WORK/disk"
+"$TENSORFS" -o compression=none "$STORE" "$MNT"
+near "$(used_bytes "$MNT")" "$(used_bytes "$WORK/disk")" $mib "used beside a fifth for root"
+near "$(free_bytes "$MNT")" "$(beneath)" $mib "free beside a fifth for root"
 before=$(free_bytes "$MNT")
 random_file "$MNT/file" $((64 * mib))
 sync -f "$MNT"
