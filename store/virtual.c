@@ -169,11 +169,14 @@ static int read_info(struct tfs_volume *volume, struct tfs_inode *inode, char **
     json = cJSON_CreateObject();
     add_number(json, "logical_bytes", attr.size);
     add_number(json, "stored_bytes", info.stored);
-    (void)cJSON_AddNumberToObject(json, "ratio",
-                                  info.stored ? (double)attr.size / (double)info.stored : 0);
+    if (info.stored)
+        (void)cJSON_AddNumberToObject(json, "ratio", (double)attr.size / (double)info.stored);
+    else
+        (void)cJSON_AddNullToObject(json, "ratio"); /* a hole: there is none */
     add_number(json, "chunk_size", 1ull << inode_record(inode).chunk_size_log2);
     add_number(json, "block_size", inode->data->shape.block_size);
     add_number(json, "chunks", info.chunks);
+    add_number(json, "stored_chunk_size", inode->data->shape.chunk_size);
     add_number(json, "frames", info.frames.frame_count);
     add_number(json, "blocks", info.frames.block_count);
     add_number(json, "header_bytes", info.frames.header_bytes);

@@ -376,11 +376,60 @@ static void info_adds_up(void **state)
     assert_int_equal(logical, 5 * TFS_MIB);
     assert_in_range(stored, 5 * TFS_MIB, 5 * TFS_MIB + 8192); /* random bytes and two headers */
     assert_non_null(strstr(info, "\"chunk_size\":4194304"));
-    assert_non_null(strstr(info, "\"chunks\":2"));
+    assert_non_null(strstr(info, "\"chunks\":2,\"stored_chunk_size\":4194304"));
     tfs_file_close(file);
     assert_int_equal(
         tfs_getxattr(fixture->volume, directory, "user.tensorfs.info", info, sizeof(info)),
         -ENODATA);
+}
+
+static void info_of(const char *name, uint64_t size, char info[4096])
+{
+    struct tfs_file *file = fixture_create(fixture, name);
+    int64_t length;
+
+    if (size > 0)
+        fixture_write_random(file, 0, size, 1);
+    length = tfs_getxattr(fixture->volume, tfs_file_inode(file), "user.tensorfs.info", info, 4095);
+    assert_true(length > 0);
+    info[length] = '\0';
+    tfs_file_close(file);
+}
+
+/* Chunks above 4 MiB are stored in parts, small ones together. */
+static void the_chunks_that_info_counts_have_the_size_that_it_tells(void **state)
+{
+    static const struct {
+        uint64_t chunk_size;
+        const char *expected;
+    } cases[] = {
+        {64 * TFS_MIB, "\"chunk_size\":67108864,"},
+        {64 * TFS_MIB, "\"chunks\":2,\"stored_chunk_size\":4194304,"},
+        {4096, "\"chunk_size\":4096,"},
+        {4096, "\"chunks\":32,\"stored_chunk_size\":262144,"},
+    };
+    char info[4096];
+
+    fixture_close(fixture);
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(cases); i++) {
+        char name[] = {'f', (char)('0' + i), '\0'};
+
+        fixture->options.chunk_size = cases[i].chunk_size;
+        fixture_open(fixture);
+        info_of(name, 8 * TFS_MIB, info);
+        if (!strstr(info, cases[i].expected))
+            fail_msg("no %s in %s", cases[i].expected, info);
+        fixture_close(fixture);
+    }
+    fixture_open(fixture);
+}
+
+static void what_takes_no_space_has_no_ratio(void **state)
+{
+    char info[4096];
+
+    info_of("empty", 0, info);
+    assert_non_null(strstr(info, "\"stored_bytes\":0,\"ratio\":null,"));
 }
 
 static void the_root_tells_the_volumes_stats(void **state)
@@ -416,6 +465,8 @@ int main(void)
         XATTR_TEST(settings_take_their_limits_and_nothing_else),
         XATTR_TEST(settings_belong_to_directories),
         XATTR_TEST(info_adds_up),
+        XATTR_TEST(the_chunks_that_info_counts_have_the_size_that_it_tells),
+        XATTR_TEST(what_takes_no_space_has_no_ratio),
         XATTR_TEST(the_root_tells_the_volumes_stats),
     };
 

@@ -44,15 +44,36 @@ static void print_parts(const char *title, const cJSON *parts)
     }
 }
 
+static void print_ratio(const cJSON *info)
+{
+    if (cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(info, "ratio")))
+        (void)printf("ratio       %.3f\n", answer_number(info, "ratio"));
+    else
+        (void)printf("ratio       -\n"); /* nothing is stored */
+}
+
+/* Small chunks are stored together, large ones in parts: what is counted may have another size than
+ * the file was made with. */
+static void print_chunks(const cJSON *info)
+{
+    double made_with = answer_number(info, "chunk_size");
+    double counted = answer_number(info, "stored_chunk_size");
+
+    (void)printf("chunks      %.0f of %s", answer_number(info, "chunks"),
+                 units_bytes((uint64_t)(counted > 0 ? counted : made_with)).text);
+    if (counted > 0 && counted != made_with)
+        (void)printf(", for chunk_size %s", units_bytes((uint64_t)made_with).text);
+    (void)printf("\n");
+}
+
 static void print_info(const cJSON *info)
 {
     (void)printf("logical     %s\n",
                  units_bytes((uint64_t)answer_number(info, "logical_bytes")).text);
     (void)printf("stored      %s\n",
                  units_bytes((uint64_t)answer_number(info, "stored_bytes")).text);
-    (void)printf("ratio       %.3f\n", answer_number(info, "ratio"));
-    (void)printf("chunks      %.0f of %s\n", answer_number(info, "chunks"),
-                 units_bytes((uint64_t)answer_number(info, "chunk_size")).text);
+    print_ratio(info);
+    print_chunks(info);
     (void)printf("blocks      %.0f of %s, in %.0f frames\n", answer_number(info, "blocks"),
                  units_bytes((uint64_t)answer_number(info, "block_size")).text,
                  answer_number(info, "frames"));

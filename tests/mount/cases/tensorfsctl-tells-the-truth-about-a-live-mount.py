@@ -68,6 +68,21 @@ def info_shows_every_byte_in_a_frame():
     assert "No such file" in tool("info", f"--store={STORE}", "/absent", status=1)
 
 
+def info_of_a_hole_has_no_ratio_and_chunks_add_up():
+    with open(f"{MNT}/folder/hole", "wb") as file:
+        file.truncate(SIZE)
+    assert ask("info", f"{MNT}/folder/hole")["ratio"] is None
+    assert re.search(r"^ratio +-$", tool("info", f"{MNT}/folder/hole").decode(), re.MULTILINE)
+    os.mkdir(f"{MNT}/large")
+    os.setxattr(f"{MNT}/large", "user.tensorfs.chunk_size", b"64M")
+    with open(f"{MNT}/large/file", "wb") as file:
+        file.write(os.urandom(64 << 20))
+    info = ask("info", f"{MNT}/large/file")
+    assert info["chunks"] * info["stored_chunk_size"] == 64 << 20 == info["chunk_size"], info
+    assert "16 of 4.0 MiB, for chunk_size 64.0 MiB" in tool("info", f"{MNT}/large/file").decode()
+    os.unlink(f"{MNT}/folder/hole")
+
+
 def du_adds_up_and_counts_a_linked_file_once():
     os.makedirs(f"{MNT}/folder/deeper", exist_ok=True)
     with open(f"{MNT}/folder/zeros", "wb") as file:
@@ -128,6 +143,7 @@ os.mkdir(f"{MNT}/folder")
 status_tells_where_and_since_when()
 stats_count_what_was_done()
 info_shows_every_byte_in_a_frame()
+info_of_a_hole_has_no_ratio_and_chunks_add_up()
 du_adds_up_and_counts_a_linked_file_once()
 loglevel_is_told_and_changed()
 metrics_are_what_prometheus_reads()
