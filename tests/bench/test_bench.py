@@ -279,6 +279,53 @@ class Sweep(Case):
         self.assert_clean()
 
 
+class Validate(Case):
+    def start(self, *words):
+        """On a file that would take minutes, until it has begun to read it."""
+        with open(os.path.join(self.dir, "model.raw"), "wb") as file:
+            file.truncate(2 << 40)
+        child = subprocess.Popen(self.arguments("validate", self.dir, "--device=cpu", *words),
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(child.kill)
+        deadline = time.monotonic() + TIMEOUT
+        while time.monotonic() < deadline:
+            with open(f"/proc/{child.pid}/io", encoding="ascii") as file:
+                if int(file.readline().split()[1]) > 64 << 20:
+                    return child
+            time.sleep(0.01)  # waiting for a condition, with a limit
+        self.fail("it has read nothing")
+
+    def test_a_signal_ends_it_at_once_with_a_report_of_what_was_done(self):
+        manifest = os.path.join(self.dir, "manifest")
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with self.subTest(number):
+                child = self.start("--write-manifest=" + manifest)
+                begin = time.monotonic()
+                child.send_signal(number)
+                printed, said = child.communicate(timeout=60)
+                self.assertLess(time.monotonic() - begin, 10, "at once, on a machine with other work")
+                self.assertEqual(child.returncode, 128 + number, said)
+                self.assertIn("interrupted: 0 of 1 files were checked to their end\n1 files, ", printed)
+                self.assertIn(f"interrupted by signal {int(number)}; no manifest was written", said)
+                self.assertEqual(os.listdir(self.dir), ["model.raw"])
+
+    def test_interrupted_results_say_so_in_json(self):
+        child = self.start("--json")
+        child.send_signal(signal.SIGTERM)
+        found = json.loads(child.communicate(timeout=60)[0])
+        self.assertEqual(child.returncode, 128 + signal.SIGTERM)
+        self.assertIs(found["interrupted"], True)
+        self.assertIs(found["ok"], False)
+        self.assertIs(found["files"][0]["complete"], False)
+        self.assertEqual(found["problem_count"], 0)
+
+    def test_a_comparison_is_interrupted_too(self):
+        child = self.start("--compare-sequential")
+        child.send_signal(signal.SIGINT)
+        printed, _ = child.communicate(timeout=60)
+        self.assertEqual((child.returncode, printed), (128 + signal.SIGINT, ""))
+
+
 class Usage(Case):
     def test_wrong_usage_is_status_2_with_one_clear_line(self):
         for words, said in (

@@ -16,5 +16,8 @@ tfs_add_unit_test(test_validate_blocks
     LINK tfs_validate)
 target_link_options(test_validate_blocks PRIVATE -Wl,--wrap=ioctl -Wl,--wrap=fsync)
 tfs_add_unit_test(test_validate_command
-    SOURCES test_validate_command.c validate_fixture.c
+    SOURCES test_validate_command.c validate_command.c validate_fixture.c
+    LINK tfs_validate)
+tfs_add_unit_test(test_validate_files
+    SOURCES test_validate_files.c validate_command.c validate_fixture.c
     LINK tfs_validate)

@@ -6,10 +6,10 @@
  */
 #include "store/base/crc32c.h"
 #include "tools/common/console.h"
-#include "tools/common/options.h"
 #include "tools/validate/comparison.h"
 #include "tools/validate/manifest.h"
 #include "tools/validate/validate.h"
+#include "validate_command.h"
 #include "validate_fixture.h"
 
 #include <fcntl.h>
@@ -26,33 +26,7 @@
 
 #include <cmocka.h>
 
-const struct options_tool options_tool = {.name = "validate"};
-
-enum { ARGUMENT_COUNT_MAX = 16, FLOAT_COUNT = 300000, BF16_COUNT = 200001 };
-
-static char directory[] = "/tmp/test_validate_XXXXXX";
-static char output[1 << 20];
-static char device_option[32] = "--device=cpu";
-
-/* A path in the temporary directory; valid until the second next call. */
-static const char *in_directory(const char *name)
-{
-    static char paths[4][PATH_MAX];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-
-    (void)snprintf(path, PATH_MAX, "%s/%s", directory, name);
-    return path;
-}
-
-static void file_write(const char *name, const void *data, size_t size)
-{
-    FILE *stream = fopen(in_directory(name), "we");
-
-    assert_non_null(stream);
-    assert_int_equal(fwrite(data, 1, size, stream), size);
-    assert_int_equal(fclose(stream), 0);
-}
+enum { FLOAT_COUNT = 300000, BF16_COUNT = 200001 };
 
 static void byte_flip(const char *name, uint64_t offset, uint8_t bits)
 {
@@ -64,45 +38,6 @@ static void byte_flip(const char *name, uint64_t offset, uint8_t bits)
     byte ^= bits;
     assert_int_equal(pwrite(fd, &byte, 1, (off_t)offset), 1);
     assert_int_equal(close(fd), 0);
-}
-
-/* Run the command with these arguments, NULL behind the last; its output is in `output`. */
-static int command(const char *first, ...)
-{
-    static char name[] = "validate";
-    char *argv[ARGUMENT_COUNT_MAX] = {name, device_option};
-    int argc = 2;
-    int saved = dup(STDOUT_FILENO);
-    int fd = open(in_directory("output"), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    va_list arguments;
-    ssize_t size;
-    int status;
-
-    va_start(arguments, first);
-    for (const char *at = first; at; at = va_arg(arguments, const char *))
-        argv[argc++] = strdup(at);
-    va_end(arguments);
-    assert_int_equal(fflush(stdout), 0);
-    assert_true(dup2(fd, STDOUT_FILENO) >= 0);
-    status = validate_main(argc, argv);
-    assert_true(dup2(saved, STDOUT_FILENO) >= 0);
-    (void)close(saved);
-    size = pread(fd, output, sizeof(output) - 1, 0);
-    assert_true(size >= 0);
-    output[size] = '\0';
-    (void)close(fd);
-    (void)unlink(in_directory("output"));
-    for (int i = 2; i < argc; i++)
-        free(argv[i]);
-    return status;
-}
-
-static void assert_output_has(const char *wanted)
-{
-    if (!strstr(output, wanted)) {
-        print_error("'%s' is not in:\n%s", wanted, output);
-        fail();
-    }
 }
 
 /* Two tensors that are aligned to nothing, 600 KB apart from the borders of blocks. */
@@ -132,10 +67,8 @@ static uint64_t size_of(const char *name)
 static int set_up(void **state)
 {
     (void)state;
-    (void)snprintf(directory, sizeof(directory), "/tmp/test_validate_XXXXXX");
-    if (!mkdtemp(directory))
+    if (directory_make() < 0)
         return -1;
-    assert_int_equal(mkdir(in_directory("data"), 0700), 0);
     model_write("data/model.safetensors");
     file_write("data/raw.bin", "abc", 3);
     file_write("data/empty", "", 0);
@@ -146,28 +79,12 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    static const char *const names[] = {"data/model.safetensors",
-                                        "data/raw.bin",
-                                        "data/empty",
-                                        "data/more",
-                                        "copy/model.safetensors",
-                                        "copy/raw.bin",
-                                        "copy/empty",
-                                        "manifest",
-                                        "manifest2",
-                                        "small"};
-
     (void)state;
-    for (size_t i = 0; i < TFS_ARRAY_COUNT(names); i++)
-        (void)unlink(in_directory(names[i])); /* not every test makes them all */
-    (void)rmdir(in_directory("data"));
-    (void)rmdir(in_directory("copy"));
-    return rmdir(directory);
+    return directory_remove();
 }
 
 static void copy_make(void)
 {
-    assert_int_equal(mkdir(in_directory("copy"), 0700), 0);
     model_write("copy/model.safetensors");
     file_write("copy/raw.bin", "abc", 3);
     file_write("copy/empty", "", 0);

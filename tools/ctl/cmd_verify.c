@@ -77,8 +77,8 @@ static int run(const struct verify_settings *settings, const char *path)
     words[count++] = copy;
     status = validate_main(count, words); /* 0 and 1 mean what ours do */
     free(copy);
-    if (status <= CTL_FAILED)
-        return status;
+    if (status <= CTL_FAILED || status > 128)
+        return status;                                  /* the latter when a signal ended it */
     return output_end(CTL_OK, CTL_FAILED) | CTL_FAILED; /* its 2: it could not be done */
 }
 

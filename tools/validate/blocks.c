@@ -6,6 +6,7 @@
 #include "fs/ioctl.h"
 #include "store/base/crc32c.h"
 #include "store/base/error.h"
+#include "tools/common/interrupt.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -60,6 +61,8 @@ static int crcs_collect(int fd, struct tfs_block_crcs *query, struct validate_bl
     while (index < blocks->count) {
         int err;
 
+        if (interrupt_is_pending())
+            return -EINTR;
         *query = (struct tfs_block_crcs){.offset = index * blocks->block_size,
                                          .count_max = TFS_BLOCK_CRCS_MAX};
         err = crcs_ask(fd, query);

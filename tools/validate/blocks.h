@@ -31,7 +31,7 @@ uint32_t validate_block_bytes(const struct validate_blocks *blocks, uint64_t ind
  * Ask the mount for the checksums that its store keeps (fs/ioctl.h).
  *
  * Returns: 1, or 0 when the file is not on a tensorfs mount.
- * Errors:  -EUCLEAN (an answer that contradicts itself), -ENOMEM, others of the ioctl.
+ * Errors:  -EUCLEAN (an answer that contradicts itself), -EINTR, -ENOMEM, others of the ioctl.
  */
 TFS_MUST_CHECK int validate_blocks_of_store(int fd, uint64_t file_size,
                                             struct validate_blocks *ret);

@@ -64,6 +64,17 @@ void validate_file_free(struct validate_file *file)
     free(file);
 }
 
+void validate_file_swap_names(struct validate_file *a, struct validate_file *b)
+{
+    char *path = a->path;
+    char *name = a->name;
+
+    a->path = b->path;
+    a->name = b->name;
+    b->path = path;
+    b->name = name;
+}
+
 /* The tensors that touch [offset, offset + size); they are sorted and do not overlap. */
 static void tensors_touched(const struct validate_file *file, struct validate_problem *problem)
 {
@@ -129,7 +140,7 @@ static int tensors_find(struct validate_file *file)
 
     format_source_of_file(file->fd, file->size, &source);
     err = format_find_tensors(&source, &file->tensors);
-    if (err == -ENOMEM)
+    if (err == -ENOMEM || err == -EINTR)
         return err;
     if (err == -EUCLEAN)
         validate_file_problem(file, VALIDATE_MALFORMED, 0, 0, 0, "malformed %s: %s",
@@ -178,7 +189,7 @@ static int store_expect(struct validate_file *file)
     struct validate_expectation *store = &file->expected[VALIDATE_EXPECT_STORE];
     int found = validate_blocks_of_store(file->fd, file->size, &store->blocks);
 
-    if (found == -ENOMEM)
+    if (found == -ENOMEM || found == -EINTR)
         return found;
     if (found < 0)
         validate_file_problem(file, VALIDATE_CANNOT_OPEN, 0, 0, 0,
@@ -283,6 +294,7 @@ int validate_file_open(struct validate_file *file, const struct validate_options
 
 void validate_file_finish(struct validate_file *file, const struct validate_options *options)
 {
+    file->is_complete = true;
     if (!options->no_nan)
         return;
     for (size_t i = 0; i < file->tensors.count; i++) {

@@ -69,6 +69,8 @@ struct validate_file {
     size_t extent_count;
     uint32_t part_bytes; /* no part crosses a multiple of this */
 
+    bool is_complete; /* set by validate_file_finish: all of it was checked, as far as it went */
+
     /* Guarded by lock. */
     struct tfs_mutex lock;   /* rank TFS_RANK_LEAF */
     struct list results;     /* struct validate_job, finished before an earlier one */
@@ -90,11 +92,14 @@ TFS_MUST_CHECK int validate_file_new(const char *path, const char *name,
                                      struct validate_file **ret);
 void validate_file_free(struct validate_file *file);
 
+/* Give each the other's path and name. Call it while neither is opened. */
+void validate_file_swap_names(struct validate_file *a, struct validate_file *b);
+
 /*
  * Open the file, find its tensors and what is known of its blocks. Whatever is wrong with the file
  * becomes a problem of it, and as much of it as possible is checked all the same.
  *
- * Errors: -ENOMEM only.
+ * Errors: -ENOMEM and -EINTR only.
  */
 TFS_MUST_CHECK int validate_file_open(struct validate_file *file,
                                       const struct validate_options *options);

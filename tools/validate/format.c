@@ -5,6 +5,7 @@
 
 #include "store/base/bytes.h"
 #include "store/base/error.h"
+#include "tools/common/interrupt.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -17,8 +18,11 @@
 static ssize_t file_read(const struct format_source *source, uint64_t offset, void *dst,
                          size_t size)
 {
-    ssize_t count = pread(source->fd, dst, size, (off_t)(source->base + offset));
+    ssize_t count;
 
+    if (interrupt_is_pending())
+        return -EINTR;
+    count = pread(source->fd, dst, size, (off_t)(source->base + offset));
     return count < 0 ? -errno : count;
 }
 
@@ -88,7 +92,7 @@ int format_read(const struct format_source *source, struct tensor_list *list, ui
     while (done < size) {
         ssize_t count = source->read(source, offset + done, (char *)dst + done, size - done);
 
-        if (count == -EINTR)
+        if (count == -EINTR && !interrupt_is_pending())
             continue;
         if (count < 0)
             return tfs_fail((int)count, "read at %llu", (unsigned long long)(offset + done));

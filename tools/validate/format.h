@@ -56,7 +56,8 @@ int format_list_malformed(struct tensor_list *list, const char *format, ...) TFS
 /*
  * Read exactly `size` bytes.
  *
- * Errors: -EUCLEAN (the file ends before), -EIO and others of pread(2).
+ * Errors: -EUCLEAN (the file ends before), -EINTR (tools/common/interrupt.h), -EIO and others of
+ * pread(2).
  */
 TFS_MUST_CHECK int format_read(const struct format_source *source, struct tensor_list *list,
                                uint64_t offset, void *dst, size_t size);

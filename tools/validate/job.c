@@ -8,6 +8,7 @@
 
 #include "store/base/crc32c.h"
 #include "store/base/error.h"
+#include "tools/common/interrupt.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -139,7 +140,7 @@ static int vectors_read(int fd, struct iovec *vectors, int count, uint64_t offse
     while (count > 0) {
         ssize_t got = preadv(fd, vectors, count < IOV_MAX ? count : IOV_MAX, (off_t)offset);
 
-        if (got < 0 && errno == EINTR)
+        if (got < 0 && errno == EINTR && !interrupt_is_pending())
             continue;
         if (got < 0)
             return -errno;
@@ -160,7 +161,7 @@ static int vectors_read(int fd, struct iovec *vectors, int count, uint64_t offse
 }
 
 /* One part after the other, to learn which of them cannot be read. */
-static void parts_read(struct validate_job *job, int fd, uint8_t *buffer)
+static int parts_read(struct validate_job *job, int fd, uint8_t *buffer)
 {
     uint64_t offset = job->offset;
 
@@ -173,6 +174,8 @@ static void parts_read(struct validate_job *job, int fd, uint8_t *buffer)
             struct iovec vector = {at, part->size};
             int err = vectors_read(fd, &vector, 1, offset);
 
+            if (err == -EINTR)
+                return err;
             if (err < 0) {
                 memset(at, 0, part->size);
                 part->error = err;
@@ -181,15 +184,21 @@ static void parts_read(struct validate_job *job, int fd, uint8_t *buffer)
             offset += part->size;
         }
     }
+    return 0;
 }
 
-void validate_job_read(struct validate_job *job, uint8_t *buffer)
+static int bytes_read(struct validate_job *job, int fd, uint8_t *buffer)
 {
     struct iovec vectors[VALIDATE_SLOT_ITEMS];
     int count = vectors_of(job, buffer, vectors);
+    int err = vectors_read(fd, vectors, count, job->offset);
 
-    if (vectors_read(job->file->fd, vectors, count, job->offset) < 0)
-        parts_read(job, job->file->fd, buffer);
+    return err == 0 || err == -EINTR ? err : parts_read(job, fd, buffer);
+}
+
+int validate_job_read(struct validate_job *job, uint8_t *buffer)
+{
+    return bytes_read(job, job->file->fd, buffer);
 }
 
 static uint32_t first_difference(const uint8_t *a, const uint8_t *b, uint32_t size)
@@ -203,13 +212,12 @@ static uint32_t first_difference(const uint8_t *a, const uint8_t *b, uint32_t si
     return i;
 }
 
-void validate_job_compare(struct validate_job *job, const uint8_t *buffer, uint8_t *copy)
+int validate_job_compare(struct validate_job *job, const uint8_t *buffer, uint8_t *copy)
 {
-    struct iovec vectors[VALIDATE_SLOT_ITEMS];
-    int count = vectors_of(job, copy, vectors);
+    int err = bytes_read(job, job->file->copy_fd, copy);
 
-    if (vectors_read(job->file->copy_fd, vectors, count, job->offset) < 0)
-        parts_read(job, job->file->copy_fd, copy);
+    if (err < 0)
+        return err;
     for (uint32_t i = 0; i < job->item_count; i++) {
         const struct gpu_item *item = &job->items[i];
         uint32_t at = item->offset;
@@ -222,6 +230,7 @@ void validate_job_compare(struct validate_job *job, const uint8_t *buffer, uint8
             at += part->size;
         }
     }
+    return 0;
 }
 
 static void part_expect(struct validate_file *file, struct validate_expectation *expected,
@@ -328,4 +337,14 @@ bool validate_job_merge(struct validate_job *job)
     }
     tfs_mutex_unlock(&file->lock);
     return is_complete;
+}
+
+void validate_job_drop_results(struct validate_file *file)
+{
+    while (!list_is_empty(&file->results)) {
+        struct validate_job *job = list_entry(file->results.next, struct validate_job, node);
+
+        list_remove(&job->node);
+        validate_job_free(job);
+    }
 }

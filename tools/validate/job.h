@@ -58,11 +58,15 @@ void validate_job_free(struct validate_job *job);
 /*
  * Read the job's bytes into a buffer laid out as its items say. What cannot be read is noted in its
  * parts and is zero in the buffer.
+ *
+ * Errors: -EINTR only (tools/common/interrupt.h): the job is worth nothing then.
  */
-void validate_job_read(struct validate_job *job, uint8_t *buffer);
+TFS_MUST_CHECK int validate_job_read(struct validate_job *job, uint8_t *buffer);
 
-/* Read the copy's bytes into `copy`, compare them with the buffer's and note what differs. */
-void validate_job_compare(struct validate_job *job, const uint8_t *buffer, uint8_t *copy);
+/* Read the copy's bytes into `copy`, compare them with the buffer's and note what differs. Errors:
+ * likewise. */
+TFS_MUST_CHECK int validate_job_compare(struct validate_job *job, const uint8_t *buffer,
+                                        uint8_t *copy);
 
 /*
  * Hand in a job's results; they take effect in the file's order.
@@ -71,5 +75,8 @@ void validate_job_compare(struct validate_job *job, const uint8_t *buffer, uint8
  * Returns:   true when the file is complete; its last caller gets that.
  */
 bool validate_job_merge(struct validate_job *job);
+
+/* Free what waits for a job before it that will not come. */
+void validate_job_drop_results(struct validate_file *file);
 
 #endif

@@ -3,6 +3,7 @@
  * `tensorfs-bench validate`.
  */
 #include "tools/common/console.h"
+#include "tools/common/interrupt.h"
 #include "tools/common/options.h"
 #include "tools/common/output.h"
 #include "tools/validate/validate.h"
@@ -13,5 +14,6 @@ int main(int argc, char **argv)
 {
     output_begin();
     console_init(false);
+    interrupt_install();
     return validate_main(argc, argv);
 }

@@ -24,10 +24,19 @@ static uint64_t missing_count(const struct validate_report *report)
 {
     uint64_t count = 0;
 
-    if (!report->manifest || !report->wants_all_of_manifest)
+    if (!report->manifest || !report->wants_all_of_manifest || report->is_interrupted)
         return 0;
     for (size_t i = 0; i < report->manifest->count; i++)
         count += !report->manifest->files[i].is_seen;
+    return count;
+}
+
+static size_t complete_count(const struct validate_report *report)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < report->file_count; i++)
+        count += report->files[i]->is_complete;
     return count;
 }
 
@@ -106,7 +115,7 @@ static void file_print(FILE *out, const struct validate_file *file, bool verbose
         (void)fprintf(out, "checked against %s: ", sources);
     else if (file->recorded.crcs && file->problem_count == 0)
         (void)fputs("no checksums to compare with: ", out);
-    (void)fputs(file->problem_count ? "BAD\n" : "ok\n", out);
+    (void)fputs(file->problem_count ? "BAD\n" : file->is_complete ? "ok\n" : "not finished\n", out);
     for (uint64_t i = 0; i < problems_kept(file); i++) {
         (void)fputs("  ", out);
         name_print(out, file->problems[i].text);
@@ -130,14 +139,21 @@ void validate_report_text(FILE *out, const struct validate_report *report, bool 
     uint64_t problem_count = validate_report_problems(report);
 
     (void)fprintf(out, "device: %s\n", report->device);
-    for (size_t i = 0; i < report->file_count; i++)
-        file_print(out, report->files[i], verbose);
+    for (size_t i = 0; i < report->file_count; i++) {
+        const struct validate_file *file = report->files[i];
+
+        if (file->is_complete || file->problem_count > 0)
+            file_print(out, file, verbose && file->is_complete);
+    }
     for (size_t i = 0; missing_count(report) > 0 && i < report->manifest->count; i++) {
         if (report->manifest->files[i].is_seen)
             continue;
         name_print(out, report->manifest->files[i].name);
         (void)fputs(": in the manifest, but not found: BAD\n", out);
     }
+    if (report->is_interrupted)
+        (void)fprintf(out, "interrupted: %zu of %zu files were checked to their end\n",
+                      complete_count(report), report->file_count);
     (void)fprintf(
         out,
         "%zu files, %.3f GB in %.3f s: %.2f GB/s, %.2f s of CPU time, device busy %.0f %% "
@@ -232,7 +248,8 @@ static void json_file(FILE *out, const struct validate_file *file)
     (void)fprintf(out,
                   ",\"format\":\"%s\",\"bytes\":%" PRIu64 ",\"checked_against\":\"%s\",\"ok\":%s",
                   file->tensors.format, file->size, sources_of(file, sources),
-                  file->problem_count ? "false" : "true");
+                  file->problem_count || !file->is_complete ? "false" : "true");
+    (void)fprintf(out, ",\"complete\":%s", file->is_complete ? "true" : "false");
     (void)fputs(",\"tensors\":[", out);
     for (size_t i = 0; file->stats && i < file->tensors.count; i++) {
         (void)fputs(i ? "," : "", out);
@@ -278,7 +295,7 @@ void validate_report_json(FILE *out, const struct validate_report *report)
         is_first = false;
         validate_report_string(out, report->manifest->files[i].name);
     }
-    (void)fprintf(out, "],\"problem_count\":%" PRIu64 ",\"ok\":%s}\n",
-                  validate_report_problems(report),
-                  validate_report_problems(report) ? "false" : "true");
+    (void)fprintf(out, "],\"problem_count\":%" PRIu64 ",\"interrupted\":%s,\"ok\":%s}\n",
+                  validate_report_problems(report), report->is_interrupted ? "true" : "false",
+                  validate_report_problems(report) || report->is_interrupted ? "false" : "true");
 }

@@ -16,6 +16,7 @@ struct validate_report {
     const struct manifest *manifest;
     bool wants_all_of_manifest;
     struct validate_cost cost;
+    bool is_interrupted; /* files that are not complete were not checked to their end */
 };
 
 /* How many problems there are in all. */

@@ -8,6 +8,7 @@
 
 #include "store/base/clock.h"
 #include "store/base/error.h"
+#include "tools/common/interrupt.h"
 #include "tools/validate/job.h"
 
 #include <errno.h>
@@ -115,7 +116,9 @@ static int run_open_file(struct run *run, struct run_file *entry) TFS_REQUIRES(&
     err = validate_file_open(entry->file, run->options);
     tfs_mutex_lock(&run->lock);
     entry->state = FILE_PLANNING;
-    if (err < 0 || validate_plan_is_done(entry->file, &entry->plan)) {
+    if (err < 0) {
+        entry->state = FILE_PLANNED;
+    } else if (validate_plan_is_done(entry->file, &entry->plan)) {
         entry->state = FILE_PLANNED; /* empty, or it could not be opened */
         validate_file_finish(entry->file, run->options);
         validate_file_close(entry->file);
@@ -151,7 +154,7 @@ static struct run_file *run_next_file(struct run *run, bool *ret_opening)
 
 static int run_take_locked(struct run *run, struct validate_job **ret) TFS_REQUIRES(&run->lock)
 {
-    while (run->error == 0) {
+    while (run->error == 0 && !interrupt_is_pending()) {
         bool is_opening;
         struct run_file *entry = run_next_file(run, &is_opening);
 
@@ -160,7 +163,7 @@ static int run_take_locked(struct run *run, struct validate_job **ret) TFS_REQUI
         if (entry) {
             int err = run_open_file(run, entry);
 
-            if (err < 0)
+            if (err < 0 && err != -EINTR)
                 return err;
         } else if (is_opening) {
             tfs_cond_wait(&run->opened, &run->lock);
@@ -172,7 +175,7 @@ static int run_take_locked(struct run *run, struct validate_job **ret) TFS_REQUI
     return 0;
 }
 
-/* NULL when there is nothing left, or somebody failed. */
+/* NULL when there is nothing left, somebody failed, or a signal came. */
 static int run_take(struct run *run, struct validate_job **ret)
 {
     int err;
@@ -192,12 +195,16 @@ static int lane_start(struct worker *worker, struct lane *lane, struct validate_
         .work = worker->run->options->copy_only ? GPU_WORK_COPY : GPU_WORK_CHECK,
     };
 
-    validate_job_read(job, lane->slot->data);
-    if (job->file->copy_fd >= 0)
-        validate_job_compare(job, lane->slot->data, worker->copy_buffer);
+    int err;
+
+    lane->job = job;
+    err = validate_job_read(job, lane->slot->data);
+    if (err == 0 && job->file->copy_fd >= 0)
+        err = validate_job_compare(job, lane->slot->data, worker->copy_buffer);
+    if (err < 0)
+        return err;
     memcpy(lane->slot->items, job->items, job->item_count * sizeof(*job->items));
     memcpy(lane->slot->part_ends, job->part_ends, job->part_count * sizeof(*job->part_ends));
-    lane->job = job;
     return gpu_slot_start(lane->slot, &batch);
 }
 
@@ -274,6 +281,8 @@ static void *worker_main(void *argument)
     struct worker *worker = argument;
     int err = worker_loop(worker);
 
+    if (err == -EINTR)
+        err = 0; /* what is done is worth a report */
     for (unsigned i = 0; i < TFS_ARRAY_COUNT(worker->lanes); i++)
         validate_job_free(worker->lanes[i].job); /* left behind by a failure */
     if (err < 0) {
@@ -362,8 +371,10 @@ static int run_timed(struct run *run, struct worker *workers, unsigned worker_co
 
 static void run_release(struct run *run)
 {
-    for (size_t i = 0; i < run->file_count; i++)
+    for (size_t i = 0; i < run->file_count; i++) {
         validate_file_close(run->files[i].file); /* those that a failure or a mere copy left open */
+        validate_job_drop_results(run->files[i].file);
+    }
     free(run->files);
     free(run->copies.intervals);
     free(run->checks.intervals);

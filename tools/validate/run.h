@@ -21,6 +21,9 @@ struct validate_cost {
  * Each worker owns two slots: while the device has one, the other is being filled. Slots are made
  * before the clock starts.
  *
+ * A signal (tools/common/interrupt.h) ends it early, without an error; the files that are complete
+ * by then have is_complete.
+ *
  * Errors: -ENOMEM, -EIO (the device failed), -EAGAIN (threads). Problems of files are none.
  */
 TFS_MUST_CHECK int validate_run(struct gpu *gpu, const struct validate_options *options,
