@@ -181,15 +181,14 @@ int chunk_read_row(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t 
     return err;
 }
 
-/* Says that the row, or with it known the frame at a chunk-relative offset, is damaged. */
-static int unreadable(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t offset, int err)
+int chunk_unreadable(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t offset, int error)
 {
     const struct row_shape *shape = &chunk->inode->data->shape;
     const struct extent *extent = row_find(chunk->row, shape->block_size, offset);
 
     return complaint_unreadable(volume, chunk->inode->number,
                                 chunk->index * shape->chunk_size + offset,
-                                extent ? &extent->frame : NULL, err);
+                                extent ? &extent->frame : NULL, error);
 }
 
 int chunk_load_row(struct tfs_volume *volume, struct tfs_chunk *chunk)
@@ -211,7 +210,7 @@ int chunk_load_row(struct tfs_volume *volume, struct tfs_chunk *chunk)
     if (in_index) {
         err = chunk_read_row(volume, inode, chunk->index, &row);
         if (err)
-            return unreadable(volume, chunk, 0, err);
+            return chunk_unreadable(volume, chunk, 0, err);
     }
 
     tfs_mutex_lock(&inode->lock);
@@ -273,11 +272,11 @@ int chunk_fill_slot(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t
         return err;
     err = chunk_copy_row(volume, chunk->row, shape, base, slot->from, scratch, slot->buffer);
     if (err)
-        return unreadable(volume, chunk, base, err);
+        return chunk_unreadable(volume, chunk, base, err);
     err = chunk_copy_row(volume, chunk->row, shape, base + slot->to, FRAME_BUFFER_SIZE - slot->to,
                          scratch, slot->buffer + slot->to);
     if (err)
-        return unreadable(volume, chunk, base + slot->to, err);
+        return chunk_unreadable(volume, chunk, base + slot->to, err);
     chunk_show_slot(chunk, slot_index, slot->from, slot->to, true);
     return 0;
 }
@@ -300,6 +299,7 @@ void chunk_show_slot(struct tfs_chunk *chunk, uint32_t slot_index, uint32_t from
     slot->from = from;
     slot->to = to;
     slot->whole = whole;
+    slot->stuck = false;
     tfs_mutex_unlock(&chunk->inode->lock);
 }
 
@@ -419,6 +419,8 @@ void chunk_set_row_locked(struct tfs_volume *volume, struct tfs_chunk *chunk, st
 {
     struct tfs_row *old = chunk->row;
 
+    for (int i = 0; i < CHUNK_SLOTS_MAX; i++)
+        chunk->slots[i].stuck = false; /* it was because of the old row */
     chunk->row = row;
     chunk->row_changed = true;
     reclaim_unused(volume, chunk, old);
@@ -436,31 +438,55 @@ static void empty_slot(struct tfs_volume *volume, struct chunk_slot *slot)
         memory_give_dirty(volume->memory, 1, &buffer);
 }
 
+/* Some slots lost their buffers: the chunk may have nothing dirty any more. */
+static void note_emptied_locked(struct tfs_volume *volume, struct tfs_chunk *chunk)
+{
+    for (int i = 0; i < CHUNK_SLOTS_MAX; i++) {
+        if (chunk->slots[i].buffer)
+            return;
+    }
+    if (!chunk->dirty)
+        return;
+    chunk->dirty = false;
+    list_remove(&chunk->unflushed_node);
+    flush_forget_dirty(volume->flush, chunk);
+    segments_unreserve(volume->segments, chunk->reserved_size);
+    chunk->reserved_size = 0;
+    chunk->error = 0;
+    chunk->stuck_told = false;
+    tfs_cond_broadcast(&chunk->inode->data->changed);
+    chunk_put_locked(chunk);
+}
+
+void chunk_trim_slot_locked(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t slot_index,
+                            uint32_t from, uint32_t to)
+{
+    struct chunk_slot *slot = &chunk->slots[slot_index];
+
+    slot->from = from;
+    slot->to = to;
+    slot->whole = false;
+    slot->stuck = false;
+    if (from >= to)
+        empty_slot(volume, slot);
+    note_emptied_locked(volume, chunk);
+}
+
 void chunk_discard_locked(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t offset)
 {
-    bool dirty = false;
-
     for (uint32_t i = 0; i < CHUNK_SLOTS_MAX; i++) {
         struct chunk_slot *slot = &chunk->slots[i];
         uint32_t base = i * FRAME_BUFFER_SIZE;
         uint32_t cut = offset > base ? offset - base : 0;
 
-        if (slot->to > cut)
+        if (slot->to > cut) {
             slot->to = cut;
+            slot->stuck = false;
+        }
         if (slot->from >= slot->to)
             empty_slot(volume, slot);
         else if (slot->whole && cut < FRAME_BUFFER_SIZE)
             memset(slot->buffer + cut, 0, FRAME_BUFFER_SIZE - cut);
-        dirty = dirty || slot->buffer;
     }
-    if (chunk->dirty && !dirty) {
-        chunk->dirty = false;
-        list_remove(&chunk->unflushed_node);
-        flush_forget_dirty(volume->flush, chunk);
-        segments_unreserve(volume->segments, chunk->reserved_size);
-        chunk->reserved_size = 0;
-        chunk->error = 0;
-        tfs_cond_broadcast(&chunk->inode->data->changed);
-        chunk_put_locked(chunk);
-    }
+    note_emptied_locked(volume, chunk);
 }

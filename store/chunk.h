@@ -41,12 +41,16 @@ struct tfs_volume;
 enum { CHUNK_SLOTS_MAX = FRAME_RAW_SIZE_MAX / FRAME_BUFFER_SIZE };
 
 /* One buffer of a chunk. Bytes [from, to) are newer than the row; with `whole`, all bytes are what
- * a reader should see. */
+ * a reader should see. A slot that is `stuck` can only be written back as bytes [keep_from,
+ * keep_to), if any: what the others share a block with is damaged. See stuck.h. */
 struct chunk_slot {
     uint8_t *buffer; /* NULL: nothing is dirty here */
     uint32_t from;
     uint32_t to;
+    uint32_t keep_from;
+    uint32_t keep_to;
     bool whole;
+    bool stuck;
 };
 
 struct tfs_chunk {
@@ -62,8 +66,9 @@ struct tfs_chunk {
     bool dirty;
     struct list unflushed_node; /* on data->unflushed while dirty */
     uint64_t dirty_sequence;    /* data->sequence when it became dirty */
-    struct list pressure_node;  /* on the flush's list of dirty chunks; guarded by the flush lock */
+    struct list pressure_node;  /* on one of the flush's lists; guarded by the flush lock */
     int error;                  /* of the last flush; 0 when it succeeded or was not tried since */
+    bool stuck_told;            /* an error was counted for what is stuck in it */
     uint64_t reserved_size;     /* of the disk, for its flush */
     struct tfs_job flush_job;
 
@@ -111,6 +116,11 @@ TFS_MUST_CHECK int chunk_copy_row(struct tfs_volume *volume, const struct tfs_ro
                                   const struct row_shape *shape, uint32_t offset, uint32_t size,
                                   struct tfs_scratch *scratch, void *dst);
 
+/* The row, or the frame that shows the chunk-relative offset, cannot be read: says so. Returns the
+ * error for who asked: see complaint.h. Without the inode's lock, by a holder. */
+TFS_MUST_CHECK int chunk_unreadable(struct tfs_volume *volume, struct tfs_chunk *chunk,
+                                    uint32_t offset, int error);
+
 /* Complete a dirty slot from the row, so that all its bytes are right. By the exclusive holder. */
 TFS_MUST_CHECK int chunk_fill_slot(struct tfs_volume *volume, struct tfs_chunk *chunk,
                                    uint32_t slot, struct tfs_scratch *scratch);
@@ -122,7 +132,7 @@ TFS_MUST_CHECK int chunk_fill_slot(struct tfs_volume *volume, struct tfs_chunk *
  *
  * begin: a buffer (given) for an empty slot, with no dirty bytes yet, where the first will stand.
  * show: bytes next to its dirty ones are there: from now on they are dirty too, or with `whole`
- * right.
+ * right. What was stuck is so no longer, until the next flush says it again.
  */
 void chunk_begin_slot(struct tfs_chunk *chunk, uint32_t slot, void *buffer, uint32_t at);
 void chunk_show_slot(struct tfs_chunk *chunk, uint32_t slot, uint32_t from, uint32_t to,
@@ -145,6 +155,10 @@ void chunk_commit_failed_locked(struct tfs_volume *volume, struct tfs_chunk *chu
 /* Forget dirty bytes from chunk-relative `offset` on, and give their buffers back. By the exclusive
  * holder or with the gate closed; with the inode's lock. */
 void chunk_discard_locked(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t offset);
+
+/* The same with what is outside of bytes [from, to) of one slot that has a buffer. */
+void chunk_trim_slot_locked(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t slot,
+                            uint32_t from, uint32_t to);
 
 /*
  * Forget everything of the file that is not committed, at the end of a mount that could not write

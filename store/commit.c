@@ -241,6 +241,8 @@ static int flush_requested(struct tfs_volume *volume, struct commit_request *req
     for (size_t i = 0; i < count; i++) {
         int err = requests[i].inode->data ? flush_inode(volume, requests[i].inode) : 0;
 
+        if (err)
+            file_give_up_stuck(volume, requests[i].inode);
         first_error = first_error ? first_error : err;
     }
     return first_error;

@@ -11,10 +11,12 @@
 #include "store/reclaim.h"
 #include "store/scratch.h"
 #include "store/segment/segment.h"
+#include "store/stuck.h"
 #include "store/usage.h"
 #include "store/volume.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 /* Smaller frames are never plain: the zeros behind the table would cost more than 1.6 %. */
@@ -42,9 +44,24 @@ static uint32_t old_end(const struct tfs_row *row, const struct row_shape *shape
     return end;
 }
 
+/* Bytes [from, to) of a slot, as the row has them. */
+static int copy_old(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t index,
+                    uint32_t from, uint32_t to, struct tfs_scratch *scratch)
+{
+    uint32_t base = index * FRAME_BUFFER_SIZE;
+    int err;
+
+    if (from >= to)
+        return 0;
+    err = chunk_copy_row(volume, chunk->row, &chunk->inode->data->shape, base + from, to - from,
+                         scratch, chunk->slots[index].buffer + from);
+    return err ? chunk_unreadable(volume, chunk, base + from, err) : 0;
+}
+
 /*
  * Widens a slot's dirty bytes to whole blocks with what the row has around them. Behind the old
- * bytes' end nothing is added: the last block of a frame may be short.
+ * bytes' end nothing is added: the last block of a frame may be short. -EIO: what is around them is
+ * damaged; then the slot is stuck.
  */
 static int widen_slot(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t index,
                       struct tfs_scratch *scratch)
@@ -54,17 +71,18 @@ static int widen_slot(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32
     uint32_t base = index * FRAME_BUFFER_SIZE;
     uint32_t from = (uint32_t)tfs_align_down(slot->from, shape->block_size);
     uint32_t to = (uint32_t)tfs_align_up(slot->to, shape->block_size);
-    int err = 0;
+    int front = 0;
+    int back = 0;
 
     to = old_end(chunk->row, shape, base + slot->to, base + to) - base;
-    if (!slot->whole && from < slot->from)
-        err = chunk_copy_row(volume, chunk->row, shape, base + from, slot->from - from, scratch,
-                             slot->buffer + from);
-    if (!err && !slot->whole && slot->to < to)
-        err = chunk_copy_row(volume, chunk->row, shape, base + slot->to, to - slot->to, scratch,
-                             slot->buffer + slot->to);
-    if (err)
-        return err;
+    if (!slot->whole) {
+        front = copy_old(volume, chunk, index, from, slot->from, scratch);
+        back = copy_old(volume, chunk, index, slot->to, to, scratch);
+    }
+    if (front == -EIO || back == -EIO)
+        stuck_mark_slot(chunk, index, front == -EIO, back == -EIO);
+    if (front || back)
+        return front ? front : back;
     chunk_show_slot(chunk, index, from, to, slot->whole);
     return 0;
 }
@@ -82,8 +100,8 @@ static int defragment(struct tfs_volume *volume, struct tfs_chunk *chunk,
         chunk->row->extent_count <= ROW_EXTENTS_COMFORTABLE)
         return 0;
     err = chunk_fill_slot(volume, chunk, 0, scratch);
-    if (err)
-        return err;
+    if (err) /* with a damaged block it stays in pieces */
+        return err == -EIO ? 0 : err;
     end = row_end(chunk->row, shape->block_size);
     chunk_show_slot(chunk, 0, 0, end > slot->to ? end : slot->to, true);
     return 0;
@@ -245,11 +263,17 @@ static int prepare_slots(struct tfs_volume *volume, struct tfs_chunk *chunk,
 {
     int err = chunk_load_row(volume, chunk);
 
+    if (err == -EIO)
+        stuck_mark_chunk(chunk);
     if (!err)
         err = defragment(volume, chunk, scratch);
-    for (uint32_t i = 0; i < CHUNK_SLOTS_MAX && !err; i++) {
-        if (chunk->slots[i].buffer)
-            err = widen_slot(volume, chunk, i, scratch);
+    if (err)
+        return err;
+    /* All of them, also after an error: each that is stuck is to be known. */
+    for (uint32_t i = 0; i < CHUNK_SLOTS_MAX; i++) {
+        int slot_err = chunk->slots[i].buffer ? widen_slot(volume, chunk, i, scratch) : 0;
+
+        err = err ? err : slot_err;
     }
     return err;
 }

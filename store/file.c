@@ -9,7 +9,7 @@
 #include "store/data.h"
 #include "store/flush.h"
 #include "store/shape.h"
-#include "store/snapshot.h"
+#include "store/stuck.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -54,80 +54,21 @@ int tfs_file_open(struct tfs_volume *volume, uint64_t number, int flags, struct 
     return 0;
 }
 
-/* A dirty chunk that nobody works on; with failed_only one that could not be written back. */
-struct discard_search {
-    bool failed_only;
-    struct tfs_chunk *found;
-};
-
-static void look_for_discard(struct tfs_chunk *chunk, void *context)
+/* Forgets all dirty bytes of a file that nobody wants any more. The gate is closed. */
+static void discard_dirty(struct tfs_volume *volume, struct tfs_inode *inode)
 {
-    struct discard_search *search = context;
-
-    if (chunk->dirty && !chunk->queued && !chunk->in_flight &&
-        (chunk->error || !search->failed_only))
-        search->found = chunk;
-}
-
-/* The gate is closed. */
-static void discard_dirty(struct tfs_volume *volume, struct tfs_inode *inode, bool failed_only)
-{
-    struct discard_search search = {.failed_only = failed_only};
+    struct list *unflushed = &inode->data->unflushed;
+    struct list *next;
 
     tfs_mutex_lock(&inode->lock);
-    do {
-        search.found = NULL;
-        chunk_visit_locked(inode, look_for_discard, &search);
-        if (search.found)
-            chunk_discard_locked(volume, search.found, 0);
-    } while (search.found);
-    tfs_mutex_unlock(&inode->lock);
-}
+    for (struct list *node = unflushed->next; node != unflushed; node = next) {
+        struct tfs_chunk *chunk = list_entry(node, struct tfs_chunk, unflushed_node);
 
-/* Ends the file before the first byte that will never be written back: zeros must not stand in for
- * it. The gate is closed. */
-static void cut_before_lost(struct tfs_volume *volume, struct tfs_inode *inode)
-{
-    uint64_t size;
-    bool covers_lost;
-    int err = 0;
-
-    tfs_mutex_lock(&inode->lock);
-    size = snapshot_size_locked(inode, true);
-    covers_lost = size < inode->data->size;
-    tfs_mutex_unlock(&inode->lock);
-    if (covers_lost)
-        err = shape_cut(volume, inode, size);
-    if (err)
-        tfs_error("inode %llu: cannot be cut to %llu bytes, the rest is lost: %s",
-                  (unsigned long long)inode->number, (unsigned long long)size, tfs_error_text(err));
-}
-
-static bool has_failed_chunk(struct tfs_inode *inode)
-{
-    bool failed = false;
-    struct list *node;
-
-    tfs_mutex_lock(&inode->lock);
-    list_for_each (node, &inode->data->unflushed) {
-        if (list_entry(node, struct tfs_chunk, unflushed_node)->error)
-            failed = true;
+        next = node->next; /* the node leaves the list */
+        if (!chunk->queued && !chunk->in_flight)
+            chunk_discard_locked(volume, chunk, 0);
     }
     tfs_mutex_unlock(&inode->lock);
-    return failed;
-}
-
-/* The gate is closed, and nobody has the file open. */
-static void give_up(struct tfs_volume *volume, struct tfs_inode *inode, bool nameless)
-{
-    if (nameless) {
-        discard_dirty(volume, inode, false);
-        return;
-    }
-    cut_before_lost(volume, inode);
-    discard_dirty(volume, inode, true);
-    tfs_error("inode %llu: data that could not be written back is lost",
-              (unsigned long long)inode->number);
 }
 
 bool file_discard_removed(struct tfs_volume *volume, struct tfs_inode *inode)
@@ -141,26 +82,32 @@ bool file_discard_removed(struct tfs_volume *volume, struct tfs_inode *inode)
     data_enter_exclusive(inode);
     removed = !inode_is_open(volume, inode);
     if (removed)
-        discard_dirty(volume, inode, false);
+        discard_dirty(volume, inode);
     data_leave_exclusive(inode);
     return removed;
 }
 
-/*
- * The last close. Data of a file without a name is not needed any more. Data that could not be
- * written back is given up, after every open had its chance to be told: kept, it would hold the
- * memory that other writers wait for.
- */
-static void last_close(struct tfs_volume *volume, struct tfs_inode *inode)
+void file_give_up_stuck(struct tfs_volume *volume, struct tfs_inode *inode)
 {
-    bool nameless = inode_record(inode).nlink == 0;
-
-    if (!nameless && !has_failed_chunk(inode))
+    if (inode_is_open(volume, inode) || !stuck_is_any(inode))
         return;
     data_enter_exclusive(inode);
     if (!inode_is_open(volume, inode)) /* else it is his who opened it, and his close comes here */
-        give_up(volume, inode, nameless);
+        stuck_give_up(volume, inode);
     data_leave_exclusive(inode);
+}
+
+/*
+ * The last close. Data of a file without a name is not needed any more. What is stuck is given up,
+ * after every open had its chance to be told: kept, it would hold the memory that other writers
+ * wait for. It is tried once more, for the last writer may have completed its blocks.
+ */
+static void last_close(struct tfs_volume *volume, struct tfs_inode *inode)
+{
+    if (inode_record(inode).nlink == 0)
+        (void)file_discard_removed(volume, inode); /* or somebody has it again */
+    else if (stuck_is_any(inode) && flush_inode(volume, inode) < 0)
+        file_give_up_stuck(volume, inode);
 }
 
 void tfs_file_close(struct tfs_file *file)

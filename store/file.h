@@ -40,4 +40,8 @@ TFS_MUST_CHECK int file_kill_privileges(struct tfs_volume *volume, struct tfs_in
  */
 bool file_discard_removed(struct tfs_volume *volume, struct tfs_inode *inode);
 
+/* Give up what damage keeps from being written back of a file that nobody has open: stuck.h.
+ * Waiting as above. */
+void file_give_up_stuck(struct tfs_volume *volume, struct tfs_inode *inode);
+
 #endif

@@ -8,11 +8,11 @@
  * 1. A queued chunk has one job in the workers' queue, which holds one user of the chunk. Somebody
  * else may flush the chunk first; the job then finds nothing to do.
  * 2. A dirty chunk that is neither queued nor in flight is on the list of dirty chunks, oldest
- * first.
- * 3. A flush that failed leaves the bytes dirty. They are given up only when the file has no more
- * opens (data loss that close reported), see file.c.
+ * first, or on that of stuck ones.
+ * 3. A flush that failed leaves the bytes dirty. Only what is stuck is ever given up, see stuck.h:
+ * of a file that nobody has open (file.c), or when there is nothing else that makes room.
  */
-#include "store/flush.h"
+#include "store/flush_internal.h"
 
 #include "store/base/clock.h"
 #include "store/base/error.h"
@@ -23,6 +23,7 @@
 #include "store/memory.h"
 #include "store/scratch.h"
 #include "store/segment/segment.h"
+#include "store/stuck.h"
 #include "store/volume.h"
 
 #include <assert.h>
@@ -30,8 +31,7 @@
 #include <stdlib.h>
 
 enum {
-    RELIEVE_CHUNKS = 8, /* how many chunks one writer that waits for memory sends off at a time */
-    HELPER_COUNT = 4,   /* threads that write back small files themselves at the same time */
+    HELPER_COUNT = 4,       /* threads that write back small files themselves at the same time */
     HELPER_BUFFERS_MAX = 2, /* what counts as small: dirty buffers of the only dirty chunk */
 };
 
@@ -41,18 +41,6 @@ struct flush_scratch {
     int buffers_max; /* of a chunk that it has room for */
     struct encoded_chunk encoded;
     struct flush_scratch *next; /* among free helpers */
-};
-
-struct tfs_flush {
-    struct tfs_volume *volume; /* immutable */
-    struct tfs_workers *workers;
-    struct flush_scratch *helpers; /* a stack of free ones, guarded by lock */
-    struct tfs_mutex lock;         /* rank TFS_RANK_FLUSH */
-    struct tfs_cond done;
-    struct tfs_job prefault;
-    struct list dirty;  /* guarded by lock; chunks that are neither queued nor in flight */
-    unsigned in_flight; /* guarded by lock; queued ones too */
-    int failing;        /* guarded by lock; the error while flushes fail, 0 after one succeeded */
 };
 
 static void flush_scratch_free(void *scratch)
@@ -130,6 +118,7 @@ int flush_new(struct tfs_volume *volume, struct tfs_flush **ret)
         return -ENOMEM;
     flush->volume = volume;
     list_init(&flush->dirty);
+    list_init(&flush->stuck);
     tfs_mutex_init(&flush->lock, TFS_RANK_FLUSH);
     tfs_cond_init(&flush->done);
     err = helpers_new(flush);
@@ -162,11 +151,16 @@ void flush_free(struct tfs_flush *flush)
     free(flush);
 }
 
-void flush_note_dirty(struct tfs_flush *flush, struct tfs_chunk *chunk)
+static void note_on(struct tfs_flush *flush, struct list *list, struct tfs_chunk *chunk)
 {
     tfs_mutex_lock(&flush->lock);
-    list_push_back(&flush->dirty, &chunk->pressure_node);
+    list_push_back(list, &chunk->pressure_node);
     tfs_mutex_unlock(&flush->lock);
+}
+
+void flush_note_dirty(struct tfs_flush *flush, struct tfs_chunk *chunk)
+{
+    note_on(flush, &flush->dirty, chunk);
 }
 
 void flush_forget_dirty(struct tfs_flush *flush, struct tfs_chunk *chunk)
@@ -275,21 +269,40 @@ static void flight_succeeded_locked(struct tfs_volume *volume, struct tfs_inode 
     chunk->reserved_size = 0;
     chunk->dirty = false;
     chunk->error = 0;
+    chunk->stuck_told = false;
     list_remove(&chunk->unflushed_node);
     tfs_counter_add(&volume->stats.flushed_chunks, 1);
     tfs_counter_add(&volume->stats.flushed_bytes, encoded->raw_bytes);
     tfs_counter_add(&volume->stats.stored_bytes, encoded->stored_bytes);
 }
 
-static void flight_failed_locked(struct tfs_volume *volume, struct tfs_chunk *chunk, int error,
-                                 bool news)
+/* Notes what the error means to others: nothing, when the chunk is stuck. Returns whether that
+ * write-back fails is news. */
+static bool note_failing(struct tfs_flush *flush, int error, bool stuck)
+{
+    bool news = false;
+
+    tfs_mutex_lock(&flush->lock);
+    if (!stuck) {
+        news = error && flush->failing == 0;
+        flush->failing = error;
+    }
+    tfs_mutex_unlock(&flush->lock);
+    return news;
+}
+
+static void flight_failed_locked(struct tfs_volume *volume, struct tfs_chunk *chunk, int error)
 {
     struct tfs_data *data = chunk->inode->data;
+    bool stuck = stuck_is_chunk_locked(chunk);
+    bool news = note_failing(volume->flush, error, stuck);
 
     chunk->error = error;
     data->last_error = error;
-    data->error_count++;
-    flush_note_dirty(volume->flush, chunk);
+    if (!stuck || !chunk->stuck_told)
+        data->error_count++;
+    chunk->stuck_told = stuck;
+    note_on(volume->flush, stuck ? &volume->flush->stuck : &volume->flush->dirty, chunk);
     tfs_counter_add(&volume->stats.flush_failures, 1);
     if (!news)
         return; /* one line when write-back begins to fail, not one for every try */
@@ -303,21 +316,18 @@ static void flight_end(struct tfs_volume *volume, struct tfs_chunk *chunk,
 {
     struct tfs_inode *inode = chunk->inode;
     struct tfs_row *row = NULL;
-    bool news;
 
     if (!error) {
         error = make_row(chunk, encoded, &row);
         if (error)
             encode_give_back(volume, encoded);
     }
-    tfs_mutex_lock(&volume->flush->lock);
-    news = volume->flush->failing == 0;
-    volume->flush->failing = error;
-    tfs_mutex_unlock(&volume->flush->lock);
+    if (!error)
+        (void)note_failing(volume->flush, 0, false);
 
     tfs_mutex_lock(&inode->lock);
     if (error)
-        flight_failed_locked(volume, chunk, error, news);
+        flight_failed_locked(volume, chunk, error);
     else
         flight_succeeded_locked(volume, inode, chunk, encoded, row);
     chunk->in_flight = false;
@@ -439,16 +449,28 @@ void flush_inode_start(struct tfs_volume *volume, struct tfs_inode *inode)
     tfs_mutex_unlock(&inode->lock);
 }
 
-/* The oldest dirty chunk that was dirty at `sequence`; NULL when all of those are written back. */
-static struct tfs_chunk *oldest_unflushed_locked(struct tfs_inode *inode, uint64_t sequence)
+/*
+ * The oldest chunk that was dirty at `sequence` and was not tried to its end since; NULL when there
+ * is nothing to wait for any more. Behind an error of the disk there is not: the others would meet
+ * it as well. What is stuck does not concern the others.
+ */
+static struct tfs_chunk *oldest_untried_locked(struct tfs_inode *inode, uint64_t sequence,
+                                               int *ret_error)
 {
-    struct tfs_data *data = inode->data;
-    struct tfs_chunk *chunk;
+    struct list *node;
 
-    if (list_is_empty(&data->unflushed))
-        return NULL;
-    chunk = list_entry(data->unflushed.next, struct tfs_chunk, unflushed_node);
-    return chunk->dirty_sequence <= sequence ? chunk : NULL;
+    list_for_each (node, &inode->data->unflushed) {
+        struct tfs_chunk *chunk = list_entry(node, struct tfs_chunk, unflushed_node);
+
+        if (chunk->dirty_sequence > sequence)
+            return NULL;
+        if (chunk->queued || chunk->in_flight || !chunk->error)
+            return chunk;
+        *ret_error = chunk->error;
+        if (!stuck_is_chunk_locked(chunk))
+            return NULL;
+    }
+    return NULL;
 }
 
 /* The only dirty chunk, when it is small and nobody works on it, with one more user; else NULL. */
@@ -513,73 +535,12 @@ int flush_inode(struct tfs_volume *volume, struct tfs_inode *inode)
     tfs_mutex_lock(&inode->lock);
     sequence = inode->data->sequence;
     submit_all_locked(volume->flush, inode);
-    while ((chunk = oldest_unflushed_locked(inode, sequence)) && !err) {
-        if (chunk->queued || chunk->in_flight) {
+    while ((chunk = oldest_untried_locked(inode, sequence, &err))) {
+        if (chunk->queued || chunk->in_flight)
             tfs_cond_wait(&inode->data->changed, &inode->lock);
-        } else if (chunk->error) {
-            err = chunk->error;
-            chunk->error = 0; /* reported; the next flush tries again */
-        } else {
+        else
             flush_submit_locked(volume->flush, chunk);
-        }
     }
     tfs_mutex_unlock(&inode->lock);
     return err;
-}
-
-/* A dirty chunk by name: it may be written back and gone before somebody looks at it again. */
-struct chunk_name {
-    struct tfs_inode *inode; /* pinned */
-    uint64_t index;
-};
-
-/* Takes the oldest chunks off the list of dirty ones; returns how many. */
-static unsigned take_oldest(struct tfs_flush *flush, struct chunk_name *ret)
-{
-    unsigned count = 0;
-    struct list *node;
-
-    tfs_mutex_lock(&flush->lock);
-    while (count < RELIEVE_CHUNKS && (node = list_pop_front(&flush->dirty))) {
-        struct tfs_chunk *chunk = list_entry(node, struct tfs_chunk, pressure_node);
-
-        ret[count++] = (struct chunk_name){chunk->inode, chunk->index};
-        inode_pin(flush->volume, chunk->inode); /* alive: an inode with dirty chunks is pinned */
-    }
-    tfs_mutex_unlock(&flush->lock);
-    return count;
-}
-
-static void submit_by_name(struct tfs_flush *flush, const struct chunk_name *name)
-{
-    struct tfs_inode *inode = name->inode;
-    struct tfs_chunk *chunk;
-
-    tfs_mutex_lock(&inode->lock);
-    chunk = chunk_find_locked(inode, name->index);
-    if (chunk) {
-        flush_submit_locked(flush, chunk);
-        chunk_put_locked(chunk);
-    }
-    tfs_mutex_unlock(&inode->lock);
-    inode_put(flush->volume, inode);
-}
-
-int flush_relieve(struct tfs_flush *flush)
-{
-    struct chunk_name names[RELIEVE_CHUNKS];
-    unsigned count;
-    int err;
-
-    tfs_mutex_lock(&flush->lock);
-    err = flush->in_flight == 0 ? flush->failing : 0;
-    if (err)
-        flush->failing = 0; /* one writer is told; the next tries again */
-    tfs_mutex_unlock(&flush->lock);
-    if (err)
-        return err;
-    count = take_oldest(flush, names);
-    for (unsigned i = 0; i < count; i++)
-        submit_by_name(flush, &names[i]);
-    return 0;
 }

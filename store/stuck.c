@@ -1,0 +1,205 @@
+/*
+ * Giving up what is stuck. Invariants:
+ *
+ * 1. Only what the newest flush found stuck is given up: a write to the slot and a new row end it
+ * (chunk.c).
+ * 2. What is given up never reads as zeros: it was written over committed bytes, which show again,
+ * or the file ends before it.
+ */
+#include "store/stuck.h"
+
+#include "store/base/error.h"
+#include "store/base/log.h"
+#include "store/data.h"
+#include "store/flush.h"
+#include "store/path.h"
+#include "store/shape.h"
+#include "store/volume.h"
+
+/* What is given up, in bytes of the file. */
+struct lost {
+    uint64_t from;
+    uint64_t to;
+    uint64_t byte_count;
+    uint64_t cut; /* the file has to end here; UINT64_MAX: it need not */
+};
+
+void stuck_mark_slot(struct tfs_chunk *chunk, uint32_t slot_index, bool front, bool back)
+{
+    struct chunk_slot *slot = &chunk->slots[slot_index];
+    uint32_t block_size = chunk->inode->data->shape.block_size;
+
+    tfs_mutex_lock(&chunk->inode->lock);
+    slot->stuck = true;
+    slot->keep_from = front ? (uint32_t)tfs_align_up(slot->from, block_size) : slot->from;
+    slot->keep_to = back ? (uint32_t)tfs_align_down(slot->to, block_size) : slot->to;
+    if (slot->keep_from >= slot->keep_to)
+        slot->keep_from = slot->keep_to = slot->to;
+    tfs_mutex_unlock(&chunk->inode->lock);
+}
+
+void stuck_mark_chunk(struct tfs_chunk *chunk)
+{
+    tfs_mutex_lock(&chunk->inode->lock);
+    for (int i = 0; i < CHUNK_SLOTS_MAX; i++) {
+        struct chunk_slot *slot = &chunk->slots[i];
+
+        slot->stuck = slot->buffer != NULL;
+        slot->keep_from = slot->keep_to = slot->to;
+    }
+    tfs_mutex_unlock(&chunk->inode->lock);
+}
+
+bool stuck_is_chunk_locked(const struct tfs_chunk *chunk)
+{
+    for (int i = 0; i < CHUNK_SLOTS_MAX; i++) {
+        if (chunk->slots[i].stuck)
+            return true;
+    }
+    return false;
+}
+
+bool stuck_is_any(struct tfs_inode *inode)
+{
+    bool stuck = false;
+    struct list *node;
+
+    tfs_mutex_lock(&inode->lock);
+    list_for_each (node, &inode->data->unflushed)
+        stuck = stuck || stuck_is_chunk_locked(list_entry(node, struct tfs_chunk, unflushed_node));
+    tfs_mutex_unlock(&inode->lock);
+    return stuck;
+}
+
+/* Up to where in the file committed bytes, or written ones, show when the chunk's dirty ones go. */
+static uint64_t shown_end_locked(const struct tfs_chunk *chunk)
+{
+    const struct tfs_data *data = chunk->inode->data;
+    uint64_t base = chunk->index * data->shape.chunk_size;
+
+    return tfs_max_u64(data->base_size, base + row_end(chunk->row, data->shape.block_size));
+}
+
+static void add_range(struct lost *lost, uint64_t from, uint64_t to, uint64_t shown_end)
+{
+    if (from >= to)
+        return;
+    lost->from = tfs_min_u64(lost->from, from);
+    lost->to = tfs_max_u64(lost->to, to);
+    lost->byte_count += to - from;
+    if (to > shown_end)
+        lost->cut = tfs_min_u64(lost->cut, tfs_max_u64(from, shown_end));
+}
+
+static void add_slot_locked(struct lost *lost, const struct tfs_chunk *chunk, uint32_t index)
+{
+    const struct chunk_slot *slot = &chunk->slots[index];
+    uint64_t base =
+        chunk->index * chunk->inode->data->shape.chunk_size + (uint64_t)index * FRAME_BUFFER_SIZE;
+    uint64_t shown_end = shown_end_locked(chunk);
+
+    add_range(lost, base + slot->from, base + slot->keep_from, shown_end);
+    add_range(lost, base + slot->keep_to, base + slot->to, shown_end);
+}
+
+/* Visits every slot that is stuck. Called with the inode's lock. */
+static struct lost measure_locked(struct tfs_inode *inode)
+{
+    struct lost lost = {.from = UINT64_MAX, .cut = UINT64_MAX};
+    struct list *node;
+
+    list_for_each (node, &inode->data->unflushed) {
+        const struct tfs_chunk *chunk = list_entry(node, struct tfs_chunk, unflushed_node);
+
+        for (uint32_t i = 0; i < CHUNK_SLOTS_MAX; i++) {
+            if (chunk->slots[i].stuck)
+                add_slot_locked(&lost, chunk, i);
+        }
+    }
+    return lost;
+}
+
+/* What is left of the chunk can be written: it is sent off. */
+static void trim_locked(struct tfs_volume *volume, struct tfs_chunk *chunk)
+{
+    for (uint32_t i = 0; i < CHUNK_SLOTS_MAX; i++) {
+        struct chunk_slot *slot = &chunk->slots[i];
+
+        if (slot->stuck)
+            chunk_trim_slot_locked(volume, chunk, i, slot->keep_from, slot->keep_to);
+    }
+    flush_submit_locked(volume->flush, chunk);
+}
+
+static void trim_all(struct tfs_volume *volume, struct tfs_inode *inode)
+{
+    struct list *unflushed = &inode->data->unflushed;
+    struct list *next;
+
+    tfs_mutex_lock(&inode->lock);
+    for (struct list *node = unflushed->next; node != unflushed; node = next) {
+        struct tfs_chunk *chunk = list_entry(node, struct tfs_chunk, unflushed_node);
+
+        next = node->next; /* the node may leave the list */
+        if (!stuck_is_chunk_locked(chunk))
+            continue;
+        chunk->users++;
+        trim_locked(volume, chunk);
+        chunk_put_locked(chunk);
+    }
+    tfs_mutex_unlock(&inode->lock);
+}
+
+static void say(struct tfs_volume *volume, struct tfs_inode *inode, const struct lost *lost)
+{
+    char path[PATH_TEXT_SIZE];
+
+    path_of_inode(volume, inode->number, path);
+    tfs_error("file %s (inode %llu): %llu bytes from offset %llu to %llu are lost: what they share "
+              "a block with cannot be read",
+              path, (unsigned long long)inode->number, (unsigned long long)lost->byte_count,
+              (unsigned long long)lost->from, (unsigned long long)lost->to);
+}
+
+void stuck_give_up(struct tfs_volume *volume, struct tfs_inode *inode)
+{
+    struct lost lost;
+    bool cut;
+    int err = 0;
+
+    tfs_mutex_lock(&inode->lock);
+    lost = measure_locked(inode);
+    cut = lost.cut < inode->data->size;
+    tfs_mutex_unlock(&inode->lock);
+    if (lost.byte_count == 0)
+        return;
+    if (cut)
+        err = shape_cut(volume, inode, lost.cut);
+    if (err)
+        tfs_error("inode %llu: cannot be cut to %llu bytes, the rest is lost: %s",
+                  (unsigned long long)inode->number, (unsigned long long)lost.cut,
+                  tfs_error_text(err));
+    trim_all(volume, inode);
+    say(volume, inode, &lost);
+}
+
+void stuck_relieve(struct tfs_volume *volume, struct tfs_chunk *chunk)
+{
+    struct tfs_inode *inode = chunk->inode;
+    struct lost lost = {.from = UINT64_MAX, .cut = UINT64_MAX};
+
+    tfs_mutex_lock(&inode->lock);
+    chunk_hold_exclusive_locked(chunk);
+    for (uint32_t i = 0; i < CHUNK_SLOTS_MAX; i++) {
+        if (chunk->slots[i].stuck)
+            add_slot_locked(&lost, chunk, i);
+    }
+    if (lost.cut == UINT64_MAX)
+        trim_locked(volume, chunk);
+    else
+        lost.byte_count = 0; /* the file would have to be cut, under those who use it */
+    chunk_release_exclusive_locked(chunk);
+    tfs_mutex_unlock(&inode->lock);
+    if (lost.byte_count > 0)
+        say(volume, inode, &lost);
+}
