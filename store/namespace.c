@@ -3,8 +3,10 @@
  *
  * 1. A record in the index is only written with volume->metadata held, from the object in memory as
  * it is then.
- * 2. Whenever a record with nlink 0 is written, here or by a commit of data, an orphan row is in
- * the same batch: what a crash leaves is purged at the next mount.
+ * 2. The batch that takes an inode's last name, or that writes a record again that was erased,
+ * here or by a commit of data, puts its orphan row: what a crash leaves is purged at the next
+ * mount. Nothing else makes an orphan, least of all a record that is found with nlink 0 under a
+ * name.
  * 3. What has neither rows nor attributes is erased by the batch that takes its last name. Most
  * removed files, directories and links need no purge then. The object in memory serves whoever
  * still has the inode; if they write to it, 2 holds for what is written.
@@ -277,7 +279,8 @@ void namespace_unlink_inode(struct namespace_change *change, struct tfs_inode *i
 {
     struct meta_inode *record = namespace_record(change, inode);
 
-    record->nlink = S_ISDIR(record->mode) ? 0 : record->nlink - 1;
+    /* A damaged store may have 0 where there is a name. */
+    record->nlink = S_ISDIR(record->mode) || !record->nlink ? 0 : record->nlink - 1;
     record->ctime = change->now;
 }
 
@@ -322,7 +325,7 @@ static void put_record(struct namespace_change *change, const struct namespace_i
         return;
     }
     namespace_put_inode(change, changed->inode->number, &changed->record, changed->inode->target);
-    if (changed->record.nlink == 0)
+    if (changed->record.nlink == 0 && (changed->before.nlink > 0 || changed->inode->erased))
         namespace_put_orphan(change, changed->inode->number);
 }
 

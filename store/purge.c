@@ -138,6 +138,28 @@ static int purge_step(struct tfs_volume *volume, uint64_t inode, const struct me
     return err ? err : count == PURGE_ROWS_MAX;
 }
 
+/*
+ * Whether the inode was removed: its orphan row says so, a link count of 0 alone does not. A store
+ * that is damaged, or whose repair was interrupted, may have that in a record to which names lead.
+ */
+static int check_removed(struct tfs_volume *volume, uint64_t inode, const struct meta_inode *record)
+{
+    uint8_t key[META_INODE_KEY_SIZE];
+    struct index_value value;
+    int err;
+
+    if (record->nlink > 0 || inode == TFS_ROOT_INODE)
+        return tfs_fail(-EUCLEAN, "inode %llu is an orphan and has %u names",
+                        (unsigned long long)inode, record->nlink);
+    meta_inode_key(inode, key);
+    err = index_get(volume->index, INDEX_ORPHAN, key, sizeof(key), &value);
+    if (!err)
+        index_value_release(&value);
+    return err == -ENOENT ? tfs_fail(-EUCLEAN, "inode %llu has no names and is no orphan",
+                                     (unsigned long long)inode)
+                          : err;
+}
+
 int purge_inode(struct tfs_volume *volume, uint64_t inode)
 {
     struct index_batch *batch;
@@ -147,12 +169,10 @@ int purge_inode(struct tfs_volume *volume, uint64_t inode)
 
     if (err == -ENOENT)
         return 0;
-    if (err)
-        return err;
-    if (record.nlink > 0)
-        return tfs_fail(-EUCLEAN, "inode %llu is an orphan and has %u names",
-                        (unsigned long long)inode, record.nlink);
-    err = index_batch_new(&batch);
+    if (!err)
+        err = check_removed(volume, inode, &record);
+    if (!err)
+        err = index_batch_new(&batch);
     if (err)
         return err;
     while (more > 0) {

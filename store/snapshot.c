@@ -194,7 +194,7 @@ void snapshot_put(struct snapshot *snapshot, struct index_batch *batch, struct u
     meta_inode_key(inode->number, key);
     size = meta_inode_encode(&record, inode->target, bytes);
     index_batch_put(batch, INDEX_INODE, key, sizeof(key), bytes, size);
-    if (record.nlink == 0)
+    if (record.nlink == 0 && inode->erased)                            /* else it has one */
         index_batch_put(batch, INDEX_ORPHAN, key, sizeof(key), "", 0); /* see namespace.c */
 }
 

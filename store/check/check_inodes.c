@@ -129,12 +129,13 @@ static int read_orphan(struct check *check, const struct index_record *record)
         return 0;
     }
     inode = check_find_inode(check, tfs_get_be64(record->key));
-    if (inode) {
+    if (inode && inode->number != TFS_ROOT_INODE) {
         inode->orphan = true;
         return 0;
     }
-    check_error(check, TFS_CHECK_ORPHAN, 0, "inode %llu is to be purged and does not exist",
-                (unsigned long long)tfs_get_be64(record->key));
+    check_error(check, TFS_CHECK_ORPHAN, 0, "inode %llu is to be purged and %s",
+                (unsigned long long)tfs_get_be64(record->key),
+                inode ? "is the root" : "does not exist");
     check_delete(check, INDEX_ORPHAN, record->key, record->key_size);
     return 0;
 }

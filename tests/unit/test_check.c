@@ -346,6 +346,18 @@ static void orphans_without_an_inode_or_with_a_name_are_none(void **state)
     check_assert_repairs_all(fixture, TFS_CHECK_ORPHAN);
 }
 
+static void the_root_is_no_orphan(void **state)
+{
+    struct fixture *fixture = *state;
+    uint8_t key[META_INODE_KEY_SIZE];
+    uint32_t links = check_record_of(fixture, TFS_ROOT_INODE).nlink;
+
+    meta_inode_key(TFS_ROOT_INODE, key);
+    check_plant(fixture, INDEX_ORPHAN, key, sizeof(key), "", 0);
+    check_assert_repairs_all(fixture, TFS_CHECK_ORPHAN);
+    assert_int_equal(check_record_of(fixture, TFS_ROOT_INODE).nlink, links);
+}
+
 static void a_removed_file_that_waits_to_be_purged_is_no_error(void **state)
 {
     struct fixture *fixture = *state;
@@ -404,6 +416,7 @@ int main(void)
         CHECK_TEST(a_file_whose_record_is_no_record_is_listed_and_kept),
         CHECK_TEST(wrong_sizes_are_corrected_and_hide_no_data),
         CHECK_TEST(orphans_without_an_inode_or_with_a_name_are_none),
+        CHECK_TEST(the_root_is_no_orphan),
         CHECK_TEST(a_removed_file_that_waits_to_be_purged_is_no_error),
         CHECK_TEST(attributes_of_nobody_go_and_flags_follow_the_rows),
     };
