@@ -21,6 +21,12 @@ enum {
     META_DENTRY_VALUE_SIZE = 12,
 };
 
+/*
+ * No writer comes this far by counting. What has such a number or a higher one is damaged or
+ * planted: it is served like all else, and nobody goes on counting behind it.
+ */
+#define META_NUMBER_FAR (1ull << 56)
+
 enum meta_inode_flag {
     META_INODE_HAS_XATTRS = 1 << 0,      /* there may be rows in the xattr table */
     META_INODE_HAS_ACCESS_ACL = 1 << 1,  /* system.posix_acl_access is one of them */

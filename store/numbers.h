@@ -17,7 +17,12 @@ enum numbers_kind { NUMBERS_INODE, NUMBERS_SEGMENT, NUMBERS_KIND_COUNT };
 TFS_MUST_CHECK int numbers_new(struct tfs_index *index, struct tfs_numbers **ret);
 void numbers_free(struct tfs_numbers *numbers); /* accepts NULL */
 
-/* Errors: of the index; -EOVERFLOW after 2^63 of them. */
+/*
+ * A number that nothing in the index has, whatever the counter there says.
+ *
+ * Errors: of the index; -EUCLEAN: the counter is none; -EOVERFLOW after 2^63 of them.
+ * Blocks: for a scan of all inodes or segments when the counter is lost.
+ */
 TFS_MUST_CHECK int numbers_take(struct tfs_numbers *numbers, enum numbers_kind kind, uint64_t *ret);
 
 #endif

@@ -159,6 +159,74 @@ static void the_last_numbers_are_not_passed(void **state)
     assert_int_equal(numbers_take(numbered->numbers, NUMBERS_INODE, &number), -EOVERFLOW);
 }
 
+static void use_number(struct numbered *numbered, enum index_table table, uint64_t number)
+{
+    struct index_batch *batch;
+    uint8_t key[16] = {0};
+
+    tfs_put_be64(key, number);
+    assert_int_equal(index_batch_new(&batch), 0);
+    index_batch_put(batch, table, key, table == INDEX_EXTENT ? 16 : 8, "", 0);
+    assert_int_equal(index_commit(numbered->index, batch, false), 0);
+    index_batch_free(batch);
+}
+
+static void a_counter_that_is_lost_or_too_low_goes_on_behind_all_in_use(void **state)
+{
+    struct numbered *numbered = *state;
+    uint8_t raw[8];
+
+    for (uint64_t i = 0; i < 5000; i++)
+        use_number(numbered, INDEX_INODE, 16 + i);
+    use_number(numbered, INDEX_INODE, 100000); /* not into the gap before it */
+    use_number(numbered, INDEX_SEGMENT, 70);
+    assert_int_equal(take(numbered, NUMBERS_INODE), 100001);
+    assert_int_equal(take(numbered, NUMBERS_SEGMENT), 71);
+    close_index(numbered);
+    open_index(numbered, false);
+    tfs_put_le64(raw, 20);
+    set_next(numbered, "next_inode", raw, sizeof(raw));
+    assert_int_equal(take(numbered, NUMBERS_INODE), 100001);
+}
+
+static void ranges_with_anything_in_them_are_left_out(void **state)
+{
+    struct numbered *numbered = *state;
+
+    assert_int_equal(take(numbered, NUMBERS_INODE), 16);
+    use_number(numbered, INDEX_EXTENT, 16 + 4096 + 7);
+    use_number(numbered, INDEX_XATTR, 16 + 4096 + 8 + 4095);
+    use_number(numbered, INDEX_INODE, 16 + 4096 + 8 + 4096 + 4096);
+    for (uint64_t i = 1; i < 4096; i++)
+        assert_int_equal(take(numbered, NUMBERS_INODE), 16 + i);
+    assert_int_equal(take(numbered, NUMBERS_INODE), 16 + 4096 + 8 + 4096);
+    for (uint64_t i = 1; i < 4096; i++)
+        assert_int_equal(take(numbered, NUMBERS_INODE), 16 + 4096 + 8 + 4096 + i);
+    assert_int_equal(take(numbered, NUMBERS_INODE), 16 + 4096 + 8 + 4096 + 4096 + 1);
+}
+
+static void numbers_far_out_do_not_end_the_counting(void **state)
+{
+    struct numbered *numbered = *state;
+    uint8_t raw[8];
+
+    use_number(numbered, INDEX_INODE, UINT64_MAX);
+    use_number(numbered, INDEX_INODE, INT64_MAX - 1);
+    use_number(numbered, INDEX_INODE, 1ull << 56);
+    use_number(numbered, INDEX_SEGMENT, INT64_MAX);
+    assert_int_equal(take(numbered, NUMBERS_INODE), 16);
+    assert_int_equal(take(numbered, NUMBERS_SEGMENT), 1);
+    close_index(numbered);
+    open_index(numbered, false);
+    use_number(numbered, INDEX_INODE, (1ull << 56) - 1); /* the worst that counts */
+    assert_int_equal(take(numbered, NUMBERS_INODE), (1ull << 56) + 1);
+    close_index(numbered);
+    open_index(numbered, false);
+    tfs_put_le64(raw, (1ull << 56) - 5); /* comes to it by counting */
+    set_next(numbered, "next_inode", raw, sizeof(raw));
+    assert_int_equal(take(numbered, NUMBERS_INODE), (1ull << 56) + 1);
+}
+
 struct taker {
     struct tfs_numbers *numbers;
     uint64_t taken[TAKEN_BY_EACH];
@@ -217,6 +285,9 @@ int main(void)
         NUMBERS_TEST(a_range_that_cannot_be_written_gives_no_number),
         NUMBERS_TEST(a_counter_that_is_none_is_refused),
         NUMBERS_TEST(the_last_numbers_are_not_passed),
+        NUMBERS_TEST(a_counter_that_is_lost_or_too_low_goes_on_behind_all_in_use),
+        NUMBERS_TEST(ranges_with_anything_in_them_are_left_out),
+        NUMBERS_TEST(numbers_far_out_do_not_end_the_counting),
         NUMBERS_TEST(threads_never_get_the_same_number),
     };
 
