@@ -343,7 +343,7 @@ static bool frame_ref_is_sane(const struct frame_ref *frame, uint32_t block_size
         return false;
     if (frame->segment == 0)
         return frame->offset == 0 && frame->stored_size <= ROW_INLINE_SIZE_MAX;
-    return frame->offset % SEGMENT_ALIGNMENT == 0 &&
+    return frame->segment <= INT64_MAX && frame->offset % SEGMENT_ALIGNMENT == 0 &&
            !tfs_add_overflows(frame->offset, frame->stored_size, &end) && end <= INT64_MAX;
 }
 

@@ -245,18 +245,29 @@ static int find_sweep_end(struct tfs_volume *volume, const struct super *before,
     return 0;
 }
 
+/*
+ * Goes on appending where the mount before stopped. Where that cannot be, appending begins a new
+ * segment: the file is gone, or cut short by somebody, or the settings are not what a mount writes.
+ * A file is cut where appending goes on, so not below what of it is in use.
+ */
+static int resume_appending(struct tfs_volume *volume, const struct super *before)
+{
+    int err;
+
+    if (!before->clean || !before->resume_segment ||
+        before->resume_offset < usage_live_of(volume->usage, before->resume_segment))
+        return 0;
+    err = segments_resume(volume->segments, before->resume_segment, before->resume_offset);
+    return err == -ENOENT || err == -EUCLEAN ? 0 : err;
+}
+
 /* The mount begins: from here to the end of the mount the store counts as not closed in order. */
 static int begin_writing(struct tfs_volume *volume, const struct super *before)
 {
     struct super now = *before;
     uint64_t sweep_end;
-    int err = 0;
+    int err = resume_appending(volume, before);
 
-    if (before->clean && before->resume_segment) {
-        err = segments_resume(volume->segments, before->resume_segment, before->resume_offset);
-        if (err == -ENOENT || err == -EUCLEAN)
-            err = 0; /* gone, or cut short by somebody: appending goes on in a new one */
-    }
     if (!err)
         err = segments_visit(volume->segments, remove_unknown_segment, volume);
     now.clean = false;

@@ -61,18 +61,14 @@ static int read_inode(struct check *check, const struct index_record *record)
     struct meta_inode meta;
     struct check_inode *inode;
     bool mended;
-    int err;
 
     if (record->key_size != META_INODE_KEY_SIZE || !number_is_possible(tfs_get_be64(record->key))) {
         remove_key(check, INDEX_INODE, record, "inode");
         return 0;
     }
-    err = check_grow((void **)&check->inodes, check->inode_count, &check->inode_capacity,
-                     sizeof(*inode));
-    if (err)
-        return err;
-    inode = &check->inodes[check->inode_count++];
-    *inode = (struct check_inode){.number = tfs_get_be64(record->key)};
+    inode = check_add_inode(check, tfs_get_be64(record->key));
+    if (!inode)
+        return -ENOMEM;
     if (!read_record(record, &meta, &mended))
         return 0; /* told when it is known what else there is of it */
     inode->readable = true;
@@ -91,7 +87,6 @@ static int read_inode(struct check *check, const struct index_record *record)
 static int check_root(struct check *check)
 {
     struct check_inode *root = check_find_inode(check, TFS_ROOT_INODE);
-    int err;
 
     if (root && root->readable && S_ISDIR(root->mode))
         return 0;
@@ -100,14 +95,10 @@ static int check_root(struct check *check)
                 : root->readable ? "no directory"
                                  : "unreadable",
                 check_done(check, "; it has a new record"));
-    if (!root) {
-        err = check_grow((void **)&check->inodes, check->inode_count, &check->inode_capacity,
-                         sizeof(*root));
-        if (err)
-            return err;
-        root = check->inodes;
-        memmove(root + 1, root, check->inode_count++ * sizeof(*root));
-    }
+    if (!root)
+        root = check_add_inode(check, TFS_ROOT_INODE);
+    if (!root)
+        return -ENOMEM;
     *root = (struct check_inode){
         .number = TFS_ROOT_INODE, .mode = S_IFDIR, .readable = true, .rebuilt = true};
     return 0;
@@ -380,8 +371,7 @@ int check_records(struct check *check)
             delete_orphan(check, inode);
         if (inode->readable)
             count_inode(check, inode);
-        if (check->repairing && index_batch_count(check->batch) >= 4096)
-            err = check_commit(check);
+        err = check_commit_full(check);
     }
     return err;
 }

@@ -118,7 +118,7 @@ struct check {
     size_t segment_count;
     size_t segment_capacity;
     uint64_t unknown_rows;   /* of which it is not known what frames they use */
-    uint64_t strange_inode;  /* the highest number that a row of no known inode has */
+    uint64_t strange_inode;  /* the highest number that a row of no known inode has, but far ones */
     uint64_t lost_and_found; /* inode, 0: not looked for yet */
 
     struct list problems; /* of this round, struct problem of check_report.c */
@@ -180,12 +180,18 @@ void check_put_number(struct check *check, enum index_table table, const void *k
                       uint64_t value);
 TFS_MUST_CHECK int check_commit(struct check *check); /* all of them, durably */
 
+/* The same once there are many, for loops: a batch has a limit. */
+TFS_MUST_CHECK int check_commit_full(struct check *check);
+
 /* Room for one more element; *array is moved when it grows. Errors: -ENOMEM. */
 TFS_MUST_CHECK int check_grow(void **array, size_t count, size_t *capacity, size_t element_size);
 
 /* NULL when there is none. Valid until an inode or segment is added. */
 struct check_inode *check_find_inode(struct check *check, uint64_t number);
 struct check_segment *check_find_segment(struct check *check, uint64_t number);
+
+/* A new inode of the model, which has none of that number. NULL: no memory. Moves the others. */
+struct check_inode *check_add_inode(struct check *check, uint64_t number);
 
 /* The segment's place in the model, made when it is not there. NULL: no memory. */
 struct check_segment *check_add_segment(struct check *check, uint64_t number);

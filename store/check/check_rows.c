@@ -133,7 +133,8 @@ static int keep_strange_row(struct check *check, const struct index_record *reco
     check_unreadable(check, TFS_CHECK_ROW, &range, "row %llu of inode %llu, %s",
                      (unsigned long long)tfs_get_be64(record->key + sizeof(uint64_t)),
                      (unsigned long long)range.inode, why);
-    check->strange_inode = tfs_max_u64(check->strange_inode, range.inode);
+    if (range.inode < META_NUMBER_FAR)
+        check->strange_inode = tfs_max_u64(check->strange_inode, range.inode);
     if (decode_with_any_shape(record, &row, &shape) < 0) {
         check->unknown_rows++;
         return 0;

@@ -5,6 +5,7 @@
 #include "store/base/bytes.h"
 #include "store/base/error.h"
 #include "store/check/check_internal.h"
+#include "store/segment/segment.h"
 
 #include <errno.h>
 #include <string.h>
@@ -26,7 +27,8 @@ static const struct setting {
 };
 
 enum { FIRST_INODE = 16, FIRST_SEGMENT = 1 };
-#define NEXT_MAX (INT64_MAX - (1ull << 32)) /* behind it the numbers would soon be used up */
+#define NEXT_MAX         (INT64_MAX - (1ull << 32)) /* then the numbers would soon be used up */
+#define SEGMENT_SIZE_MAX (1ull * TFS_GIB)
 
 static void put(struct check *check, enum check_setting setting, uint64_t value)
 {
@@ -123,6 +125,13 @@ static void check_resume(struct check *check)
 
     if (check->settings.values[CHECK_CLEAN] != 1 || number == 0)
         return;
+    if (offset % SEGMENT_ALIGNMENT != 0 || offset > SEGMENT_SIZE_MAX) {
+        check_error(check, TFS_CHECK_SETTING, 0,
+                    "appending would go on at %llu of segment %llu, where no frame can begin",
+                    (unsigned long long)offset, (unsigned long long)number);
+        put_safe_state(check);
+        return;
+    }
     segment = check_find_segment(check, number);
     if (!segment || segment->frames_end <= offset)
         return;
@@ -133,34 +142,67 @@ static void check_resume(struct check *check)
     put_safe_state(check);
 }
 
+/* The highest number that somebody can have counted up to. */
+static uint64_t highest_inode(const struct check *check)
+{
+    size_t count = check->inode_count;
+
+    while (count > 0 && check->inodes[count - 1].number >= META_NUMBER_FAR)
+        count--;
+    return count ? check->inodes[count - 1].number : 0;
+}
+
+static uint64_t highest_segment(const struct check *check)
+{
+    size_t count = check->segment_count;
+
+    while (count > 0 && check->segment_list[count - 1].number >= META_NUMBER_FAR)
+        count--;
+    return count ? check->segment_list[count - 1].number : 0;
+}
+
+/* Whether a row of the table has the number, though no inode may. */
+static bool number_has_rows(struct check *check, enum index_table table, uint64_t number)
+{
+    uint8_t prefix[META_INODE_KEY_SIZE];
+    struct index_range range = {.table = table, .prefix = prefix, .prefix_size = sizeof(prefix)};
+    struct index_record record;
+    struct index_scan *scan;
+    bool found;
+
+    meta_inode_key(number, prefix);
+    if (index_scan_open(check->index, &range, &scan) < 0)
+        return true;
+    found = index_scan_next(scan, &record) != 0;
+    index_scan_close(scan);
+    return found;
+}
+
 uint64_t check_take_inode_number(struct check *check)
 {
     uint64_t next = check->settings.values[CHECK_NEXT_INODE];
-    uint64_t number = check->inodes[check->inode_count - 1].number + 1;
+    uint64_t number = tfs_max_u64(FIRST_INODE, highest_inode(check) + 1);
 
     if (next <= NEXT_MAX)
         number = tfs_max_u64(number, next);
-    number = tfs_max_u64(number, FIRST_INODE);
+    while (check_find_inode(check, number) || number_has_rows(check, INDEX_EXTENT, number) ||
+           number_has_rows(check, INDEX_XATTR, number))
+        number++;
     put(check, CHECK_NEXT_INODE, number + 1);
     return number;
 }
 
 int check_settings(struct check *check)
 {
-    uint64_t inode = check->inode_count ? check->inodes[check->inode_count - 1].number : 0;
-    uint64_t segment =
-        check->segment_count ? check->segment_list[check->segment_count - 1].number : 0;
-
     if (check->settings.values[CHECK_CLEAN] > 1) {
         check_error(check, TFS_CHECK_SETTING, 0, "'clean' is %llu",
                     (unsigned long long)check->settings.values[CHECK_CLEAN]);
         put_safe_state(check);
     }
     check_resume(check);
-    /* A new file of that number would show the row as its own. */
-    if (check->strange_inode < NEXT_MAX)
-        inode = tfs_max_u64(inode, check->strange_inode);
-    check_next(check, CHECK_NEXT_INODE, FIRST_INODE, inode);
-    check_next(check, CHECK_NEXT_SEGMENT, FIRST_SEGMENT, segment);
+    /* A new file of the number of a strange row would show it as its own. */
+    check_next(check, CHECK_NEXT_INODE, FIRST_INODE,
+               tfs_max_u64(highest_inode(check), check->strange_inode));
+    check_next(check, CHECK_NEXT_SEGMENT, FIRST_SEGMENT, highest_segment(check));
     return 0;
 }

@@ -37,8 +37,8 @@ int check_scan(struct check *check, enum index_table table, const char *step, ch
         err = more < 0 ? more : check_step(check);
         if (!err)
             err = visit(check, &record);
-        if (!err && check->repairing && index_batch_count(check->batch) >= BATCH_CHANGES_MAX)
-            err = check_commit(check);
+        if (!err)
+            err = check_commit_full(check);
     }
     index_scan_close(scan);
     return err;
@@ -77,6 +77,13 @@ int check_commit(struct check *check)
     return err;
 }
 
+int check_commit_full(struct check *check)
+{
+    return check->repairing && index_batch_count(check->batch) >= BATCH_CHANGES_MAX
+               ? check_commit(check)
+               : 0;
+}
+
 int check_grow(void **array, size_t count, size_t *capacity, size_t element_size)
 {
     size_t wanted = *capacity ? 2 * *capacity : 256;
@@ -92,7 +99,8 @@ int check_grow(void **array, size_t count, size_t *capacity, size_t element_size
     return 0;
 }
 
-struct check_inode *check_find_inode(struct check *check, uint64_t number)
+/* The place of the first inode that is not below `number`. */
+static size_t inode_place(const struct check *check, uint64_t number)
 {
     size_t low = 0;
     size_t high = check->inode_count;
@@ -105,8 +113,31 @@ struct check_inode *check_find_inode(struct check *check, uint64_t number)
         else
             high = middle;
     }
-    return low < check->inode_count && check->inodes[low].number == number ? &check->inodes[low]
-                                                                           : NULL;
+    return low;
+}
+
+struct check_inode *check_find_inode(struct check *check, uint64_t number)
+{
+    size_t place = inode_place(check, number);
+
+    return place < check->inode_count && check->inodes[place].number == number
+               ? &check->inodes[place]
+               : NULL;
+}
+
+struct check_inode *check_add_inode(struct check *check, uint64_t number)
+{
+    size_t place = inode_place(check, number);
+    struct check_inode *inode;
+
+    if (check_grow((void **)&check->inodes, check->inode_count, &check->inode_capacity,
+                   sizeof(*inode)) < 0)
+        return NULL;
+    inode = &check->inodes[place];
+    memmove(inode + 1, inode, (check->inode_count - place) * sizeof(*inode));
+    check->inode_count++;
+    *inode = (struct check_inode){.number = number};
+    return inode;
 }
 
 /* The place of the first segment that is not below `number`. */

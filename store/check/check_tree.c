@@ -57,15 +57,13 @@ static void put_entry(struct check *check, uint64_t parent, const char *name,
 static int make_lost_and_found(struct check *check, const char *name)
 {
     uint64_t number = check_take_inode_number(check);
-    struct check_inode *inode;
-    int err = check_grow((void **)&check->inodes, check->inode_count, &check->inode_capacity,
-                         sizeof(*inode));
+    struct check_inode *inode = check_add_inode(check, number);
 
-    if (err)
-        return err;
-    inode = &check->inodes[check->inode_count++];
-    *inode =
-        (struct check_inode){.number = number, .mode = S_IFDIR, .readable = true, .rebuilt = true};
+    if (!inode)
+        return -ENOMEM;
+    inode->mode = S_IFDIR;
+    inode->readable = true;
+    inode->rebuilt = true;
     check->lost_and_found = number;
     put_entry(check, TFS_ROOT_INODE, name, inode);
     return 0;
@@ -181,15 +179,15 @@ static int reach_root(struct check *check, size_t place)
 int check_tree(struct check *check)
 {
     struct check_inode *root = check_find_inode(check, TFS_ROOT_INODE);
-    size_t count = check->inode_count;
     int err = check_commit(check); /* names are looked up from here on */
 
     check->step = "tree";
     check->step_done = 0;
-    check->step_total = count;
+    check->step_total = check->inode_count;
     root->reach = CHECK_REACH_ROOT;
     root->entry_parent = TFS_ROOT_INODE;
-    for (size_t i = 0; i < count && !err; i++) {
+    /* A /lost+found that is made has its place among the rest, and moves those behind it. */
+    for (size_t i = 0; i < check->inode_count && !err; i++) {
         struct check_inode *inode = &check->inodes[i];
 
         err = check_step(check);
@@ -199,6 +197,8 @@ int check_tree(struct check *check)
             err = reach_root(check, i);
         else if (inode->names == 0)
             err = attach(check, inode->number);
+        if (!err)
+            err = check_commit_full(check);
     }
     return err;
 }

@@ -43,50 +43,68 @@ static int compare_place(const struct check_use *use, uint64_t segment, uint64_t
     return use->offset < offset ? -1 : use->offset > offset;
 }
 
-/* Every shared frame before this place has no row; returns where the walk stands then. */
-static size_t pass_frames(struct check *check, size_t at, uint64_t segment, uint64_t offset)
+/* Every shared frame before this place has no row; the walk, *at, stands behind them then. */
+static int pass_frames(struct check *check, size_t *at, uint64_t segment, uint64_t offset)
 {
-    while (at < check->use_count && compare_place(&check->uses[at], segment, offset) < 0) {
-        uint64_t users = users_at(check, at);
+    int err = 0;
+
+    while (!err && *at < check->use_count &&
+           compare_place(&check->uses[*at], segment, offset) < 0) {
+        uint64_t users = users_at(check, *at);
 
         if (users >= 2)
-            put_share(check, &check->uses[at], users, 1);
-        at += users;
+            put_share(check, &check->uses[*at], users, 1);
+        *at += users;
+        err = check_commit_full(check);
     }
-    return at;
+    return err;
 }
 
-static size_t check_share(struct check *check, const struct index_record *record, size_t at)
+/* A row of a place that `users` rows show, the first of them `use`. */
+static void check_share_count(struct check *check, const struct index_record *record,
+                              const struct check_use *use, uint64_t users)
 {
+    uint64_t counted = record->value_size == sizeof(uint64_t) ? tfs_get_le64(record->value) : 0;
+
+    if (users >= 2 && (counted == users || (check->unknown_rows && counted > users)))
+        return;
+    if (users >= 2) {
+        put_share(check, use, users, counted);
+    } else if (!check->unknown_rows || counted < 2) {
+        check_error(check, TFS_CHECK_USAGE, 0,
+                    "the frame at %llu of segment %llu has %llu users, not %llu",
+                    (unsigned long long)tfs_get_be64(record->key + sizeof(uint64_t)),
+                    (unsigned long long)tfs_get_be64(record->key), (unsigned long long)users,
+                    (unsigned long long)counted);
+        check_delete(check, INDEX_SHARE, record->key, record->key_size);
+    }
+}
+
+static int check_share(struct check *check, const struct index_record *record, size_t *at)
+{
+    const struct check_use *use;
     uint64_t segment;
     uint64_t offset;
-    uint64_t counted;
     uint64_t users = 0;
+    int err;
 
     if (record->key_size != META_SHARE_KEY_SIZE) {
         check_error(check, TFS_CHECK_KEY, 0,
                     "a key of %zu bytes in table 'share', which nobody asks for", record->key_size);
         check_delete(check, INDEX_SHARE, record->key, record->key_size);
-        return at;
+        return check_commit_full(check);
     }
     segment = tfs_get_be64(record->key);
     offset = tfs_get_be64(record->key + sizeof(uint64_t));
-    counted = record->value_size == sizeof(uint64_t) ? tfs_get_le64(record->value) : 0;
-    at = pass_frames(check, at, segment, offset);
-    if (at < check->use_count && compare_place(&check->uses[at], segment, offset) == 0)
-        users = users_at(check, at);
-    if (users >= 2 && (counted == users || (check->unknown_rows && counted > users)))
-        return at + users;
-    if (users >= 2) {
-        put_share(check, &check->uses[at], users, counted);
-    } else if (!check->unknown_rows || counted < 2) {
-        check_error(check, TFS_CHECK_USAGE, 0,
-                    "the frame at %llu of segment %llu has %llu users, not %llu",
-                    (unsigned long long)offset, (unsigned long long)segment,
-                    (unsigned long long)users, (unsigned long long)counted);
-        check_delete(check, INDEX_SHARE, record->key, record->key_size);
-    }
-    return at + users;
+    err = pass_frames(check, at, segment, offset);
+    if (err)
+        return err;
+    use = check->uses + *at;
+    if (*at < check->use_count && compare_place(use, segment, offset) == 0)
+        users = users_at(check, *at);
+    check_share_count(check, record, use, users);
+    *at += users;
+    return check_commit_full(check);
 }
 
 int check_shares(struct check *check)
@@ -102,14 +120,13 @@ int check_shares(struct check *check)
         return err;
     check->step = "shares";
     while (!err && (more = index_scan_next(scan, &record)) > 0) {
-        at = check_share(check, &record, at);
-        err = check_step(check);
+        err = check_share(check, &record, &at);
+        if (!err)
+            err = check_step(check);
     }
     index_scan_close(scan);
     err = err ? err : more;
-    if (!err)
-        (void)pass_frames(check, at, UINT64_MAX, UINT64_MAX);
-    return err;
+    return err ? err : pass_frames(check, &at, UINT64_MAX, UINT64_MAX);
 }
 
 /* ---- live bytes of segments ---- */
@@ -168,7 +185,9 @@ int check_segments(struct check *check)
 {
     int err = check_scan(check, INDEX_SEGMENT, "segments", read_segment);
 
-    for (size_t i = 0; i < check->segment_count && !err; i++)
+    for (size_t i = 0; i < check->segment_count && !err; i++) {
         check_segment(check, &check->segment_list[i]);
+        err = check_commit_full(check);
+    }
     return err;
 }

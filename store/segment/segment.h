@@ -59,8 +59,8 @@ int segments_close(struct tfs_segments *segments);
  * Go on appending to an existing segment, from `offset` on (aligned; what lies behind is
  * discarded). Call before the first append; without it the first append starts a new segment.
  *
- * Errors: -ENOENT (no such file), -EUCLEAN (it is shorter than that), -EBUSY (one is active
- *         already), -EINVAL, -EIO, -EROFS.
+ * Errors: -ENOENT (no such file), -EUCLEAN (it is shorter than that, or no regular file, or nothing
+ *         can be appended there), -EBUSY (one is active already), -EIO, -EROFS.
  */
 TFS_MUST_CHECK int segments_resume(struct tfs_segments *segments, uint64_t number, uint64_t offset);
 

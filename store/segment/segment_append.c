@@ -343,7 +343,7 @@ int segments_resume(struct tfs_segments *segments, uint64_t number, uint64_t off
     if (segments->options.read_only)
         return -EROFS;
     if (offset % SEGMENT_ALIGNMENT != 0 || offset > segments->options.segment_size_max)
-        return tfs_fail(-EINVAL, "segment %016" PRIx64 ": cannot go on at %" PRIu64, number,
+        return tfs_fail(-EUCLEAN, "segment %016" PRIx64 ": cannot go on at %" PRIu64, number,
                         offset);
     tfs_mutex_lock(&segments->lock);
     err = resume_locked(segments, number, offset);

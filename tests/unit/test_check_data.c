@@ -7,7 +7,9 @@
 
 #include "store/base/bytes.h"
 #include "store/row.h"
+#include "store/segment/segment.h"
 #include "store/sweep.h"
+#include "store/volume.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -117,6 +119,108 @@ static void appending_does_not_go_on_inside_of_frames_in_use(void **state)
     assert_true(check_setting_of(fixture, "resume_segment") > 0);
     check_plant_setting(fixture, "resume_offset", 4096);
     check_assert_repairs_all(fixture, TFS_CHECK_SETTING);
+}
+
+static void appending_goes_on_where_a_frame_can_begin(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t offset = check_setting_of(fixture, "resume_offset");
+    const uint64_t offsets[] = {offset + 100, offset + 2 * TFS_GIB, UINT64_MAX};
+
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(offsets); i++) {
+        check_plant_setting(fixture, "clean", 1);
+        check_plant_setting(fixture, "resume_segment", 1);
+        check_plant_setting(fixture, "resume_offset", offsets[i]);
+        check_assert_content(fixture, NULL); /* a mount does without */
+        check_plant_setting(fixture, "resume_segment", 1);
+        check_plant_setting(fixture, "resume_offset", offsets[i]);
+        check_assert_repairs_all(fixture, TFS_CHECK_SETTING);
+    }
+}
+
+static void a_mount_does_not_cut_off_what_is_in_use(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_int_equal(check_setting_of(fixture, "resume_segment"), 1);
+    check_plant_setting(fixture, "resume_offset", 4096);
+    check_assert_content(fixture, NULL);
+    check_assert_clean(fixture);
+}
+
+static void numbers_far_out_leave_numbers_for_new_files_and_segments(void **state)
+{
+    static const uint64_t far[] = {INT64_MAX - 1, INT64_MAX - 5000, 1ull << 56};
+    struct fixture *fixture = *state;
+    struct meta_inode record = check_record_of(fixture, check_inode_of(fixture, "copy"));
+    uint64_t next = check_setting_of(fixture, "next_inode");
+    uint8_t key[META_EXTENT_KEY_SIZE];
+
+    record.size = 0;
+    record.stored_bytes = 0;
+    record.nlink = 1;
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(far); i++) {
+        check_plant_record(fixture, far[i], &record);
+        check_assert_repairs(fixture, TFS_CHECK_LOST);
+    }
+    meta_segment_key(INT64_MAX, key);
+    check_plant_number(fixture, INDEX_SEGMENT, key, META_SEGMENT_KEY_SIZE, 0);
+    meta_extent_key(INT64_MAX - 2, 0, key); /* stays, as a row of nobody */
+    check_plant(fixture, INDEX_EXTENT, key, sizeof(key), "nonsense", 8);
+    check_plant(fixture, INDEX_SUPER, "next_inode", 10, NULL, 0);
+    check_plant(fixture, INDEX_SUPER, "next_segment", 12, NULL, 0);
+    for (int i = 0; i < 2; i++) {
+        struct found *found;
+
+        assert_int_equal(check_run(fixture, true, &found), 0);
+        assert_int_equal(found->result.left, 0);
+        assert_true(i == 0 || found->result.fixed == 0);
+        free(found);
+    }
+    assert_true(check_setting_of(fixture, "next_inode") < next + 16);
+    assert_true(check_setting_of(fixture, "next_segment") < 100);
+    fixture_open(fixture);
+    fixture_make_file(fixture, "new", TFS_MIB, 3);
+    fixture_assert_file(fixture, "new", TFS_MIB, 3);
+    fixture_close(fixture);
+    check_assert_content(fixture, NULL);
+}
+
+static void a_row_with_an_impossible_segment_number_is_none(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t inode = check_inode_of(fixture, "dir/large");
+    struct tfs_index *index = check_open_index(fixture);
+    uint8_t key[META_EXTENT_KEY_SIZE];
+    struct index_value value;
+    uint8_t bytes[4096];
+    size_t size;
+
+    meta_extent_key(inode, 1, key);
+    assert_int_equal(index_get(index, INDEX_EXTENT, key, sizeof(key), &value), 0);
+    size = value.size;
+    assert_true(size <= sizeof(bytes));
+    memcpy(bytes, value.data, size);
+    index_value_release(&value);
+    check_close_index(index);
+    for (int i = 0; i < 2; i++) {
+        struct found *found;
+
+        tfs_put_le64(bytes + 8 + 24, i ? INT64_MAX : UINT64_MAX); /* of the first entry */
+        check_plant(fixture, INDEX_EXTENT, key, sizeof(key), bytes, size);
+        assert_int_equal(check_run(fixture, true, &found), 0);
+        (void)check_expect(found, i ? TFS_CHECK_FRAME : TFS_CHECK_ROW, TFS_CHECK_UNREADABLE);
+        free(found);
+        assert_int_equal(check_run(fixture, true, &found), 0); /* it converges */
+        assert_int_equal(found->result.left + found->result.fixed, 0);
+        free(found);
+    }
+    assert_true(check_setting_of(fixture, "next_segment") < 1000);
+    fixture_open(fixture);
+    assert_int_equal(segments_seal(fixture->volume->segments), 0);
+    fixture_make_file(fixture, "new", TFS_MIB, 3);
+    fixture_close(fixture);
+    check_assert_content(fixture, "dir/large");
 }
 
 static void an_unknown_setting_is_noted_and_kept(void **state)
@@ -281,6 +385,10 @@ int main(void)
         CHECK_TEST(settings_that_are_missing_or_too_low_are_set),
         CHECK_TEST(no_new_file_gets_the_number_of_rows_without_an_inode),
         CHECK_TEST(appending_does_not_go_on_inside_of_frames_in_use),
+        CHECK_TEST(appending_goes_on_where_a_frame_can_begin),
+        CHECK_TEST(a_mount_does_not_cut_off_what_is_in_use),
+        CHECK_TEST(numbers_far_out_leave_numbers_for_new_files_and_segments),
+        CHECK_TEST(a_row_with_an_impossible_segment_number_is_none),
         CHECK_TEST(an_unknown_setting_is_noted_and_kept),
         CHECK_TEST(live_bytes_are_counted_again),
         CHECK_TEST(users_of_frames_are_counted_again),

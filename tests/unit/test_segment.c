@@ -245,8 +245,8 @@ static void resuming_what_cannot_be_is_refused(void **state)
     assert_int_equal(segments_resume(fixture->segments, 1, UNIT),
                      -EBUSY); /* one is active already */
     fixture_reopen(fixture);
-    assert_int_equal(segments_resume(fixture->segments, 1, UNIT + 1), -EINVAL);
-    assert_int_equal(segments_resume(fixture->segments, 1, 2 * TFS_MIB), -EINVAL);
+    assert_int_equal(segments_resume(fixture->segments, 1, UNIT + 1), -EUCLEAN);
+    assert_int_equal(segments_resume(fixture->segments, 1, 2 * TFS_MIB), -EUCLEAN);
     assert_int_equal(segments_resume(fixture->segments, 1, 2 * UNIT),
                      -EUCLEAN); /* shorter than that */
     assert_int_equal(segments_resume(fixture->segments, 1, UNIT), 0);
