@@ -172,6 +172,10 @@ void ll_getxattr(fuse_req_t req, fuse_ino_t inode, const char *name, size_t size
 void ll_listxattr(fuse_req_t req, fuse_ino_t inode, size_t size);
 void ll_removexattr(fuse_req_t req, fuse_ino_t inode, const char *name);
 
+/* One line in the log for an attribute of ours that could not be set or removed (no value): a
+ * number is all that the kernel takes for an answer. */
+void ll_xattr_explain(uint64_t inode, const struct tfs_xattr *xattr, int err);
+
 /* ---- requests from their bytes ---- */
 
 struct ll_raw_request {

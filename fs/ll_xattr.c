@@ -2,10 +2,18 @@
 #include "fs/ll.h"
 
 #include "fs/ll_reply.h"
+#include "store/base/clock.h"
+#include "store/base/log.h"
+#include "store/base/text.h"
 
 #include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define PREFIX           "user.tensorfs."
+#define EXPLAIN_APART_NS (100 * TFS_NS_PER_MS)
 
 /* `length` is the store's answer: the size of the value, or an error. */
 static void reply_value(fuse_req_t req, int64_t length, const void *value, size_t asked)
@@ -25,7 +33,7 @@ static bool reply_control_address(fuse_req_t req, const char *name, size_t size)
     const char *address = ll_of(req)->control_address;
     size_t length = address ? strlen(address) : 0;
 
-    if (!address || strcmp(name, "user.tensorfs.control") != 0)
+    if (!address || strcmp(name, PREFIX "control") != 0)
         return false;
     reply_value(req, size > 0 && size < length ? -ERANGE : (int64_t)length, address, size);
     return true;
@@ -111,5 +119,51 @@ void ll_listxattr(fuse_req_t req, fuse_ino_t inode, size_t size)
 /* Valid replies: error. */
 void ll_removexattr(fuse_req_t req, fuse_ino_t inode, const char *name)
 {
-    ll_reply_err(req, tfs_removexattr(ll_of(req)->volume, inode, name));
+    int err = tfs_removexattr(ll_of(req)->volume, inode, name);
+
+    ll_xattr_explain(inode, &(struct tfs_xattr){.name = name}, err);
+    ll_reply_err(req, err);
+}
+
+/* ---- why not ---- */
+
+/* What the attribute wants, or why it takes nothing. */
+static const char *reason_of(const char *name, int err)
+{
+    bool chunk_size = strcmp(name, PREFIX "chunk_size") == 0;
+
+    if (!chunk_size && strcmp(name, PREFIX "compression") != 0)
+        return err == -EPERM ? "it can only be read"
+                             : "there is none of that name; chunk_size and compression can be set";
+    if (err == -EPERM)
+        return "only a directory can be given one, for what is made in it";
+    return chunk_size ? "a power of two from 256 to 64M is wanted"
+                      : "auto, none, gzip[:1-9] or zstd[:1-19] is wanted";
+}
+
+/* Who sends us nonsense without end does not fill the log. */
+static bool may_log_again(void)
+{
+    static _Atomic uint64_t last_ns; /* relaxed: a line more or less */
+    uint64_t now_ns = tfs_clock_ns();
+    uint64_t before_ns = atomic_load_explicit(&last_ns, memory_order_relaxed);
+
+    return now_ns - before_ns >= EXPLAIN_APART_NS &&
+           atomic_compare_exchange_strong_explicit(&last_ns, &before_ns, now_ns,
+                                                   memory_order_relaxed, memory_order_relaxed);
+}
+
+void ll_xattr_explain(uint64_t inode, const struct tfs_xattr *xattr, int err)
+{
+    char value[64] = "";
+
+    if ((err != -EINVAL && err != -EPERM && err != -EOPNOTSUPP) ||
+        strncmp(xattr->name, PREFIX, strlen(PREFIX)) != 0 || !may_log_again())
+        return;
+    if (xattr->value)
+        (void)snprintf(value, sizeof(value), "='%.*s'", (int)tfs_min_u64(xattr->size, 48),
+                       (const char *)xattr->value);
+    tfs_make_one_line(value);
+    tfs_warn("attribute '%s'%s of inode %llu: %s", xattr->name, value, (unsigned long long)inode,
+             reason_of(xattr->name, err));
 }

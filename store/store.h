@@ -282,7 +282,7 @@ TFS_MUST_CHECK int tfs_readdir(struct tfs_volume *volume, uint64_t inode, uint64
  * system.posix_acl_default. Virtual ones:
  *
  * - user.tensorfs.chunk_size and user.tensorfs.compression: of a directory what is inherited, of a
- *   file what it has (read only);
+ *   file what it has (read only); listed where a directory has been given its own;
  * - user.tensorfs.info (TFS_XATTR_INFO), of a file: JSON with sizes, ratio, bytes by kind and
  * codec;
  * - user.tensorfs.stats, of the root: tfs_volume_stats_json().
@@ -290,7 +290,8 @@ TFS_MUST_CHECK int tfs_readdir(struct tfs_volume *volume, uint64_t inode, uint64
  * get and list return the size needed; with size 0 nothing is copied, a too small buffer is
  * -ERANGE. To get TFS_XATTR_INFO commits the file first, so it may block. Errors: -ENODATA,
  * -EEXIST, -ERANGE, -E2BIG, -ENOSPC (also when the list would exceed TFS_XATTR_LIST_SIZE_MAX),
- * -EOPNOTSUPP (another prefix), -EINVAL (a bad value of ours), -EPERM.
+ * -EOPNOTSUPP (another prefix, or a name of ours that is none), -EINVAL (a bad value of ours),
+ * -EPERM (it can only be read, or only a directory has it).
  */
 #define TFS_XATTR_INFO "user.tensorfs.info"
 TFS_MUST_CHECK int64_t tfs_getxattr(struct tfs_volume *volume, uint64_t inode, const char *name,

@@ -234,6 +234,29 @@ int virtual_xattr_read(struct tfs_volume *volume, struct tfs_inode *inode, const
     return 0;
 }
 
+size_t virtual_xattr_list(struct tfs_inode *inode, char list[VIRTUAL_XATTR_LIST_SIZE_MAX])
+{
+    static const struct {
+        char name[VIRTUAL_XATTR_LIST_SIZE_MAX / 2];
+        uint32_t flag;
+    } settings[] = {
+        {VIRTUAL_CHUNK_SIZE, META_INODE_SETS_CHUNK_SIZE},
+        {VIRTUAL_COMPRESSION, META_INODE_SETS_COMPRESSION},
+    };
+    struct meta_inode record = inode_record(inode);
+    size_t used = 0;
+
+    for (size_t i = 0; S_ISDIR(record.mode) && i < TFS_ARRAY_COUNT(settings); i++) {
+        size_t size = strlen(settings[i].name) + 1;
+
+        if (!(record.flags & settings[i].flag))
+            continue;
+        memcpy(list + used, settings[i].name, size);
+        used += size;
+    }
+    return used;
+}
+
 /* A number with an optional K or M. */
 static int parse_chunk_size(const char *text, uint8_t *ret_log2)
 {
@@ -283,8 +306,10 @@ int virtual_xattr_write(struct tfs_volume *volume, struct tfs_inode *inode, cons
     char text[32];
     int err;
 
-    if (strcmp(name, VIRTUAL_CHUNK_SIZE) != 0 && strcmp(name, VIRTUAL_COMPRESSION) != 0)
+    if (strcmp(name, VIRTUAL_INFO) == 0 || strcmp(name, VIRTUAL_STATS) == 0)
         return -EPERM;
+    if (strcmp(name, VIRTUAL_CHUNK_SIZE) != 0 && strcmp(name, VIRTUAL_COMPRESSION) != 0)
+        return -EOPNOTSUPP; /* misspelt, most likely */
     if (!S_ISDIR(inode->type))
         return -EPERM;
     if (value && size >= sizeof(text))

@@ -161,6 +161,21 @@ static int64_t list_names(struct tfs_volume *volume, uint64_t number, char *list
     return err ? err : (int64_t)total;
 }
 
+/* Behind `used` bytes of the list. Where the kernel could not take them they are left out. */
+static int64_t list_settings(struct tfs_inode *inode, char *list, size_t size, size_t used)
+{
+    char names[VIRTUAL_XATTR_LIST_SIZE_MAX];
+    size_t names_size = virtual_xattr_list(inode, names);
+
+    if (used + names_size > TFS_XATTR_LIST_SIZE_MAX)
+        return (int64_t)used;
+    if (size > 0 && used + names_size > size)
+        return -ERANGE;
+    if (size > 0)
+        memcpy(list + used, names, names_size);
+    return (int64_t)(used + names_size);
+}
+
 int64_t tfs_listxattr(struct tfs_volume *volume, uint64_t number, char *list, size_t size)
 {
     struct tfs_inode *inode;
@@ -169,6 +184,8 @@ int64_t tfs_listxattr(struct tfs_volume *volume, uint64_t number, char *list, si
     if (result < 0)
         return result;
     result = list_names(volume, number, list, size);
+    if (result >= 0)
+        result = list_settings(inode, list, size, (size_t)result);
     inode_put(volume, inode);
     return result;
 }

@@ -25,6 +25,11 @@ bool virtual_xattr_is_ours(const char *name);
 TFS_MUST_CHECK int virtual_xattr_read(struct tfs_volume *volume, struct tfs_inode *inode,
                                       const char *name, uint8_t **ret_value, size_t *ret_size);
 
+/* The names of the settings that the directory has of its own, each with its zero: what is only
+ * inherited from the mount is not listed. Returns their size. */
+enum { VIRTUAL_XATTR_LIST_SIZE_MAX = 64 };
+size_t virtual_xattr_list(struct tfs_inode *inode, char list[VIRTUAL_XATTR_LIST_SIZE_MAX]);
+
 /* Set (value) or reset (NULL) what a directory's new files inherit. Errors: -EINVAL, -EPERM,
  * -ENODATA. */
 TFS_MUST_CHECK int virtual_xattr_write(struct tfs_volume *volume, struct tfs_inode *inode,

@@ -328,6 +328,53 @@ static void a_directory_says_what_its_files_inherit(void **state)
     assert_text(directory, COMPRESSION, "zstd:7");
 }
 
+static void assert_listed(uint64_t number, const char *names, size_t size)
+{
+    char list[256];
+
+    assert_int_equal(tfs_listxattr(fixture->volume, number, NULL, 0), size);
+    assert_int_equal(tfs_listxattr(fixture->volume, number, list, sizeof(list)), size);
+    assert_memory_equal(list, names, size);
+    if (size > 0)
+        assert_int_equal(tfs_listxattr(fixture->volume, number, list, size - 1),
+                         size > 1 ? -ERANGE : (int64_t)size);
+}
+
+static void settings_are_listed_where_they_were_set(void **state)
+{
+    static const char first[] = "user.tensorfs.compression";
+    static const char all[] = "user.a\0user.tensorfs.chunk_size\0user.tensorfs.compression";
+    uint64_t sub;
+
+    assert_listed(directory, "", 0);
+    assert_int_equal(set_setting(COMPRESSION, "zstd:7"), 0);
+    assert_listed(directory, first, sizeof(first));
+    assert_int_equal(set_setting(CHUNK_SIZE, "64K"), 0);
+    assert_int_equal(set_setting("user.a", "x"), 0);
+    assert_listed(directory, all, sizeof(all));
+    sub = fixture_make(fixture, directory, "sub", S_IFDIR); /* has its own copies from now on */
+    assert_listed(sub, all + sizeof("user.a"), sizeof(all) - sizeof("user.a"));
+    assert_listed(fixture_make(fixture, directory, "f", S_IFREG), "", 0);
+    assert_int_equal(tfs_removexattr(fixture->volume, directory, CHUNK_SIZE), 0);
+    assert_int_equal(tfs_removexattr(fixture->volume, directory, "user.a"), 0);
+    assert_listed(directory, first, sizeof(first));
+}
+
+/* Of one name that the kernel could not pass on none could be seen. */
+static void settings_are_left_out_where_the_list_is_full(void **state)
+{
+    enum { NAME_SIZE = TFS_XATTR_NAME_SIZE_MAX, COUNT = TFS_XATTR_LIST_SIZE_MAX / (NAME_SIZE + 1) };
+    char name[NAME_SIZE + 1];
+
+    assert_int_equal(set_setting(COMPRESSION, "zstd:7"), 0);
+    for (int i = 0; i < COUNT; i++) {
+        (void)snprintf(name, sizeof(name), "user.%0*d", NAME_SIZE - 5, i);
+        assert_int_equal(set_setting(name, "x"), 0);
+    }
+    assert_int_equal(tfs_listxattr(fixture->volume, directory, NULL, 0), TFS_XATTR_LIST_SIZE_MAX);
+    assert_text(directory, COMPRESSION, "zstd:7");
+}
+
 static void settings_take_their_limits_and_nothing_else(void **state)
 {
     static const char *const good[] = {"256", "1k", "4M", "64M", "67108864"};
@@ -354,7 +401,8 @@ static void settings_belong_to_directories(void **state)
     assert_int_equal(set(CHUNK_SIZE, "4M"), -EPERM);
     assert_int_equal(tfs_removexattr(fixture->volume, inode, CHUNK_SIZE), -EPERM);
     assert_int_equal(set_setting("user.tensorfs.info", "x"), -EPERM);
-    assert_int_equal(set_setting("user.tensorfs.new", "x"), -EPERM);
+    assert_int_equal(set_setting("user.tensorfs.stats", "x"), -EPERM);
+    assert_int_equal(set_setting("user.tensorfs.new", "x"), -EOPNOTSUPP);
     assert_int_equal(get("user.tensorfs.new", NULL, 0), -ENODATA);
     assert_int_equal(tfs_getxattr(fixture->volume, fixture_make(fixture, directory, "l", S_IFLNK),
                                   CHUNK_SIZE, NULL, 0),
@@ -462,6 +510,8 @@ int main(void)
         XATTR_TEST(acls_are_refused_where_they_do_not_belong),
         XATTR_TEST(a_default_acl_is_inherited_and_the_umask_is_not_applied),
         XATTR_TEST(a_directory_says_what_its_files_inherit),
+        XATTR_TEST(settings_are_listed_where_they_were_set),
+        XATTR_TEST(settings_are_left_out_where_the_list_is_full),
         XATTR_TEST(settings_take_their_limits_and_nothing_else),
         XATTR_TEST(settings_belong_to_directories),
         XATTR_TEST(info_adds_up),

@@ -48,7 +48,45 @@ for bad in 0 255 100000 128M x -1 ""; do
     expect_fail "Invalid argument" setfattr -n user.tensorfs.chunk_size -v "$bad" "$MNT/plain"
 done
 
+# The kernel passes on a number; why it is so stands in the log, where lines of this kind are 0.1 s apart.
+# explained ERROR LINE PATH SETFATTR-ARGUMENT...
+explained() {
+    local error=$1 line=$2 path=$3
+    shift 3
+    expect_fail "$error" setfattr "$@" "$path"
+    grep -qF "$line" "$LOG"
+}
+inode=$(stat -c %i "$MNT/plain")
+wait_for 30 explained "Invalid argument" \
+    "attribute 'user.tensorfs.compression'='nonee' of inode $inode: auto, none, gzip" \
+    "$MNT/plain" -n user.tensorfs.compression -v nonee
+wait_for 30 explained "Operation not supported" \
+    "attribute 'user.tensorfs.compresion'='none' of inode $inode: there is none of that name" \
+    "$MNT/plain" -n user.tensorfs.compresion -v none
+inode=$(stat -c %i "$MNT/dense/text")
+wait_for 30 explained "Operation not permitted" \
+    "attribute 'user.tensorfs.compression'='none' of inode $inode: only a directory" \
+    "$MNT/dense/text" -n user.tensorfs.compression -v none
+wait_for 30 explained "Operation not permitted" \
+    "attribute 'user.tensorfs.info' of inode $inode: it can only be read" \
+    "$MNT/dense/text" -x user.tensorfs.info
+
 # Taken away, the mount's options rule again.
 setfattr -x user.tensorfs.compression "$MNT/dense"
 grown=$(text_grows_by "$MNT/dense/later")
 [ "$grown" -gt 7000000 ] || fail "8 MB of text took $grown bytes although the attribute is gone"
+
+# What was set is listed, so that it is seen and a copy has it too; what is only inherited is not.
+listed() {
+    getfattr --absolute-names -d "$1" | grep -v '^#' || true
+}
+expect_equal 'user.tensorfs.chunk_size="65536"' "$(listed "$MNT/dense" | sed '/^$/d')" "what is left"
+setfattr -n user.tensorfs.compression -v zstd:3 "$MNT/dense"
+expect_equal 'user.tensorfs.chunk_size="65536"
+user.tensorfs.compression="zstd:3"' "$(listed "$MNT/dense" | sort | sed '/^$/d')" "what was set"
+expect_equal "" "$(listed "$MNT/plain")" "what is listed where nothing was set"
+expect_equal "" "$(listed "$MNT/dense/text")" "what is listed of a file"
+cp -a "$MNT/dense" "$MNT/copied"
+expect_equal "$(listed "$MNT/dense")" "$(listed "$MNT/copied")" "what cp -a made of it"
+touch "$MNT/copied/new"
+expect_equal zstd:3 "$(attribute "$MNT/copied/new" compression)" "compression of what is made there"
