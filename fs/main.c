@@ -43,6 +43,7 @@ struct server {
     struct loop *loop;
     struct host host;
     int signal_fd;
+    bool was_usable; /* somebody may have stored something */
 };
 
 /* ---- start ---- */
@@ -227,7 +228,8 @@ static int server_stop(struct server *server)
         ll_release(&server->ll);
     }
     loop_free(server->loop);
-    err = tfs_volume_close(server->volume);
+    err =
+        server->was_usable ? tfs_volume_close(server->volume) : tfs_volume_discard(server->volume);
     if (err < 0)
         tfs_error("store '%s' did not close well: %s", server->options->store, tfs_error_text(err));
     return err < 0 ? err : loop_err;
@@ -276,6 +278,7 @@ static int serve(const struct options *options, struct daemonize *daemonize)
     }
     (void)snprintf(text, sizeof(text), "tensorfs: store %s is mounted on %s\n", options->store,
                    options->mountpoint);
+    server.was_usable = true;
     daemonize_succeed(daemonize, text);
     err = server_run(&server);
     return err < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -31,6 +31,8 @@ static const char name_new[] = "FORMAT.new";
 
 struct tfs_format_lock {
     int directory;
+    bool has_made_directory;
+    bool has_made_store;
     uint8_t uuid[16];
     struct format_paths paths;
 };
@@ -169,19 +171,19 @@ static int write_line(int directory, const char *name, const char *line)
     return err;
 }
 
-static int open_directory(const struct tfs_volume_options *options, struct tfs_message *message,
-                          int *ret)
+static int open_directory(struct tfs_format_lock *lock, const struct tfs_volume_options *options,
+                          struct tfs_message *message)
 {
-    int fd;
-
-    if (options->create && !options->read_only && mkdir(options->path, 0700) < 0 && errno != EEXIST)
-        return format_message(message, -errno, "cannot make the store '%s': %s", options->path,
-                              strerror(errno));
-    fd = open(options->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
+    if (options->create && !options->read_only) {
+        lock->has_made_directory = mkdir(options->path, 0700) == 0;
+        if (!lock->has_made_directory && errno != EEXIST)
+            return format_message(message, -errno, "cannot make the store '%s': %s", options->path,
+                                  strerror(errno));
+    }
+    lock->directory = open(options->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (lock->directory < 0)
         return format_message(message, -errno, "cannot open the store '%s': %s", options->path,
                               strerror(errno));
-    *ret = fd;
     return 0;
 }
 
@@ -254,6 +256,7 @@ static int begin_creation(struct tfs_format_lock *lock, const struct tfs_volume_
     if (!options->create || options->read_only || !directory_is_empty(lock->directory))
         return format_message(message, -EMEDIUMTYPE,
                               "'%s' is not a tensorfs store: it has no FORMAT file", options->path);
+    lock->has_made_store = true;
     err = make_private(lock->directory);
     if (!err)
         err = make_uuid(lock->uuid);
@@ -377,15 +380,17 @@ int format_open(const struct tfs_volume_options *options, struct tfs_message *me
     lock->directory = -1;
     err = make_paths(lock, options->path);
     if (!err)
-        err = open_directory(options, message, &lock->directory);
+        err = open_directory(lock, options, message);
     if (!err)
         err = take_lock(options, message, lock->directory);
     if (!err)
         err = read_format(lock, options, message, ret_creating);
     if (!err)
         err = check_parts(lock, options->path, message);
+    if (err == -EBUSY)
+        lock->has_made_directory = false; /* another mount was quicker, and is making its store */
     if (err) {
-        format_close(lock);
+        format_discard(lock);
         return err;
     }
     *ret = lock;
@@ -407,6 +412,51 @@ const struct format_paths *format_get_paths(const struct tfs_format_lock *lock)
 const uint8_t *format_uuid(const struct tfs_format_lock *lock)
 {
     return lock->uuid;
+}
+
+/* Removes the files of a directory, and the directory if nothing else is in it. */
+static void remove_part(int parent, const char *name)
+{
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+
+    if (!stream) {
+        if (fd >= 0)
+            (void)close(fd);
+        return;
+    }
+    while ((entry = readdir(stream)))
+        (void)unlinkat(fd, entry->d_name, 0); /* directories refuse */
+    (void)closedir(stream);
+    (void)unlinkat(parent, name, AT_REMOVEDIR); /* what is left is an unfinished store */
+}
+
+/* FORMAT goes first: a crash in between leaves a store that was never finished. */
+static void remove_store(int directory)
+{
+    (void)renameat(directory, name_format, directory, name_new);
+    remove_part(directory, "index");
+    remove_part(directory, "segments");
+    (void)unlinkat(directory, name_new, 0);
+}
+
+void format_discard(struct tfs_format_lock *lock)
+{
+    if (lock && lock->has_made_store)
+        remove_store(lock->directory);
+    if (lock && lock->has_made_directory && lock->paths.index) {
+        char *end = strrchr(lock->paths.index, '/');
+
+        *end = '\0';
+        (void)rmdir(lock->paths.index); /* who has put something into it keeps it */
+    }
+    format_close(lock);
+}
+
+bool format_has_made_store(const struct tfs_format_lock *lock)
+{
+    return lock->has_made_store;
 }
 
 void format_close(struct tfs_format_lock *lock)

@@ -35,8 +35,15 @@ TFS_MUST_CHECK int format_finish(struct tfs_format_lock *lock);
 const struct format_paths *format_get_paths(const struct tfs_format_lock *lock);
 const uint8_t *format_uuid(const struct tfs_format_lock *lock);
 
+/* Whether format_open() found no store and began to make one. */
+bool format_has_made_store(const struct tfs_format_lock *lock);
+
 /* Gives the lock up. Accepts NULL. */
 void format_close(struct tfs_format_lock *lock);
+
+/* As format_close(), and what format_open() and all since have made is removed again: for a store
+ * of which nobody has heard yet. One that was there before stays as it is. The parts are closed. */
+void format_discard(struct tfs_format_lock *lock);
 
 /* For tests and fuzzing: one FORMAT line. Errors: -EMEDIUMTYPE, -EPROTONOSUPPORT. */
 struct format_line {

@@ -96,6 +96,13 @@ TFS_MUST_CHECK int tfs_volume_open(const struct tfs_volume_options *options,
  * error; the volume is gone all the same. */
 int tfs_volume_close(struct tfs_volume *volume);
 
+/* As tfs_volume_close(), for a volume that came to no use: a store that tfs_volume_open() has just
+ * made is removed again. One that was there before stays. */
+int tfs_volume_discard(struct tfs_volume *volume);
+
+/* Whether tfs_volume_open() has made the store. */
+bool tfs_volume_is_new(const struct tfs_volume *volume);
+
 /* Everything written before this call becomes durable (syncfs). May block. */
 TFS_MUST_CHECK int tfs_volume_sync(struct tfs_volume *volume);
 

@@ -344,9 +344,9 @@ static int volume_open(struct tfs_volume *volume, struct tfs_message *message)
     return err ? format_message_open(message, err, volume->path, reason.text) : 0;
 }
 
-/* Ends what runs and frees all parts, also of a volume that is half open. Returns the first error
- * of closing the files. */
-static int release_parts(struct tfs_volume *volume)
+/* Ends what runs and frees all parts, also of a volume that is half open. A store that was just
+ * made and is of no use is removed. Returns the first error of closing the files. */
+static int release_parts(struct tfs_volume *volume, bool is_of_use)
 {
     int first_error;
     int err;
@@ -370,7 +370,10 @@ static int release_parts(struct tfs_volume *volume)
     numbers_free(volume->numbers);
     index_batch_free(volume->batch);
     err = index_close(volume->index);
-    format_close(volume->lock_file);
+    if (is_of_use)
+        format_close(volume->lock_file);
+    else
+        format_discard(volume->lock_file);
     return first_error ? first_error : err;
 }
 
@@ -425,7 +428,7 @@ int tfs_volume_open(const struct tfs_volume_options *options, struct tfs_message
     volume->options.path = volume->path;
     err = volume->path ? volume_open(volume, message) : -ENOMEM;
     if (err) {
-        (void)release_parts(volume); /* nothing was written that an error could lose */
+        (void)release_parts(volume, false); /* nothing was written that an error could lose */
         volume_free(volume);
         return err;
     }
@@ -433,13 +436,11 @@ int tfs_volume_open(const struct tfs_volume_options *options, struct tfs_message
     return 0;
 }
 
-int tfs_volume_close(struct tfs_volume *volume)
+static int close_volume(struct tfs_volume *volume, bool is_of_use)
 {
     int first_error = 0;
     int err;
 
-    if (!volume)
-        return 0;
     commit_stop(volume->commit);
     compactor_stop(volume->compactor);
     if (!volume->options.read_only) {
@@ -451,9 +452,24 @@ int tfs_volume_close(struct tfs_volume *volume)
         err = first_error ? first_error : end_writing(volume);
         first_error = first_error ? first_error : err;
     }
-    err = release_parts(volume);
+    err = release_parts(volume, is_of_use);
     volume_free(volume);
     return first_error ? first_error : err;
+}
+
+int tfs_volume_close(struct tfs_volume *volume)
+{
+    return volume ? close_volume(volume, true) : 0;
+}
+
+int tfs_volume_discard(struct tfs_volume *volume)
+{
+    return volume ? close_volume(volume, false) : 0;
+}
+
+bool tfs_volume_is_new(const struct tfs_volume *volume)
+{
+    return format_has_made_store(volume->lock_file);
 }
 
 int tfs_volume_sync(struct tfs_volume *volume)

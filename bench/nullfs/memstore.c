@@ -181,6 +181,11 @@ int tfs_volume_statfs(struct tfs_volume *volume, struct statvfs *ret)
     return 0;
 }
 
+int tfs_volume_discard(struct tfs_volume *volume)
+{
+    return tfs_volume_close(volume);
+}
+
 const uint8_t *tfs_volume_uuid(const struct tfs_volume *volume)
 {
     static const uint8_t uuid[16] = "in memory only";

@@ -278,7 +278,7 @@ static void an_open_waits_for_a_lock_as_long_as_it_is_told(void **state)
     fixture_open(fixture);
 }
 
-/* ---- read-only ---- */
+/* ---- a store that came to no use ---- */
 
 static void fill_store(struct fixture *fixture)
 {
@@ -293,6 +293,55 @@ static void fill_store(struct fixture *fixture)
     (void)fixture_make(fixture, TFS_ROOT_INODE, "link", S_IFLNK);
     fixture_close(fixture);
 }
+
+static void a_store_that_came_to_no_use_is_removed(void **state)
+{
+    struct fixture *fixture = *state;
+    char sub[500];
+
+    path_in_store(fixture, "theirs", sub);
+    fixture_open(fixture);
+    assert_true(tfs_volume_is_new(fixture->volume));
+    assert_int_equal(tfs_volume_discard(fixture->volume), 0);
+    assert_int_equal(access(fixture->path, F_OK), -1);
+
+    /* A directory that was there before stays, and so does what others have put into it. */
+    assert_int_equal(mkdir(fixture->path, 0700), 0);
+    fixture_open(fixture);
+    assert_int_equal(tfs_volume_discard(fixture->volume), 0);
+    fixture->volume = NULL;
+    assert_int_equal(rmdir(fixture->path), 0);
+    fixture_open(fixture);
+    write_file(sub, "theirs");
+    assert_int_equal(tfs_volume_discard(fixture->volume), 0);
+    fixture->volume = NULL;
+    assert_int_equal(unlink(sub), 0);
+    assert_int_equal(rmdir(fixture->path), 0);
+    assert_int_equal(tfs_volume_discard(NULL), 0);
+}
+
+static void a_store_that_was_there_before_is_never_removed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file;
+    char name[500];
+
+    path_in_store(fixture, "FORMAT", name);
+    fill_store(fixture);
+    fixture_open(fixture);
+    assert_false(tfs_volume_is_new(fixture->volume));
+    assert_int_equal(tfs_volume_discard(fixture->volume), 0);
+    fixture->volume = NULL;
+
+    fixture_open(fixture);
+    file = fixture_open_file(fixture, "file");
+    fixture_assert_random(file, 0, 3 * TFS_MIB, 1);
+    tfs_file_close(file);
+    fixture_close(fixture);
+    assert_int_equal(access(name, F_OK), 0);
+}
+
+/* ---- read-only ---- */
 
 static void assert_all_changes_are_refused(struct fixture *fixture, struct tfs_file *file)
 {
@@ -482,6 +531,8 @@ int main(void)
         VOLUME_TEST(a_store_has_one_writer),
         VOLUME_TEST(a_store_has_many_readers_and_then_no_writer),
         VOLUME_TEST(an_open_waits_for_a_lock_as_long_as_it_is_told),
+        VOLUME_TEST(a_store_that_came_to_no_use_is_removed),
+        VOLUME_TEST(a_store_that_was_there_before_is_never_removed),
         VOLUME_TEST(a_read_only_volume_reads_all_and_writes_nothing),
         VOLUME_TEST(a_read_only_open_of_nothing_makes_nothing),
         VOLUME_TEST(a_volume_keeps_its_uuid),
