@@ -329,6 +329,19 @@ static int open_parts(struct tfs_volume *volume, bool creating, struct index_rea
     return err;
 }
 
+/* The option is what takes the most, by far. */
+static int no_memory(const struct tfs_volume_options *options, struct tfs_message *message)
+{
+    uint64_t page = (uint64_t)tfs_max_u64(1, (uint64_t)sysconf(_SC_PAGESIZE));
+    uint64_t machine = (uint64_t)sysconf(_SC_PHYS_PAGES) * page;
+
+    return format_message(
+        message, -ENOMEM,
+        "memory=%lluM cannot be had for the store '%s': %s; this machine has %lluM",
+        (unsigned long long)(options->memory_size / TFS_MIB), options->path,
+        tfs_error_text(-ENOMEM), (unsigned long long)(machine / TFS_MIB));
+}
+
 static int volume_open(struct tfs_volume *volume, struct tfs_message *message)
 {
     struct index_reason reason = {.text = ""};
@@ -341,6 +354,8 @@ static int volume_open(struct tfs_volume *volume, struct tfs_message *message)
         return err;
     memcpy(volume->uuid, format_uuid(volume->lock_file), sizeof(volume->uuid));
     err = open_parts(volume, creating, &reason);
+    if (err == -ENOMEM)
+        return no_memory(&volume->options, message);
     return err ? format_message_open(message, err, volume->path, reason.text) : 0;
 }
 

@@ -36,3 +36,8 @@ if "$TENSORFS" --help | grep -q metrics; then
     fails "metrics" --metrics="$(cat "$WORK/port")"
 fi
 kill $holder
+
+# In the middle of it: more memory than there is. A sanitizer would take that for our fault.
+if [ "$TFS_SANITIZED" = 0 ] && [ "$(cat /proc/sys/vm/overcommit_memory)" != 1 ]; then
+    fails "memory=16777216M cannot be had.*this machine has [0-9]+M" --memory=16384G
+fi
