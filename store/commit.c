@@ -16,6 +16,7 @@
 #include "store/data.h"
 #include "store/file.h"
 #include "store/flush.h"
+#include "store/promise.h"
 #include "store/reclaim.h"
 #include "store/volume.h"
 
@@ -186,13 +187,29 @@ static bool is_pending(struct tfs_volume *volume, struct tfs_inode *inode)
     return pending;
 }
 
+/* Promises the file as it is now: the next commit shows it, or what others have made of it since.
+ * Nothing is promised of what could not be written back. */
+static int write_back(struct tfs_volume *volume, struct tfs_inode *inode, bool full_size)
+{
+    struct promise promise;
+    int err;
+
+    promise_ask(inode, full_size, &promise);
+    err = flush_inode(volume, inode);
+    if (err)
+        promise_drop(inode, &promise);
+    else
+        promise_keep(inode, &promise);
+    return err;
+}
+
 int commit_inode(struct tfs_volume *volume, struct tfs_inode *inode, enum commit_strength strength)
 {
-    struct commit_request request = {.inode = inode, .strength = strength, .full_size = true};
+    struct commit_request request = {.inode = inode, .strength = strength};
     int err = 0;
 
     if (inode->data)
-        err = flush_inode(volume, inode);
+        err = write_back(volume, inode, true);
     if (err)
         return err;
     if (is_pending(volume, inode))
@@ -206,8 +223,7 @@ int commit_inode(struct tfs_volume *volume, struct tfs_inode *inode, enum commit
 
 /* A request for each inode that is pending now, pinned. The caller frees the array; NULL without
  * memory. */
-static struct commit_request *request_pending(struct tfs_volume *volume, bool full,
-                                              size_t *ret_count)
+static struct commit_request *request_pending(struct tfs_volume *volume, size_t *ret_count)
 {
     struct tfs_commit *commit = volume->commit;
     struct commit_request *requests;
@@ -221,8 +237,7 @@ static struct commit_request *request_pending(struct tfs_volume *volume, bool fu
             struct tfs_inode *inode = list_entry(node, struct tfs_inode, pending_node);
 
             inode_pin(volume, inode);
-            requests[count++] = (struct commit_request){
-                .inode = inode, .strength = COMMIT_ORDERED, .full_size = full};
+            requests[count++] = (struct commit_request){.inode = inode, .strength = COMMIT_ORDERED};
         }
     }
     tfs_mutex_unlock(&commit->lock);
@@ -230,7 +245,8 @@ static struct commit_request *request_pending(struct tfs_volume *volume, bool fu
     return requests;
 }
 
-static int flush_requested(struct tfs_volume *volume, struct commit_request *requests, size_t count)
+static int flush_requested(struct tfs_volume *volume, struct commit_request *requests, size_t count,
+                           bool full)
 {
     int first_error = 0;
 
@@ -239,7 +255,7 @@ static int flush_requested(struct tfs_volume *volume, struct commit_request *req
             flush_inode_start(volume, requests[i].inode);
     }
     for (size_t i = 0; i < count; i++) {
-        int err = requests[i].inode->data ? flush_inode(volume, requests[i].inode) : 0;
+        int err = requests[i].inode->data ? write_back(volume, requests[i].inode, full) : 0;
 
         if (err)
             file_give_up_stuck(volume, requests[i].inode);
@@ -251,14 +267,14 @@ static int flush_requested(struct tfs_volume *volume, struct commit_request *req
 int commit_all(struct tfs_volume *volume, bool full)
 {
     size_t count;
-    struct commit_request *requests = request_pending(volume, full, &count);
+    struct commit_request *requests = request_pending(volume, &count);
     int first_error = 0;
     int err;
 
     if (!requests)
         return -ENOMEM;
     if (count > 0) {
-        first_error = flush_requested(volume, requests, count);
+        first_error = flush_requested(volume, requests, count, full);
         err = submit(volume, requests,
                      count); /* also of those whose newest data could not be written */
         first_error = first_error ? first_error : err;
@@ -276,7 +292,7 @@ bool commit_removed(struct tfs_volume *volume, const struct tfs_inode *except)
     size_t count;
     size_t removed = 0;
     bool held = false;
-    struct commit_request *requests = request_pending(volume, true, &count);
+    struct commit_request *requests = request_pending(volume, &count);
 
     if (!requests)
         return false;
@@ -301,7 +317,7 @@ bool commit_removed(struct tfs_volume *volume, const struct tfs_inode *except)
 void commit_abandon(struct tfs_volume *volume)
 {
     size_t count;
-    struct commit_request *requests = request_pending(volume, false, &count);
+    struct commit_request *requests = request_pending(volume, &count);
 
     for (size_t i = 0; requests && i < count; i++) {
         struct tfs_inode *inode = requests[i].inode;

@@ -25,19 +25,13 @@ static void take_snapshots(struct commit_group *group, bool *ret_appended)
 {
     *ret_appended = false;
     for (size_t i = 0; i < group->count; i++) {
-        size_t first = first_for_inode(group, i);
-
-        if (group->requests[i]->full_size)
-            group->requests[first]->full_size = true;
-    }
-    for (size_t i = 0; i < group->count; i++) {
         struct commit_request *request = group->requests[i];
         struct snapshot *snapshot = &group->snapshots[i];
 
         if (first_for_inode(group, i) != i)
             continue;
         group->taken[i] = true;
-        request->error = snapshot_take(request->inode, request->full_size, snapshot);
+        request->error = snapshot_take(request->inode, snapshot);
         if (snapshot->appended)
             *ret_appended = true;
     }

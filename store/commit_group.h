@@ -14,7 +14,6 @@ struct commit_request {
     struct list node;
     struct tfs_inode *inode;
     enum commit_strength strength;
-    bool full_size;
     bool done;
     int error;
 };

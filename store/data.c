@@ -42,15 +42,14 @@ int data_new(struct tfs_volume *volume, struct tfs_inode *inode, struct tfs_data
     data->shape = data_shape(inode->record.chunk_size_log2);
     data->size = inode->record.size;
     data->base_size = inode->record.size;
-    data->lowest_cut = UINT64_MAX;
     data->written_end = inode->record.size;
-    data->keep_size = true;
     data->bucket_count = DATA_BUCKETS_MIN;
     data->buckets = calloc(data->bucket_count, sizeof(data->buckets[0]));
     if (!data->buckets) {
         free(data);
         return -ENOMEM;
     }
+    list_init(&data->promises);
     list_init(&data->unflushed);
     tfs_cond_init(&data->changed);
     *ret = data;
@@ -105,6 +104,11 @@ int data_read_shape(struct tfs_volume *volume, uint64_t inode, uint64_t *known,
     *shape = data_shape(record.chunk_size_log2);
     *known = inode;
     return 0;
+}
+
+uint64_t data_written_size_locked(const struct tfs_data *data)
+{
+    return tfs_min_u64(data->size, tfs_max_u64(data->base_size, data->written_end));
 }
 
 void data_attr_locked(struct tfs_inode *inode, struct tfs_attr *ret)

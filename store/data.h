@@ -19,12 +19,11 @@ struct tfs_data {
     struct tfs_cond changed;       /* any of the states below; waiters look again */
 
     uint64_t size;        /* what programs see */
-    uint64_t base_size;   /* up to here the rows have what was committed: less after a cut */
-    uint64_t lowest_cut;  /* the smallest size that truncate gave since the last snapshot */
+    uint64_t base_size;   /* up to here the file was committed or promised, and not cut since */
     uint64_t written_end; /* of written bytes; what truncate appended does not count */
     bool in_commit;       /* a snapshot was taken, and is neither applied nor dropped yet */
-    bool keep_size;       /* commit the full size: closed, synced or named since it grew */
     bool times_changed;   /* record has times that are not committed */
+    struct list promises; /* that are neither kept nor dropped yet: see promise.h */
 
     bool appending;          /* a write at the end is in progress */
     unsigned active;         /* reads, writes and flushes in progress */
@@ -58,6 +57,10 @@ struct row_shape data_shape(uint8_t chunk_size_log2);
  */
 TFS_MUST_CHECK int data_read_shape(struct tfs_volume *volume, uint64_t inode, uint64_t *known,
                                    struct row_shape *shape);
+
+/* The size without what truncate appended, as long as nobody asked for that to last: its end was
+ * never written. */
+uint64_t data_written_size_locked(const struct tfs_data *data);
 
 /* Overwrites in *ret what programs see different from the record. */
 void data_attr_locked(struct tfs_inode *inode, struct tfs_attr *ret);

@@ -195,14 +195,6 @@ int file_kill_privileges(struct tfs_volume *volume, struct tfs_inode *inode)
     return tfs_setattr(volume, inode->number, &change, &unused);
 }
 
-/* From now on a commit may show the full size, also what truncate appended. */
-static void keep_size(struct tfs_inode *inode)
-{
-    tfs_mutex_lock(&inode->lock);
-    inode->data->keep_size = true;
-    tfs_mutex_unlock(&inode->lock);
-}
-
 /* After an error here was reported, the same one is not reported again by file_take_error(). */
 static int report(struct tfs_file *file, int err)
 {
@@ -215,7 +207,6 @@ int tfs_file_flush(struct tfs_file *file)
 {
     if (!file->changes)
         return 0;
-    keep_size(file->inode);
     return report(file, commit_inode(file->volume, file->inode, COMMIT_ORDERED));
 }
 
@@ -226,6 +217,5 @@ int tfs_file_sync(struct tfs_file *file, bool data_only)
     tfs_counter_add(&file->volume->stats.syncs, 1);
     if (file->volume->options.read_only)
         return 0;
-    keep_size(file->inode);
     return report(file, commit_inode(file->volume, file->inode, COMMIT_DURABLE));
 }

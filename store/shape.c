@@ -16,6 +16,7 @@
 #include "store/data.h"
 #include "store/file.h"
 #include "store/memory.h"
+#include "store/promise.h"
 #include "store/segment/segment.h"
 
 #include <assert.h>
@@ -245,13 +246,8 @@ static void set_size_locked(struct removal *removal, uint64_t size)
 {
     struct tfs_data *data = removal->inode->data;
 
-    if (size > data->size) {
-        data->keep_size = false; /* until it is closed or synced: the end was not written */
-    } else {
-        data->written_end = tfs_min_u64(data->written_end, size);
-        data->base_size = tfs_min_u64(data->base_size, size);
-        data->lowest_cut = tfs_min_u64(data->lowest_cut, size);
-    }
+    data->written_end = tfs_min_u64(data->written_end, size);
+    promise_cut_locked(data, size);
     data->size = size;
     file_touch_locked(removal->volume, removal->inode);
 }

@@ -1,8 +1,14 @@
 /*
- * Snapshots. The committed size (invariant 5 of the design): it never covers a byte that was
- * written and is not in a row that is committed with it. So it is what programs see, cut where the
- * first such byte is; and as long as nobody asked for the file's durability or closed it, it does
- * not run ahead of what was written into space that truncate appended.
+ * Snapshots. The committed size obeys two rules:
+ *
+ * 1. It is never below what was committed or promised, unless the file was cut since: base_size.
+ *    All that was written by then is in rows. What was written later into a hole or over old data
+ *    below it may be in no row yet; a crash shows the hole or the old data there, as the file had
+ *    it when the promise was asked for.
+ * 2. Behind that it covers no byte that was written and is not in a row that is committed with it:
+ *    lost data must not read as zeros. So it is what programs see, cut where the first such byte
+ *    is; and as long as nobody asked for the file's durability or closed it, it does not run ahead
+ *    of what was written into space that truncate appended.
  */
 #include "store/snapshot.h"
 
@@ -15,13 +21,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Where the chunk's first byte is that was written, lies behind `committed`, and is in no row.
+/* Where the chunk's first byte is that was written, lies behind `promised`, and is in no row.
  * UINT64_MAX: nowhere. */
 static uint64_t first_unflushed(const struct tfs_chunk *chunk, const struct row_shape *shape,
-                                uint64_t committed)
+                                uint64_t promised)
 {
     uint64_t base = chunk->index * shape->chunk_size;
-    uint64_t shown_end = tfs_max_u64(committed, base + row_end(chunk->row, shape->block_size));
+    uint64_t shown_end = tfs_max_u64(promised, base + row_end(chunk->row, shape->block_size));
 
     for (int i = 0; i < CHUNK_SLOTS_MAX; i++) {
         const struct chunk_slot *slot = &chunk->slots[i];
@@ -34,21 +40,18 @@ static uint64_t first_unflushed(const struct tfs_chunk *chunk, const struct row_
     return UINT64_MAX;
 }
 
-uint64_t snapshot_size_locked(struct tfs_inode *inode, bool full_size)
+/* What a crash may show of what was written or promised. */
+static uint64_t snapshot_size_locked(const struct tfs_data *data)
 {
-    struct tfs_data *data = inode->data;
-    uint64_t committed = data->base_size; /* what was cut off since is not there any more */
-    uint64_t size = data->size;
+    uint64_t size = data_written_size_locked(data);
     struct list *node;
 
-    if (size <= committed)
+    if (size <= data->base_size)
         return size;
-    if (!full_size && !data->keep_size)
-        size = tfs_min_u64(size, tfs_max_u64(committed, data->written_end));
     list_for_each (node, &data->unflushed) {
         const struct tfs_chunk *chunk = list_entry(node, struct tfs_chunk, unflushed_node);
 
-        size = tfs_min_u64(size, first_unflushed(chunk, &data->shape, committed));
+        size = tfs_min_u64(size, first_unflushed(chunk, &data->shape, data->base_size));
     }
     return size;
 }
@@ -109,18 +112,20 @@ static void take_chunk(struct tfs_chunk *chunk, void *context)
         snapshot->appended = true;
 }
 
-int snapshot_take(struct tfs_inode *inode, bool full_size, struct snapshot *ret)
+int snapshot_take(struct tfs_inode *inode, struct snapshot *ret)
 {
+    struct tfs_data *data = inode->data;
+
     *ret = (struct snapshot){.inode = inode};
     tfs_mutex_lock(&inode->lock);
-    if (inode->data) {
-        while (inode->data->exclusive) /* half of a change of shape must not be committed */
-            tfs_cond_wait(&inode->data->changed, &inode->lock);
-        inode->data->in_commit = true;
-        inode->data->lowest_cut = UINT64_MAX;
-        ret->times_changed = inode->data->times_changed;
-        inode->data->times_changed = false;
-        ret->size = snapshot_size_locked(inode, full_size);
+    if (data) {
+        while (data->exclusive) /* half of a change of shape must not be committed */
+            tfs_cond_wait(&data->changed, &inode->lock);
+        data->in_commit = true;
+        ret->times_changed = data->times_changed;
+        data->times_changed = false;
+        ret->size = snapshot_size_locked(data);
+        promise_note_locked(data, ret->size, &ret->promise);
         chunk_visit_locked(inode, take_chunk, ret);
     }
     tfs_mutex_unlock(&inode->lock);
@@ -231,7 +236,7 @@ void snapshot_apply(struct snapshot *snapshot)
     inode->record.stored_bytes = add_signed(inode->record.stored_bytes, snapshot->stored_delta);
     if (data) {
         inode->record.size = snapshot->size;
-        data->base_size = tfs_min_u64(snapshot->size, data->lowest_cut);
+        promise_keep_locked(data, &snapshot->promise);
         data->in_commit = false;
         for (size_t i = 0; i < snapshot->chunk_count; i++)
             apply_chunk_locked(&snapshot->chunks[i]);
@@ -250,6 +255,7 @@ void snapshot_drop(struct tfs_volume *volume, struct snapshot *snapshot)
         if (snapshot->times_changed)
             snapshot->inode->data->times_changed = true;
         snapshot->inode->data->in_commit = false;
+        promise_drop_locked(&snapshot->promise);
     }
     tfs_mutex_unlock(&snapshot->inode->lock);
     free(snapshot->chunks);

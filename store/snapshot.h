@@ -6,6 +6,7 @@
 #define TFS_SNAPSHOT_H
 
 #include "store/chunk.h"
+#include "store/promise.h"
 #include "store/usage.h"
 
 struct index_batch;
@@ -21,19 +22,15 @@ struct snapshot {
     struct snapshot_chunk *chunks;
     size_t chunk_count;
     size_t chunk_capacity;
-    uint64_t size;      /* to be committed */
-    bool times_changed; /* the record has times that are not committed */
+    uint64_t size;          /* to be committed */
+    struct promise promise; /* of that size, until it is committed */
+    bool times_changed;     /* the record has times that are not committed */
     bool appended; /* some row has a frame that is not committed yet: sync the segments first */
     int64_t stored_delta;
     int error; /* -ENOMEM while it was taken */
 };
 
-/* The size that may be committed now: it covers no written byte that is in no row. full_size as
- * below. Called with the inode's lock. */
-uint64_t snapshot_size_locked(struct tfs_inode *inode, bool full_size);
-
-/* full_size: commit the size that programs see, though its end may never have been written. */
-TFS_MUST_CHECK int snapshot_take(struct tfs_inode *inode, bool full_size, struct snapshot *ret);
+TFS_MUST_CHECK int snapshot_take(struct tfs_inode *inode, struct snapshot *ret);
 
 /* Nothing to write: the file is as the index has it. */
 bool snapshot_is_empty(const struct snapshot *snapshot);

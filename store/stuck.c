@@ -3,8 +3,8 @@
  *
  * 1. Only what the newest flush found stuck is given up: a write to the slot and a new row end it
  * (chunk.c).
- * 2. What is given up never reads as zeros: it was written over committed bytes, which show again,
- * or the file ends before it.
+ * 2. What is given up never reads as zeros that nobody saw: it was written behind a commit or a
+ * promise that covers the place, and what stood there then shows again; or the file ends before it.
  */
 #include "store/stuck.h"
 

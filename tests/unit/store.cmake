@@ -55,7 +55,8 @@ tfs_add_store_test(test_commit VOLUME SOURCES store_crash.c
     WRAP flush_inode segments_sync index_commit index_sync index_batch_put)
 tfs_add_store_test(test_copy VOLUME WRAP commit_inode)
 tfs_add_store_test(test_ns_make VOLUME WRAP data_new)
-tfs_add_store_test(test_snapshot VOLUME SOURCES store_crash.c WRAP snapshot_take)
+tfs_add_store_test(test_snapshot VOLUME SOURCES store_crash.c
+    WRAP snapshot_take flush_inode flush_inode_start)
 tfs_add_store_test(test_chunk_map VOLUME
     WRAP segments_sync index_scan_open index_scan_close)
 tfs_add_store_test(test_flush VOLUME SOURCES store_crash.c WRAP segments_appendv)

@@ -1,14 +1,18 @@
 /*
- * What a commit writes of a file that changes meanwhile (invariant 5 of the design): the committed
- * size never covers bytes that were written and are not committed with it.
+ * What a commit writes of a file that changes meanwhile. What was promised stays, whatever others
+ * write; behind that the committed size never covers bytes that were written and are not committed
+ * with it.
  *
  * Method: taking a snapshot is wrapped, so that a test can write between the write-back that a
- * commit begins with and the snapshot that it commits. Then the store is looked at as a crash at
- * this moment would leave it.
+ * commit begins with and the snapshot that it commits, or just after that. Then the store is looked
+ * at as a crash at this moment would leave it. Write-back can be made to fail.
  */
 #include "store_crash.h"
 
 #include "store/commit.h"
+#include "store/data.h"
+#include "store/flush.h"
+#include "store/promise.h"
 #include "store/snapshot.h"
 #include "store/volume.h"
 
@@ -16,21 +20,56 @@
 #include <fcntl.h>
 #include <string.h>
 
-/* What to do before the next snapshot; once. */
+/* What to do before the next snapshot, and behind it; once. */
 static void (*before_snapshot)(void *context);
 static void *before_context;
+static void (*behind_snapshot)(void *context);
+static void *behind_context;
 
-int __real_snapshot_take(struct tfs_inode *inode, bool full_size, struct snapshot *ret);
-int __wrap_snapshot_take(struct tfs_inode *inode, bool full_size, struct snapshot *ret);
+/* What to do behind the next write-back; once. */
+static void (*behind_flush)(void *context);
+static void *behind_flush_context;
+static bool flush_fails;
 
-int __wrap_snapshot_take(struct tfs_inode *inode, bool full_size, struct snapshot *ret)
+int __real_snapshot_take(struct tfs_inode *inode, struct snapshot *ret);
+int __wrap_snapshot_take(struct tfs_inode *inode, struct snapshot *ret);
+
+int __real_flush_inode(struct tfs_volume *volume, struct tfs_inode *inode);
+int __wrap_flush_inode(struct tfs_volume *volume, struct tfs_inode *inode);
+void __real_flush_inode_start(struct tfs_volume *volume, struct tfs_inode *inode);
+void __wrap_flush_inode_start(struct tfs_volume *volume, struct tfs_inode *inode);
+
+int __wrap_snapshot_take(struct tfs_inode *inode, struct snapshot *ret)
 {
     void (*before)(void *context) = before_snapshot;
+    void (*behind)(void *context) = behind_snapshot;
+    int err;
 
     before_snapshot = NULL;
     if (before)
         before(before_context);
-    return __real_snapshot_take(inode, full_size, ret);
+    err = __real_snapshot_take(inode, ret);
+    behind_snapshot = NULL;
+    if (behind)
+        behind(behind_context);
+    return err;
+}
+
+int __wrap_flush_inode(struct tfs_volume *volume, struct tfs_inode *inode)
+{
+    void (*behind)(void *context) = behind_flush;
+    int err = flush_fails ? -EIO : __real_flush_inode(volume, inode);
+
+    behind_flush = NULL;
+    if (behind)
+        behind(behind_flush_context);
+    return err;
+}
+
+void __wrap_flush_inode_start(struct tfs_volume *volume, struct tfs_inode *inode)
+{
+    if (!flush_fails)
+        __real_flush_inode_start(volume, inode);
 }
 
 /* A commit as every commit_interval does it, with `before` at its weakest moment. Returns whether
@@ -226,15 +265,168 @@ static void a_truncate_of_a_file_that_nobody_has_open_is_committed_at_once(void 
     assert_int_equal(size_after_crash(fixture), 3);
 }
 
+/* A commit that cannot write back. */
+static void commit_without_write_back(struct fixture *fixture)
+{
+    flush_fails = true;
+    assert_int_equal(commit_all(fixture->volume, false), -EIO);
+    flush_fails = false;
+}
+
+/* Nothing was promised of the second chunk, though it may be written back by itself. */
 static void a_write_behind_a_gap_is_not_shown_before_the_gap_is_written_back(void **state)
 {
     struct fixture *fixture = *state;
     struct tfs_file *file = fixture_create(fixture, "file");
-    struct late_write late = {fixture, file, UINT64_MAX, 0, TFS_MIB, 2};
 
-    fixture_write_random(file, 5 * TFS_MIB, TFS_MIB, 1); /* another chunk */
-    commit_in_background(fixture, write_late, &late);
+    fixture_write_random(file, 0, TFS_MIB, 1);
+    fixture_write_random(file, 4 * TFS_MIB, 4 * TFS_MIB, 2);
+    commit_without_write_back(fixture);
     assert_int_equal(size_after_crash(fixture), 0);
+    tfs_file_close(file);
+}
+
+/* A file of 8 MiB behind a gap of 4, as a crash now would leave it. */
+static void assert_gap_and_data(struct fixture *fixture, const char *name)
+{
+    struct fixture *copy = crash_copy(fixture);
+    struct tfs_file *file = fixture_open_file(copy, name);
+
+    assert_int_equal(crash_size(copy, name), 12 * TFS_MIB);
+    fixture_assert_zeros(file, 0, 4 * TFS_MIB);
+    fixture_assert_random(file, 4 * TFS_MIB, 8 * TFS_MIB, 1);
+    tfs_file_close(file);
+    crash_end(copy);
+}
+
+static void fill_the_gap_and_append(void *context)
+{
+    fixture_write(context, 100, "x", 1);
+    fixture_write(context, 3 * TFS_MIB, "y", 1);
+    fixture_write(context, 12 * TFS_MIB, "z", 1);
+}
+
+/* Another writer comes to the gap when all that was promised has been written back. */
+static struct tfs_file *write_beside_another(struct fixture *fixture)
+{
+    struct tfs_file *file = fixture_create(fixture, "file");
+
+    fixture_write_random(file, 4 * TFS_MIB, 8 * TFS_MIB, 1);
+    before_snapshot = fill_the_gap_and_append;
+    before_context = file;
+    return file;
+}
+
+static void what_fsync_promised_stays_while_others_fill_a_gap(void **state)
+{
+    struct tfs_file *file = write_beside_another(*state);
+
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    assert_gap_and_data(*state, "file");
+    tfs_file_close(file);
+}
+
+static void what_close_promised_stays_while_others_fill_a_gap(void **state)
+{
+    struct tfs_file *file = write_beside_another(*state);
+
+    assert_int_equal(tfs_file_flush(file), 0);
+    assert_gap_and_data(*state, "file");
+    tfs_file_close(file);
+}
+
+static void what_rename_promised_stays_while_others_fill_a_gap(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = write_beside_another(fixture);
+    struct tfs_place from = {.parent = TFS_ROOT_INODE, .name = "file"};
+    struct tfs_place to = {.parent = TFS_ROOT_INODE, .name = "renamed"};
+
+    assert_int_equal(tfs_rename(fixture->volume, &from, &to, 0), 0);
+    assert_gap_and_data(fixture, "renamed");
+    tfs_file_close(file);
+}
+
+static void what_the_interval_wrote_back_stays_while_others_fill_a_gap(void **state)
+{
+    struct tfs_file *file = write_beside_another(*state);
+
+    commit_in_background(*state, fill_the_gap_and_append, file);
+    assert_gap_and_data(*state, "file");
+    tfs_file_close(file);
+}
+
+/* Also one that cannot write back what came later. */
+static void a_promise_outlives_a_commit(void **state)
+{
+    struct tfs_file *file = write_beside_another(*state);
+
+    assert_int_equal(tfs_file_flush(file), 0);
+    commit_without_write_back(*state);
+    assert_gap_and_data(*state, "file");
+    tfs_file_close(file);
+}
+
+static void a_cut_takes_from_a_promise_that_is_under_way(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fixture_create(fixture, "file");
+    struct late_write late = {fixture, file, 3 * TFS_MIB, 11 * TFS_MIB, 1000, 2};
+    struct fixture *copy;
+    struct tfs_file *found;
+
+    fixture_write_random(file, 0, 12 * TFS_MIB, 1);
+    behind_flush = write_late;
+    behind_flush_context = &late;
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    copy = crash_copy(fixture);
+    assert_int_equal(crash_size(copy, "file"), 11 * TFS_MIB);
+    found = fixture_open_file(copy, "file");
+    fixture_assert_random(found, 0, 3 * TFS_MIB, 1);
+    fixture_assert_zeros(found, 3 * TFS_MIB, 8 * TFS_MIB);
+    tfs_file_close(found);
+    crash_end(copy);
+    tfs_file_close(file);
+}
+
+static void a_cut_takes_from_a_commit_that_is_under_way(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fixture_create(fixture, "file");
+    struct late_write late = {fixture, file, 0, 0, TFS_MIB, 2};
+
+    fixture_write_random(file, 0, TFS_MIB, 1);
+    behind_snapshot = write_late;
+    behind_context = &late;
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    assert_int_equal(size_after_crash(fixture), TFS_MIB); /* as it was when it was asked for */
+    commit_without_write_back(fixture);
+    assert_int_equal(size_after_crash(fixture), 0);
+    tfs_file_close(file);
+}
+
+static void of_several_promises_the_largest_that_is_left_counts(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fixture_create(fixture, "file");
+    struct promise early, dropped, late;
+    struct tfs_inode *inode;
+
+    fixture_write_random(file, 0, TFS_MIB, 1);
+    assert_int_equal(inode_get(fixture->volume, tfs_file_inode(file), &inode), 0);
+    promise_ask(inode, true, &early);
+    fixture_truncate(fixture, inode->number, 700);
+    fixture_truncate(fixture, inode->number, 900);
+    promise_ask(inode, true, &dropped);
+    fixture_truncate(fixture, inode->number, 800);
+    promise_ask(inode, false, &late);
+    promise_drop(inode, &dropped);
+    assert_int_equal(inode->data->base_size, 0);
+    promise_keep(inode, &late);
+    assert_int_equal(inode->data->base_size, 700);
+    promise_keep(inode, &early);
+    assert_int_equal(inode->data->base_size, 700);
+    inode_put(fixture->volume, inode);
     tfs_file_close(file);
 }
 
@@ -289,6 +481,14 @@ int main(void)
         SNAPSHOT_TEST(a_closed_file_that_grows_again_waits_again),
         SNAPSHOT_TEST(a_truncate_of_a_file_that_nobody_has_open_is_committed_at_once),
         SNAPSHOT_TEST(a_write_behind_a_gap_is_not_shown_before_the_gap_is_written_back),
+        SNAPSHOT_TEST(what_fsync_promised_stays_while_others_fill_a_gap),
+        SNAPSHOT_TEST(what_close_promised_stays_while_others_fill_a_gap),
+        SNAPSHOT_TEST(what_rename_promised_stays_while_others_fill_a_gap),
+        SNAPSHOT_TEST(what_the_interval_wrote_back_stays_while_others_fill_a_gap),
+        SNAPSHOT_TEST(a_promise_outlives_a_commit),
+        SNAPSHOT_TEST(a_cut_takes_from_a_promise_that_is_under_way),
+        SNAPSHOT_TEST(a_cut_takes_from_a_commit_that_is_under_way),
+        SNAPSHOT_TEST(of_several_promises_the_largest_that_is_left_counts),
         SNAPSHOT_TEST(bytes_of_an_overwrite_are_the_old_or_the_new_ones),
         SNAPSHOT_TEST(what_fsync_promised_stays_while_others_write),
     };
