@@ -65,6 +65,7 @@ struct ll_file {
     bool is_readable;
     bool is_mapper;         /* counts in the hint `mappers` */
     bool is_direct;         /* opened for direct I/O */
+    bool is_synchronous;    /* opened with O_SYNC or O_DSYNC */
     atomic_bool is_written; /* has counted itself into the hint `writers` */
 };
 

@@ -4,6 +4,7 @@
 #include "fs/ll_reply.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,12 +98,35 @@ void ll_file_mark_written(struct ll *ll, struct ll_file *file)
         inode_hints_writer_add(ll->hints, file->inode);
 }
 
-static uint32_t current_write_flags(void)
+/* What libfuse 3.14 does not pass on. */
+static struct fuse_write_in current_write(void)
 {
     const struct fuse_in_header *header = ll_current_request();
-    const struct fuse_write_in *in = (const struct fuse_write_in *)(const void *)(header + 1);
+    struct fuse_write_in in = {.write_flags = 0};
 
-    return header ? in->write_flags : 0;
+    if (header)
+        memcpy(&in, header + 1, sizeof(in));
+    return in;
+}
+
+/*
+ * O_SYNC, O_DSYNC, RWF_DSYNC and the like. For what goes through its pages the kernel sends an
+ * FSYNC behind the write. It sends none for handles that are direct, nor for O_DIRECT by AIO or
+ * io_uring; there the flag in the request is all that there is.
+ */
+static int sync_if_asked(const struct ll_file *file, const struct fuse_write_in *in)
+{
+    bool is_direct = file->is_direct || (in->flags & O_DIRECT);
+
+    if (!is_direct || (in->write_flags & FUSE_WRITE_CACHE) || !(in->flags & O_DSYNC))
+        return 0;
+    return tfs_file_sync(file->file, (in->flags & O_SYNC) != O_SYNC);
+}
+
+/* The same for what has no flags of its own. */
+static int sync_if_synchronous(const struct ll_file *file, int err)
+{
+    return err == 0 && file->is_synchronous ? tfs_file_sync(file->file, false) : err;
 }
 
 /*
@@ -127,20 +151,22 @@ void ll_write(fuse_req_t req, fuse_ino_t inode, const char *data, size_t size, o
 {
     struct ll *ll = ll_of(req);
     struct ll_file *file = ll_file_of(fi);
-    uint32_t write_flags = current_write_flags();
-    bool drops_privileges = (write_flags & FUSE_WRITE_KILL_SUIDGID) != 0;
+    const struct fuse_write_in in = current_write();
+    bool drops_privileges = (in.write_flags & FUSE_WRITE_KILL_SUIDGID) != 0;
     int64_t written;
+    int err;
 
     ll_file_mark_written(ll, file);
     written = tfs_file_write(file->file, (uint64_t)offset, data, size,
                              drops_privileges ? TFS_WRITE_KILL_PRIVILEGES : 0);
-    if (written < 0) {
-        ll_reply_err(req, (int)written);
+    err = written < 0 ? (int)written : sync_if_asked(file, &in);
+    if (err < 0) {
+        ll_reply_err(req, err);
         return;
     }
     if (drops_privileges && inode_hints_has(ll->hints, inode, INODE_HINT_SPECIAL))
         ll_forget_attributes(ll, inode);
-    if (must_drop_pages(ll, file, write_flags))
+    if (must_drop_pages(ll, file, in.write_flags))
         notifier_push(ll->notifier, &(struct notifier_task){.inode = inode,
                                                             .offset = (uint64_t)offset,
                                                             .size = (uint64_t)written,
@@ -171,10 +197,12 @@ void ll_fallocate(fuse_req_t req, fuse_ino_t inode, int mode, off_t offset, off_
                   struct fuse_file_info *fi)
 {
     struct ll_file *file = ll_file_of(fi);
+    int err;
 
     (void)inode;
     ll_file_mark_written(ll_of(req), file);
-    ll_reply_err(req, tfs_file_fallocate(file->file, mode, (uint64_t)offset, (uint64_t)size));
+    err = tfs_file_fallocate(file->file, mode, (uint64_t)offset, (uint64_t)size);
+    ll_reply_err(req, sync_if_synchronous(file, err));
 }
 
 static int64_t copy_range(struct ll *ll, const struct fuse_copy_file_range_in *in)
@@ -189,10 +217,15 @@ static int64_t copy_range(struct ll *ll, const struct fuse_copy_file_range_in *i
         .size = tfs_min_u64(in->len, COPY_SIZE_MAX),
     };
 
+    int64_t copied;
+    int err;
+
     if (in->flags != 0)
         return -EINVAL; /* none are defined */
     ll_file_mark_written(ll, target);
-    return tfs_file_copy(&copy);
+    copied = tfs_file_copy(&copy);
+    err = sync_if_synchronous(target, copied < 0 ? (int)copied : 0);
+    return err < 0 ? err : copied;
 }
 
 /* Valid replies: written (may be less than asked), error. The kernel drops the target's pages. */

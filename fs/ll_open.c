@@ -60,6 +60,7 @@ int ll_file_open(struct ll *ll, uint64_t inode, int flags, struct ll_file **ret)
     file->inode = inode;
     file->is_readable = (flags & O_ACCMODE) != O_WRONLY;
     file->is_mapper = (flags & O_ACCMODE) == O_RDWR;
+    file->is_synchronous = (flags & O_DSYNC) != 0; /* a bit of O_SYNC, too */
     if (file->is_mapper)
         inode_hints_mapper_add(ll->hints, inode);
     tfs_mutex_lock(&ll->files_lock);
