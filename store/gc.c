@@ -68,6 +68,7 @@ int tfs_volume_gc(struct tfs_volume *volume, const struct tfs_gc_options *option
     if (err)
         return err;
     *ret = (struct tfs_gc_result){.bytes_before = gc.allocated, .segments_before = gc.segments};
+    reclaim_sweep_all(volume->reclaim);
     reclaim_hurry(volume->reclaim);
     if (gc.seal)
         err = segments_seal(volume->segments);

@@ -63,10 +63,10 @@ struct tfs_reclaim {
     bool hurried;   /* somebody waits for the pass */
     bool gathering; /* the thread lets more come before it begins */
     bool busy;
-    uint64_t passes; /* complete passes so far */
-    uint64_t sweep_first;
-    uint64_t sweep_end; /* 0: nothing to sweep */
-    bool swept;         /* no sweep is wanted, or it is done */
+    uint64_t passes;      /* complete passes so far */
+    uint64_t sweep_first; /* 0: nothing to sweep */
+    uint64_t sweep_end;   /* this mount appends from here on */
+    bool swept;           /* no sweep is wanted, or it is done */
 };
 
 int reclaim_new(struct tfs_volume *volume, struct tfs_reclaim **ret)
@@ -138,13 +138,27 @@ void reclaim_inode(struct tfs_reclaim *reclaim, uint64_t inode)
     tfs_mutex_unlock(&reclaim->lock);
 }
 
-void reclaim_sweep(struct tfs_reclaim *reclaim, uint64_t first, uint64_t end)
+static void sweep_locked(struct tfs_reclaim *reclaim, uint64_t first) TFS_REQUIRES(&reclaim->lock)
 {
-    tfs_mutex_lock(&reclaim->lock);
+    if (first >= reclaim->sweep_end)
+        return;
     reclaim->sweep_first = first;
-    reclaim->sweep_end = end;
     reclaim->swept = false;
     kick_locked(reclaim);
+}
+
+void reclaim_set_sweep(struct tfs_reclaim *reclaim, uint64_t first, uint64_t end)
+{
+    tfs_mutex_lock(&reclaim->lock);
+    reclaim->sweep_end = end;
+    sweep_locked(reclaim, first);
+    tfs_mutex_unlock(&reclaim->lock);
+}
+
+void reclaim_sweep_all(struct tfs_reclaim *reclaim)
+{
+    tfs_mutex_lock(&reclaim->lock);
+    sweep_locked(reclaim, 1);
     tfs_mutex_unlock(&reclaim->lock);
 }
 
@@ -292,9 +306,9 @@ static void sweep(struct tfs_reclaim *reclaim)
     tfs_mutex_lock(&reclaim->lock);
     first = reclaim->sweep_first;
     end = reclaim->sweep_end;
-    reclaim->sweep_end = 0;
+    reclaim->sweep_first = 0;
     tfs_mutex_unlock(&reclaim->lock);
-    if (first >= end)
+    if (first == 0)
         return;
     err = sweep_segments(reclaim->volume, first, end, &reclaim->stopping);
     if (!err)
@@ -358,7 +372,7 @@ static void *reclaim_main(void *argument)
         stopping = reclaim->stopping;
         tfs_mutex_unlock(&reclaim->lock);
 
-        sweep(reclaim); /* once, when a range was set */
+        sweep(reclaim); /* when it was asked for */
         pass(reclaim);
 
         tfs_mutex_lock(&reclaim->lock);

@@ -22,10 +22,15 @@ TFS_MUST_CHECK int reclaim_new(struct tfs_volume *volume, struct tfs_reclaim **r
 TFS_MUST_CHECK int reclaim_start(struct tfs_reclaim *reclaim);
 
 /*
- * After a crash: what was appended and never committed in the segments [first, end) is given back
- * too. Remembered until it is done, also over further crashes.
+ * Segments from `end` on are this mount's: what becomes free there is told by reclaim_frame(). Of
+ * those below, the ones in [first, end), if any, are to be swept: see sweep.h. Remembered until it
+ * is done, also over further crashes.
  */
-void reclaim_sweep(struct tfs_reclaim *reclaim, uint64_t first, uint64_t end);
+void reclaim_set_sweep(struct tfs_reclaim *reclaim, uint64_t first, uint64_t end);
+
+/* Sweep all segments before this mount's. What a full pass finds is given back with the next one.
+ */
+void reclaim_sweep_all(struct tfs_reclaim *reclaim);
 
 /* Nothing is left to be swept: the next crash needs to look only at what is appended from now on.
  */

@@ -1,6 +1,10 @@
 /*
  * The sweep. It reads a snapshot of the index: a range that is unused there stays unused for ever,
  * because frames are never written into old segments again and only used frames get new users.
+ *
+ * Segments are looked at in windows, so that memory does not grow with the store: of each one in
+ * the window there is a bit for each page, 32 KiB for a segment of 1 GiB; each window reads the
+ * rows once. What is as large as its live bytes has nothing to give back and is in no window.
  */
 #include "store/sweep.h"
 
@@ -14,51 +18,75 @@
 #include <errno.h>
 #include <stdlib.h>
 
-struct used_range {
-    uint64_t segment;
-    uint64_t offset;
+enum { WINDOW_SEGMENTS = 128, PAGE_SIZE = SEGMENT_ALIGNMENT };
+
+struct swept_segment {
+    uint64_t number;
     uint64_t size;
+    uint64_t page_count;
+    uint8_t *used; /* a bit for each page */
 };
 
 struct sweep {
     struct tfs_volume *volume;
-    uint64_t first;
+    uint64_t first; /* of the segments that are not swept yet */
     uint64_t end;
     const atomic_bool *stop;
-    struct used_range *used;
-    size_t used_count;
-    size_t used_capacity;
-    size_t next; /* the first range not passed yet, while segments are visited in order */
+    struct swept_segment segments[WINDOW_SEGMENTS]; /* by number */
+    size_t segment_count;
 };
 
-static int add_used(struct sweep *sweep, const struct frame_ref *frame)
+static void release_window(struct sweep *sweep)
 {
-    if (sweep->used_count == sweep->used_capacity) {
-        size_t capacity = sweep->used_capacity ? sweep->used_capacity * 2 : 1024;
-        struct used_range *grown = realloc(sweep->used, capacity * sizeof(*grown));
+    for (size_t i = 0; i < sweep->segment_count; i++)
+        free(sweep->segments[i].used);
+    sweep->segment_count = 0;
+}
 
-        if (!grown)
-            return -ENOMEM;
-        sweep->used = grown;
-        sweep->used_capacity = capacity;
-    }
-    sweep->used[sweep->used_count++] =
-        (struct used_range){frame->segment, frame->offset, frame_ref_disk_size(frame)};
+static int add_segment(void *context, const struct segment_status *status)
+{
+    struct sweep *sweep = context;
+    struct swept_segment segment = {.number = status->number, .size = status->size};
+
+    if (status->number < sweep->first || status->number >= sweep->end || status->active ||
+        sweep->segment_count == WINDOW_SEGMENTS ||
+        status->size <= usage_live_of(sweep->volume->usage, status->number))
+        return 0;
+    segment.page_count = tfs_align_up(status->size, PAGE_SIZE) / PAGE_SIZE;
+    segment.used = calloc(segment.page_count / 8 + 1, 1);
+    if (!segment.used)
+        return -ENOMEM;
+    sweep->segments[sweep->segment_count++] = segment;
     return 0;
 }
 
-static int add_row(struct sweep *sweep, const struct tfs_row *row)
+static int compare_segments(const void *a, const void *b)
 {
-    for (uint32_t i = 0; i < row->extent_count; i++) {
-        const struct frame_ref *frame = &row->extents[i].frame;
-        int err = 0;
+    const struct swept_segment *x = a;
+    const struct swept_segment *y = b;
 
-        if (frame->segment >= sweep->first && frame->segment < sweep->end)
-            err = add_used(sweep, frame);
-        if (err)
-            return err;
-    }
-    return 0;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static void add_used(struct sweep *sweep, const struct frame_ref *frame)
+{
+    struct swept_segment wanted = {.number = frame->segment};
+    struct swept_segment *segment =
+        bsearch(&wanted, sweep->segments, sweep->segment_count, sizeof(wanted), compare_segments);
+    uint64_t end;
+
+    if (!segment)
+        return;
+    end =
+        tfs_min_u64(segment->page_count, (frame->offset + frame_ref_disk_size(frame)) / PAGE_SIZE);
+    for (uint64_t page = frame->offset / PAGE_SIZE; page < end; page++)
+        segment->used[page / 8] |= (uint8_t)(1u << page % 8);
+}
+
+static void add_row(struct sweep *sweep, const struct tfs_row *row)
+{
+    for (uint32_t i = 0; i < row->extent_count; i++)
+        add_used(sweep, &row->extents[i].frame);
 }
 
 /*
@@ -105,70 +133,85 @@ static int collect(struct sweep *sweep)
         if (!err)
             err = row_decode(record.value, record.value_size, &shape, &row);
         if (!err)
-            err = add_row(sweep, row);
+            add_row(sweep, row);
     }
     index_scan_close(scan);
     return err ? err : more;
 }
 
-static int compare_used(const void *a, const void *b)
+static int punch(struct sweep *sweep, const struct swept_segment *segment, uint64_t from,
+                 uint64_t to)
 {
-    const struct used_range *x = a;
-    const struct used_range *y = b;
+    struct segment_position position = {segment->number, from};
+    int err = segments_punch(sweep->volume->segments, position, to - from);
 
-    if (x->segment != y->segment)
-        return x->segment < y->segment ? -1 : 1;
-    return x->offset < y->offset ? -1 : x->offset > y->offset;
-}
-
-static int punch(struct sweep *sweep, uint64_t segment, uint64_t from, uint64_t to)
-{
-    struct segment_position position = {segment, from};
-    int err;
-
-    if (from >= to)
-        return 0;
-    err = segments_punch(sweep->volume->segments, position, to - from);
     if (!err)
         tfs_counter_add(&sweep->volume->stats.reclaimed_bytes, to - from);
-    return err == -EOPNOTSUPP ? 0 : err;
+    return err == -EOPNOTSUPP || err == -ENOENT ? 0 : err;
 }
 
-static int sweep_segment(void *context, const struct segment_status *status)
+static bool is_used(const struct swept_segment *segment, uint64_t page)
 {
-    struct sweep *sweep = context;
-    uint64_t free_from = 0;
+    return segment->used[page / 8] & 1u << page % 8;
+}
+
+static int sweep_segment(struct sweep *sweep, const struct swept_segment *segment)
+{
+    uint64_t page = 0;
     int err = 0;
 
-    if (atomic_load_explicit(sweep->stop, memory_order_relaxed))
-        return -ECANCELED;
-    if (status->number < sweep->first || status->number >= sweep->end || status->active)
-        return 0;
-    while (sweep->next < sweep->used_count && sweep->used[sweep->next].segment < status->number)
-        sweep->next++;
-    for (; sweep->next < sweep->used_count && sweep->used[sweep->next].segment == status->number;
-         sweep->next++) {
-        const struct used_range *used = &sweep->used[sweep->next];
+    while (page < segment->page_count && !err) {
+        uint64_t from = page;
 
-        err = punch(sweep, status->number, free_from, used->offset);
-        if (err)
-            return err;
-        free_from = tfs_max_u64(free_from, used->offset + used->size);
+        while (page < segment->page_count && !is_used(segment, page))
+            page++;
+        if (from < page)
+            err = punch(sweep, segment, from * PAGE_SIZE,
+                        tfs_min_u64(page * PAGE_SIZE, segment->size));
+        while (page < segment->page_count && is_used(segment, page))
+            page++;
     }
-    return punch(sweep, status->number, free_from, status->size);
+    return err;
+}
+
+/* The segments of the window, which are none when all are swept. */
+static int sweep_window(struct sweep *sweep)
+{
+    int err = segments_visit(sweep->volume->segments, add_segment, sweep);
+
+    if (!err && sweep->segment_count > 0) {
+        err = collect(sweep);
+        if (!err) /* what the scan did not see any more must be gone for good before its space is */
+            err = index_sync(sweep->volume->index);
+    }
+    for (size_t i = 0; i < sweep->segment_count && !err; i++) {
+        if (atomic_load_explicit(sweep->stop, memory_order_relaxed))
+            err = -ECANCELED;
+        else
+            err = sweep_segment(sweep, &sweep->segments[i]);
+    }
+    return err;
 }
 
 int sweep_segments(struct tfs_volume *volume, uint64_t first, uint64_t end, const atomic_bool *stop)
 {
-    struct sweep sweep = {.volume = volume, .first = first, .end = end, .stop = stop};
-    int err = collect(&sweep);
+    struct sweep *sweep = calloc(1, sizeof(*sweep));
+    bool more = true;
+    int err = 0;
 
-    if (!err) /* what the scan did not see any more must be gone for good before its space is */
-        err = index_sync(volume->index);
-    if (!err && sweep.used_count)
-        qsort(sweep.used, sweep.used_count, sizeof(sweep.used[0]), compare_used);
-    if (!err)
-        err = segments_visit(volume->segments, sweep_segment, &sweep);
-    free(sweep.used);
+    if (!sweep)
+        return -ENOMEM;
+    *sweep = (struct sweep){.volume = volume, .first = first, .end = end, .stop = stop};
+    while (more && !err) {
+        if (atomic_load_explicit(stop, memory_order_relaxed))
+            err = -ECANCELED;
+        else
+            err = sweep_window(sweep);
+        more = sweep->segment_count == WINDOW_SEGMENTS;
+        if (more)
+            sweep->first = sweep->segments[WINDOW_SEGMENTS - 1].number + 1;
+        release_window(sweep);
+    }
+    free(sweep);
     return err;
 }

@@ -1,6 +1,7 @@
 /*
- * After a crash: what was appended to segments and never committed. The index is read once to learn
- * which ranges of the segments in question are used; everything between them is given back.
+ * Space that nobody knows to be free: what was appended before a crash and never committed, and
+ * frames that died and were not given back before it. The index is read to learn which ranges of
+ * the segments in question are used; everything between them is given back.
  */
 #ifndef TFS_SWEEP_H
 #define TFS_SWEEP_H

@@ -271,14 +271,16 @@ static int begin_writing(struct tfs_volume *volume, const struct super *before)
     if (!err)
         err = segments_visit(volume->segments, remove_unknown_segment, volume);
     now.clean = false;
+    if (!before->clean)
+        now.sweep_from = 1; /* what had died in a crash may lie in any segment */
     now.resume_segment = 0;
     now.resume_offset = 0;
     if (!err)
         err = super_write_state(volume->index, &now);
     if (!err)
         err = find_sweep_end(volume, before, &sweep_end);
-    if (!err && before->sweep_from < sweep_end)
-        reclaim_sweep(volume->reclaim, before->sweep_from, sweep_end);
+    if (!err)
+        reclaim_set_sweep(volume->reclaim, now.sweep_from, sweep_end);
     if (!err)
         err = reclaim_start(volume->reclaim);
     return err ? err : commit_start(volume->commit);

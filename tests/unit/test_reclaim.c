@@ -9,6 +9,7 @@
 #include "wrap_numbers.h"
 
 #include "store/flush.h"
+#include "store/gc.h"
 #include "store/reclaim.h"
 #include "store/segment/segment.h"
 #include "store/sweep.h"
@@ -25,6 +26,7 @@
 static struct tfs_volume *watched; /* NULL: punches are not looked at */
 static atomic_uint early_punches;  /* before the last commit was durable */
 static atomic_uint punches;
+static atomic_bool refuse_punches; /* as a disk that fails, or one that is not asked in time */
 
 int __real_segments_punch(struct tfs_segments *segments, struct segment_position at, uint64_t size);
 int __wrap_segments_punch(struct tfs_segments *segments, struct segment_position at, uint64_t size);
@@ -34,6 +36,8 @@ int __wrap_segments_punch(struct tfs_segments *segments, struct segment_position
     if (watched && index_durable_number(watched->index) < index_commit_number(watched->index))
         atomic_fetch_add(&early_punches, 1);
     atomic_fetch_add(&punches, 1);
+    if (atomic_load(&refuse_punches))
+        return -EIO;
     return __real_segments_punch(segments, at, size);
 }
 
@@ -281,6 +285,90 @@ static void crash_after_crash_loses_no_space_and_no_data(void **state)
     tfs_file_close(file);
 }
 
+/* More segments than a sweep looks at together; and so little is dead that nothing is compacted. */
+enum { PAIRS = 140, KEPT_SIZE = 100000, KEPT_ON_DISK = 102400, DEAD_SIZE = 20000 };
+
+/* Frames that stay and frames that die side by side in many segments, all of an earlier mount. */
+static void make_pairs(struct fixture *fixture)
+{
+    for (int i = 0; i < PAIRS; i++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof(name), "keep%d", i);
+        fixture_make_file(fixture, name, KEPT_SIZE, (uint64_t)i);
+        (void)snprintf(name, sizeof(name), "die%d", i);
+        fixture_make_file(fixture, name, DEAD_SIZE, (uint64_t)i);
+        assert_int_equal(segments_seal(fixture->volume->segments), 0);
+    }
+    fixture_reopen(fixture);
+}
+
+static void remove_dying(struct fixture *fixture)
+{
+    for (int i = 0; i < PAIRS; i++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof(name), "die%d", i);
+        fixture_remove_file(fixture, name);
+    }
+}
+
+static void assert_kept(struct fixture *fixture)
+{
+    for (int i = 0; i < PAIRS; i++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof(name), "keep%d", i);
+        fixture_assert_file(fixture, name, KEPT_SIZE, (uint64_t)i);
+    }
+}
+
+static bool nothing_of_the_dead_is_live(void *context)
+{
+    struct fixture *fixture = context;
+
+    return usage_live_bytes(fixture->volume->usage) <= PAIRS * (uint64_t)KEPT_ON_DISK;
+}
+
+/* The removal was durable, the crash came before the space was given back. */
+static void what_died_in_old_segments_before_a_crash_comes_back(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fixture *copy;
+
+    make_pairs(fixture);
+    atomic_store(&refuse_punches, true);
+    remove_dying(fixture);
+    fixture_wait(nothing_of_the_dead_is_live, fixture);
+    assert_int_equal(tfs_volume_sync(fixture->volume), 0);
+    copy = crash_copy(fixture);
+    assert_true(fixture_allocated(copy) > PAIRS * (uint64_t)(KEPT_ON_DISK + DEAD_SIZE));
+    atomic_store(&refuse_punches, false);
+    fixture_reopen(copy); /* stops the first one's sweep, which could not punch */
+    wait_for_space(copy, PAIRS * (uint64_t)KEPT_ON_DISK + TFS_MIB);
+    assert_kept(copy);
+    crash_end(copy);
+}
+
+static void gc_gives_back_what_nobody_remembers(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_gc_options options = {0};
+    struct tfs_gc_result result;
+
+    make_pairs(fixture);
+    atomic_store(&refuse_punches, true);
+    remove_dying(fixture);
+    fixture_wait(nothing_of_the_dead_is_live, fixture);
+    reclaim_hurry(fixture->volume->reclaim);
+    fixture_reopen(fixture);
+    atomic_store(&refuse_punches, false);
+    assert_true(fixture_allocated(fixture) > PAIRS * (uint64_t)(KEPT_ON_DISK + DEAD_SIZE));
+    assert_int_equal(tfs_volume_gc(fixture->volume, &options, &result), 0);
+    assert_true(fixture_allocated(fixture) <= PAIRS * (uint64_t)KEPT_ON_DISK + TFS_MIB);
+    assert_kept(fixture);
+}
+
 static void a_sweep_that_an_unmount_stopped_is_made_by_a_later_mount(void **state)
 {
     struct fixture *fixture = *state;
@@ -327,6 +415,8 @@ int main(void)
         RECLAIM_TEST(what_was_never_committed_is_given_back_after_a_crash),
         RECLAIM_TEST(a_removal_that_a_crash_interrupted_goes_on),
         RECLAIM_TEST(crash_after_crash_loses_no_space_and_no_data),
+        RECLAIM_TEST(what_died_in_old_segments_before_a_crash_comes_back),
+        RECLAIM_TEST(gc_gives_back_what_nobody_remembers),
         RECLAIM_TEST(a_sweep_that_an_unmount_stopped_is_made_by_a_later_mount),
         RECLAIM_TEST(a_sweep_that_is_stopped_says_so),
     };
