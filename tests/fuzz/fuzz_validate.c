@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct tensor_list list;
 
     format_source_of_memory(data, size, &source);
-    if (format_find_tensors(&source, &list) == 0)
+    if (format_find_tensors(&source, NULL, &list) == 0)
         list_verify(&list, source.size);
     else if (list.count != 0)
         abort();

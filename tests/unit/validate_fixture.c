@@ -154,5 +154,13 @@ int parse(const struct bytes *bytes, struct tensor_list *ret)
     struct format_source source;
 
     format_source_of_memory(bytes->data, bytes->size, &source);
-    return format_find_tensors(&source, ret);
+    return format_find_tensors(&source, NULL, ret);
+}
+
+int parse_named(const struct bytes *bytes, const char *name, struct tensor_list *ret)
+{
+    struct format_source source;
+
+    format_source_of_memory(bytes->data, bytes->size, &source);
+    return format_find_tensors(&source, name, ret);
 }

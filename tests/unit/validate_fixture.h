@@ -42,7 +42,8 @@ void pickle_build(const char *label, const char *storage, uint32_t element_count
 /* An npy file, version 1, of `data_size` bytes that count up. */
 void npy_build(const char *header, size_t data_size, struct bytes *ret);
 
-/* Parse bytes as a file. */
+/* Parse bytes as a file, without a name, or with one. */
 int parse(const struct bytes *bytes, struct tensor_list *ret);
+int parse_named(const struct bytes *bytes, const char *name, struct tensor_list *ret);
 
 #endif

@@ -139,7 +139,7 @@ static int tensors_find(struct validate_file *file)
     int err;
 
     format_source_of_file(file->fd, file->size, &source);
-    err = format_find_tensors(&source, &file->tensors);
+    err = format_find_tensors(&source, file->path, &file->tensors);
     if (err == -ENOMEM || err == -EINTR)
         return err;
     if (err == -EUCLEAN)

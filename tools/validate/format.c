@@ -1,9 +1,8 @@
 /*
- * What all formats share: reading, the list of tensors, and telling formats apart.
+ * What all formats share: reading, and the list of tensors.
  */
 #include "tools/validate/format.h"
 
-#include "store/base/bytes.h"
 #include "store/base/error.h"
 #include "tools/common/interrupt.h"
 
@@ -126,8 +125,6 @@ int format_list_add(struct tensor_list *list, const char *name, size_t name_size
 
     if (err < 0)
         return err;
-    if (name_size > FORMAT_NAME_BYTES_MAX)
-        return format_list_malformed(list, "a name of %zu bytes", name_size);
     copy = strndup(name, name_size);
     if (!copy)
         return -ENOMEM;
@@ -161,64 +158,15 @@ int format_list_finish(struct tensor_list *list, uint64_t file_size)
         const struct tensor *tensor = &list->tensors[i];
 
         if (tensor->offset > file_size || tensor->size > file_size - tensor->offset)
-            return format_list_malformed(list, "tensor '%s' ends behind the file", tensor->name);
+            return format_list_malformed(list, "tensor '%.100s' ends behind the file",
+                                         tensor->name);
         if (tensor->size % gpu_dtype_width(tensor->dtype) != 0)
-            return format_list_malformed(list, "tensor '%s' ends inside an element", tensor->name);
+            return format_list_malformed(list, "tensor '%.100s' ends inside an element",
+                                         tensor->name);
         if (tensor->offset < end)
-            return format_list_malformed(list, "tensors '%s' and '%s' overlap",
+            return format_list_malformed(list, "tensors '%.80s' and '%.80s' overlap",
                                          list->tensors[i - 1].name, tensor->name);
         end = tensor->offset + tensor->size;
     }
     return 0;
-}
-
-/* Told from the content: names lie, and safetensors has no magic number but a JSON object at
- * byte 8. */
-static const char *format_of(const uint8_t *head, size_t size)
-{
-    if (size >= 6 && memcmp(head, "\x93NUMPY", 6) == 0)
-        return "npy";
-    if (size >= 4 && (memcmp(head, "PK\3\4", 4) == 0 || memcmp(head, "PK\5\6", 4) == 0))
-        return "zip";
-    if (size >= 10 && head[8] == '{' && tfs_get_le64(head) <= FORMAT_HEADER_BYTES_MAX)
-        return "safetensors";
-    return "raw";
-}
-
-static int tensors_parse(const struct format_source *source, struct tensor_list *list)
-{
-    uint8_t head[16] = {0};
-    size_t head_size = (size_t)tfs_min_u64(sizeof(head), source->size);
-    int err = format_read(source, list, 0, head, head_size);
-
-    if (err < 0)
-        return err;
-    list->format = format_of(head, head_size);
-    if (strcmp(list->format, "safetensors") == 0)
-        return format_find_safetensors(source, list);
-    if (strcmp(list->format, "zip") == 0)
-        return format_find_zip(source, list);
-    if (strcmp(list->format, "npy") == 0)
-        return format_find_npy(source, 0, source->size, "array", list);
-    return 0;
-}
-
-int format_find_tensors(const struct format_source *source, struct tensor_list *list)
-{
-    char reason[sizeof(list->reason)];
-    const char *format;
-    int err;
-
-    format_list_init(list);
-    err = tensors_parse(source, list);
-    if (err == 0)
-        err = format_list_finish(list, source->size);
-    if (err == 0)
-        return 0;
-    memcpy(reason, list->reason, sizeof(reason));
-    format = list->format;
-    format_list_release(list);
-    memcpy(list->reason, reason, sizeof(reason));
-    list->format = format;
-    return err;
 }

@@ -11,7 +11,6 @@
 #include <sys/types.h>
 
 #define FORMAT_TENSOR_COUNT_MAX (1u << 20)
-#define FORMAT_NAME_BYTES_MAX   4096u
 #define FORMAT_HEADER_BYTES_MAX                                                                    \
     100000000u /* safetensors' own limit; ours for a pickle and a directory */
 
@@ -62,7 +61,7 @@ int format_list_malformed(struct tensor_list *list, const char *format, ...) TFS
 TFS_MUST_CHECK int format_read(const struct format_source *source, struct tensor_list *list,
                                uint64_t offset, void *dst, size_t size);
 
-/* Errors: -EUCLEAN (more tensors than the limit, name too long), -ENOMEM. */
+/* Errors: -EUCLEAN (more tensors than the limit), -ENOMEM. */
 TFS_MUST_CHECK int format_list_add(struct tensor_list *list, const char *name, size_t name_size,
                                    const struct tensor *tensor);
 
@@ -74,12 +73,13 @@ TFS_MUST_CHECK int format_list_add(struct tensor_list *list, const char *name, s
 TFS_MUST_CHECK int format_list_finish(struct tensor_list *list, uint64_t file_size);
 
 /*
- * Find out what a file is and where its tensors are. A file of no known format is raw: one tensor
- * of bytes without a name.
+ * Find out what a file is and where its tensors are. A file of no known format is raw: bytes,
+ * without tensors, unless its name, which may be NULL, says that it should be more.
  *
- * Errors: -EUCLEAN (list->reason), -ENOMEM, those of pread(2). The list is then empty but valid.
+ * Errors: -EUCLEAN (list->reason), -EINTR, -ENOMEM, those of pread(2). The list is then empty but
+ *         valid.
  */
-TFS_MUST_CHECK int format_find_tensors(const struct format_source *source,
+TFS_MUST_CHECK int format_find_tensors(const struct format_source *source, const char *name,
                                        struct tensor_list *list);
 
 /* The parsers behind it, named unlike those that tensorfs-bench, which links both, has; each

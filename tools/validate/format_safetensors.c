@@ -2,25 +2,33 @@
  * safetensors (huggingface/safetensors, README, "Format"): 8 bytes, little-endian: N, the size of
  * the header; N bytes of JSON, an object of name -> {dtype, shape, data_offsets}, offsets counted
  * from the header's end; the rest are data. "__metadata__" maps strings to strings.
+ *
+ * What the library refuses is refused: text that is no UTF-8, a name twice, a dtype that it does
+ * not know, a shape of another size than its bytes, and bytes that are no tensor's, between tensors
+ * or behind the last.
  */
 #include "tools/validate/format.h"
 #include "tools/validate/json_reader.h"
 
 #include "store/base/bytes.h"
+#include "tools/common/output.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIMENSION_COUNT_MAX = 64, KEY_BYTES_MAX = 64 };
+enum { KEY_BYTES_MAX = 64 };
 
 struct header {
     struct validate_json json;
     const char *begin; /* of the JSON text */
     struct tensor_list *list;
     uint64_t data_offset; /* of the first byte behind the header */
-    char name[FORMAT_NAME_BYTES_MAX];
+    char *name;           /* as long as the header, since one name can be all of it */
     size_t name_size;
+    size_t name_capacity;
+    bool has_metadata;
 };
 
 /* What the header says of one tensor. */
@@ -36,17 +44,33 @@ struct entry {
 
 struct dtype_row {
     const char *name;
-    enum gpu_dtype dtype;
-    uint32_t per_element; /* how many of dtype make one element */
+    enum gpu_dtype dtype; /* GPU_BYTES where there is no arithmetic for it */
+    uint32_t bit_count;   /* of one element; more than dtype has, when several make one */
 };
 
 static const struct dtype_row dtypes[] = {
-    {"BOOL", GPU_BOOL, 1},       {"U8", GPU_U8, 1},           {"I8", GPU_I8, 1},
-    {"U16", GPU_U16, 1},         {"I16", GPU_I16, 1},         {"U32", GPU_U32, 1},
-    {"I32", GPU_I32, 1},         {"U64", GPU_U64, 1},         {"I64", GPU_I64, 1},
-    {"F8_E4M3", GPU_F8_E4M3, 1}, {"F8_E5M2", GPU_F8_E5M2, 1}, {"F16", GPU_F16, 1},
-    {"BF16", GPU_BF16, 1},       {"F32", GPU_F32, 1},         {"F64", GPU_F64, 1},
-    {"C64", GPU_F32, 2},
+    {"BOOL", GPU_BOOL, 8},
+    {"U8", GPU_U8, 8},
+    {"I8", GPU_I8, 8},
+    {"U16", GPU_U16, 16},
+    {"I16", GPU_I16, 16},
+    {"U32", GPU_U32, 32},
+    {"I32", GPU_I32, 32},
+    {"U64", GPU_U64, 64},
+    {"I64", GPU_I64, 64},
+    {"F4", GPU_BYTES, 4},
+    {"F6_E2M3", GPU_BYTES, 6},
+    {"F6_E3M2", GPU_BYTES, 6},
+    {"F8_E4M3", GPU_F8_E4M3, 8},
+    {"F8_E5M2", GPU_F8_E5M2, 8},
+    {"F8_E8M0", GPU_BYTES, 8},
+    {"F8_E4M3FNUZ", GPU_BYTES, 8},
+    {"F8_E5M2FNUZ", GPU_BYTES, 8},
+    {"F16", GPU_F16, 16},
+    {"BF16", GPU_BF16, 16},
+    {"F32", GPU_F32, 32},
+    {"F64", GPU_F64, 64},
+    {"C64", GPU_F32, 64},
 };
 
 static int header_malformed(struct header *header, const char *what)
@@ -58,8 +82,6 @@ static int header_malformed(struct header *header, const char *what)
 
 static int shape_parse(struct header *header, struct entry *entry)
 {
-    unsigned dimension_count = 0;
-
     entry->element_count = 1;
     if (!validate_json_take(&header->json, '['))
         return header_malformed(header, "shape is no array");
@@ -68,8 +90,7 @@ static int shape_parse(struct header *header, struct entry *entry)
     do {
         uint64_t dimension;
 
-        if (dimension_count++ == DIMENSION_COUNT_MAX ||
-            validate_json_u64(&header->json, &dimension) < 0 ||
+        if (validate_json_u64(&header->json, &dimension) < 0 ||
             tfs_mul_overflows(entry->element_count, dimension, &entry->element_count))
             return header_malformed(header, "bad shape");
     } while (validate_json_take(&header->json, ','));
@@ -96,6 +117,10 @@ static int member_parse(struct header *header, struct entry *entry)
         !validate_json_take(&header->json, ':'))
         return header_malformed(header, "bad member");
     key[size] = '\0';
+    if ((strcmp(key, "dtype") == 0 && entry->has_dtype) ||
+        (strcmp(key, "shape") == 0 && entry->has_shape) ||
+        (strcmp(key, "data_offsets") == 0 && entry->has_offsets))
+        return header_malformed(header, "a member twice");
     if (strcmp(key, "dtype") == 0) {
         entry->has_dtype = true;
         if (validate_json_string(&header->json, entry->dtype, sizeof(entry->dtype) - 1, &size) < 0)
@@ -131,24 +156,54 @@ static int entry_parse(struct header *header, struct entry *entry)
     return 0;
 }
 
-/* Dtypes that we have no arithmetic for, those below a byte among them, are bytes of any size. */
+static const struct dtype_row *dtype_find(const char *name)
+{
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(dtypes); i++) {
+        if (strcmp(name, dtypes[i].name) == 0)
+            return &dtypes[i];
+    }
+    return NULL;
+}
+
 static int entry_add(struct header *header, const struct entry *entry)
 {
-    struct tensor tensor = {.size = entry->end - entry->begin, .dtype = GPU_BYTES};
+    const struct dtype_row *row = dtype_find(entry->dtype);
+    struct tensor tensor = {.size = entry->end - entry->begin};
+    uint64_t bit_count;
 
-    for (size_t i = 0; i < TFS_ARRAY_COUNT(dtypes); i++) {
-        const uint32_t width = gpu_dtype_width(dtypes[i].dtype) * dtypes[i].per_element;
-        uint64_t size;
-
-        if (strcmp(entry->dtype, dtypes[i].name) != 0)
-            continue;
-        if (tfs_mul_overflows(entry->element_count, width, &size) || size != tensor.size)
-            return header_malformed(header, "shape and data_offsets disagree");
-        tensor.dtype = dtypes[i].dtype;
-    }
+    if (!row)
+        return header_malformed(header, "unknown dtype");
+    if (tfs_mul_overflows(entry->element_count, row->bit_count, &bit_count) || bit_count % 8 != 0 ||
+        bit_count / 8 != tensor.size)
+        return header_malformed(header, "shape and data_offsets disagree");
+    tensor.dtype = row->dtype;
     if (tfs_add_overflows(header->data_offset, entry->begin, &tensor.offset))
         return header_malformed(header, "offset too large");
     return format_list_add(header->list, header->name, header->name_size, &tensor);
+}
+
+/* Behind the name: null, or an object of strings. */
+static int metadata_parse(struct header *header)
+{
+    struct validate_json *json = &header->json;
+    size_t unused;
+
+    if (header->has_metadata)
+        return header_malformed(header, "__metadata__ twice");
+    header->has_metadata = true;
+    if (validate_json_peek(json) == 'n')
+        return validate_json_skip(json) < 0 ? header_malformed(header, "bad value") : 0;
+    if (!validate_json_take(json, '{'))
+        return header_malformed(header, "__metadata__ is no object");
+    if (validate_json_take(json, '}'))
+        return 0;
+    do {
+        if (validate_json_string(json, header->name, header->name_capacity, &unused) < 0 ||
+            !validate_json_take(json, ':') ||
+            validate_json_string(json, header->name, header->name_capacity, &unused) < 0)
+            return header_malformed(header, "__metadata__ does not map strings to strings");
+    } while (validate_json_take(json, ','));
+    return validate_json_take(json, '}') ? 0 : header_malformed(header, "no end of __metadata__");
 }
 
 static int tensor_parse(struct header *header)
@@ -156,13 +211,17 @@ static int tensor_parse(struct header *header)
     struct entry entry = {.element_count = 1};
     int err;
 
-    if (validate_json_string(&header->json, header->name, sizeof(header->name),
+    if (validate_json_string(&header->json, header->name, header->name_capacity,
                              &header->name_size) < 0 ||
         !validate_json_take(&header->json, ':'))
         return header_malformed(header, "bad name");
     if (header->name_size == strlen("__metadata__") &&
         memcmp(header->name, "__metadata__", header->name_size) == 0)
-        return validate_json_skip(&header->json) < 0 ? header_malformed(header, "bad value") : 0;
+        return metadata_parse(header);
+    for (size_t i = 0; i < header->name_size; i++) {
+        if (header->name[i] == '\0')
+            header->name[i] = '\1'; /* a name is a string of C for the rest of us */
+    }
     err = entry_parse(header, &entry);
     return err < 0 ? err : entry_add(header, &entry);
 }
@@ -187,9 +246,86 @@ static int header_parse(struct header *header)
     return 0;
 }
 
+static int name_compare(const void *a, const void *b)
+{
+    return strcmp((*(const struct tensor *const *)a)->name,
+                  (*(const struct tensor *const *)b)->name);
+}
+
+static int names_check(struct tensor_list *list)
+{
+    const struct tensor **order = calloc(list->count + 1, sizeof(struct tensor *));
+    int err = 0;
+
+    if (!order)
+        return -ENOMEM;
+    for (size_t i = 0; i < list->count; i++)
+        order[i] = &list->tensors[i];
+    if (list->count > 0)
+        qsort(order, list->count, sizeof(struct tensor *), name_compare);
+    for (size_t i = 1; err == 0 && i < list->count; i++) {
+        if (name_compare(&order[i - 1], &order[i]) == 0)
+            err = format_list_malformed(list, "tensor '%.100s' twice", order[i]->name);
+    }
+    free(order);
+    return err;
+}
+
+/* Every byte behind the header is one tensor's. */
+static int coverage_check(struct tensor_list *list, uint64_t data_offset, uint64_t file_size)
+{
+    uint64_t at = data_offset;
+    int err = format_list_finish(list, file_size);
+
+    for (size_t i = 0; err == 0 && i < list->count; i++) {
+        const struct tensor *tensor = &list->tensors[i];
+
+        if (tensor->offset != at)
+            return format_list_malformed(
+                list, "%" PRIu64 " bytes at %" PRIu64 ", before tensor '%.100s', are no tensor's",
+                tensor->offset - at, at, tensor->name);
+        at += tensor->size;
+    }
+    if (err == 0 && at != file_size)
+        return format_list_malformed(
+            list, "%" PRIu64 " bytes at %" PRIu64 ", behind the last tensor", file_size - at, at);
+    return err;
+}
+
+/* Most of it is ASCII. */
+static int utf8_check(const char *text, size_t size, struct tensor_list *list)
+{
+    for (size_t at = 0; at < size;) {
+        size_t character = text[at] > 0 ? 1 : output_utf8_size(text + at);
+
+        if (character == 0)
+            return format_list_malformed(list, "no UTF-8 at byte %zu of the header", at);
+        at += character;
+    }
+    return 0;
+}
+
+/* The text ends with a zero that does not count. */
+static int text_parse(char *text, size_t size, struct tensor_list *list)
+{
+    struct header header = {.list = list,
+                            .json = {text, text + size},
+                            .begin = text,
+                            .data_offset = 8 + size,
+                            .name = malloc(size + 1),
+                            .name_capacity = size};
+    int err = header.name ? utf8_check(text, size, list) : -ENOMEM;
+
+    if (err == 0)
+        err = header_parse(&header);
+    if (err == 0)
+        err = names_check(list);
+    free(header.name);
+    return err;
+}
+
 int format_find_safetensors(const struct format_source *source, struct tensor_list *list)
 {
-    struct header *header;
     uint8_t size_bytes[8];
     uint64_t size;
     char *text;
@@ -200,17 +336,15 @@ int format_find_safetensors(const struct format_source *source, struct tensor_li
     size = tfs_get_le64(size_bytes);
     if (size > FORMAT_HEADER_BYTES_MAX || size > source->size - sizeof(size_bytes))
         return format_list_malformed(list, "a header of %llu bytes", (unsigned long long)size);
-    header = calloc(1, sizeof(*header));
     text = malloc(size + 1);
-    err = header && text ? format_read(source, list, sizeof(size_bytes), text, size) : -ENOMEM;
-    if (err == 0) {
-        header->list = list;
-        header->json = (struct validate_json){text, text + size};
-        header->begin = text;
-        header->data_offset = sizeof(size_bytes) + size;
-        err = header_parse(header);
-    }
+    if (!text)
+        return -ENOMEM;
+    text[size] = '\0';
+    err = format_read(source, list, sizeof(size_bytes), text, size);
+    if (err == 0)
+        err = text_parse(text, size, list);
+    if (err == 0)
+        err = coverage_check(list, sizeof(size_bytes) + size, source->size);
     free(text);
-    free(header);
     return err;
 }

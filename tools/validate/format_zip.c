@@ -9,7 +9,7 @@
  * beside such a file is not needed: each archive knows where it begins.
  */
 #include "tools/validate/format.h"
-#include "tools/validate/pickle.h"
+#include "tools/validate/torch_storages.h"
 #include "tools/validate/zip_end.h"
 
 #include "store/base/bytes.h"
@@ -25,6 +25,7 @@ enum {
     CENTRAL_BYTES = 46,
     LOCAL_BYTES = 30,
     EXTRA_ZIP64 = 1,
+    ZIP_NAME_BYTES_MAX = 4096, /* of those that are looked for; others may be longer */
 };
 
 #define ARCHIVE_COUNT_MAX (1u << 20)
@@ -191,10 +192,10 @@ static struct entry *entry_find(const struct archive *archive, const char *name,
 
 /* <archive>/data/<key>, named with the tensor's label where there is one. */
 static int storage_add(const struct archive *archive, const struct entry *pickle,
-                       const struct pickle_storage *storage)
+                       const struct torch_storage *storage)
 {
     const size_t prefix_size = pickle->name_size - strlen("data.pkl");
-    char name[FORMAT_NAME_BYTES_MAX];
+    char name[ZIP_NAME_BYTES_MAX];
     struct tensor tensor = {.dtype = storage->dtype};
     struct entry *entry;
     uint64_t size;
@@ -246,7 +247,7 @@ static int entry_read(const struct archive *archive, const struct entry *entry, 
 /* <archive>/byteorder holds "little" or "big"; old files have none and are little. */
 static int is_big_endian(const struct archive *archive, const struct entry *pickle, bool *ret)
 {
-    char name[FORMAT_NAME_BYTES_MAX];
+    char name[ZIP_NAME_BYTES_MAX];
     const struct entry *entry;
     uint8_t *bytes = NULL;
     int size =
@@ -270,7 +271,8 @@ static int is_big_endian(const struct archive *archive, const struct entry *pick
  * are. */
 static int torch_tensors(const struct archive *archive, const struct entry *pickle)
 {
-    struct pickle_storage_list storages;
+    struct torch_storage_list storages = {0};
+    struct pickle tree;
     bool big_endian = false;
     uint8_t *bytes = NULL;
     int err = entry_read(archive, pickle, &bytes);
@@ -282,22 +284,25 @@ static int torch_tensors(const struct archive *archive, const struct entry *pick
         free(bytes);
         return err;
     }
-    err = pickle_find_storages(bytes, pickle->size, &storages);
+    err = pickle_read(bytes, pickle->size, &tree);
     if (err == -EUCLEAN)
         err = format_list_malformed(archive->list, "data.pkl is not one that torch writes");
+    if (err == 0)
+        err = torch_storages_find(&tree, &storages);
     for (size_t i = 0; err == 0 && i < storages.count; i++) {
         if (big_endian)
             storages.storages[i].dtype = GPU_BYTES;
         err = storage_add(archive, pickle, &storages.storages[i]);
     }
-    free(storages.storages);
+    torch_storages_release(&storages);
+    pickle_release(&tree);
     free(bytes);
     return err;
 }
 
 static int entry_tensor(const struct archive *archive, const struct entry *entry)
 {
-    char name[FORMAT_NAME_BYTES_MAX];
+    char name[ZIP_NAME_BYTES_MAX];
 
     if (!name_ends_with(entry, ".npy") || !entry->is_stored || entry->name_size >= sizeof(name))
         return 0;

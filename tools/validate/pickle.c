@@ -1,11 +1,10 @@
 /*
- * A pickle machine without effects. Operations are those of Python's pickletools that protocols 2
- * to 5 know; each is a row: what follows its byte, and what it does to the stack.
- *
- * A tuple of up to PICKLE_TUPLE_MAX values keeps them, because a persistent id is the tuple
- * ('storage', type, key, location, element count); longer ones and all other containers are opaque.
+ * A pickle machine without effects. Operations are those of Python's pickletools that protocols 1
+ * to 5 know. The stack holds nodes, and marks; what containers hold is a chain of cells, so that it
+ * can grow in any order.
  */
 #include "tools/validate/pickle.h"
+#include "tools/validate/pickle_operations.h"
 
 #include "store/base/bytes.h"
 #include "store/base/error.h"
@@ -15,26 +14,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A pickle of 100 MB can want more; those of the largest checkpoints are a tenth of it. */
 enum {
     PICKLE_STACK_MAX = 1 << 20,
     PICKLE_MEMO_MAX = 1 << 22,
-    PICKLE_TUPLE_MAX = 6,
-    PICKLE_POOL_MAX = 1 << 24,
-    PICKLE_STORAGES_MAX = 1 << 20,
+    PICKLE_NODES_MAX = 1 << 24,
+    PICKLE_CELLS_MAX = 1 << 25,
 };
 
-enum value_kind { VALUE_OPAQUE, VALUE_MARK, VALUE_TEXT, VALUE_GLOBAL, VALUE_INTEGER, VALUE_TUPLE };
+#define MARK UINT32_MAX
 
-struct value {
-    enum value_kind kind;
-    uint32_t count;            /* VALUE_TUPLE */
-    struct pickle_text text;   /* VALUE_TEXT; a VALUE_GLOBAL's name */
-    struct pickle_text module; /* VALUE_GLOBAL */
-    uint64_t integer;          /* VALUE_INTEGER; a VALUE_TUPLE's first index in the pool */
-};
-
-struct values {
-    struct value *values;
+struct indexes {
+    uint32_t *values;
     size_t count;
     size_t capacity;
 };
@@ -42,66 +33,142 @@ struct values {
 struct machine {
     const uint8_t *at;
     const uint8_t *end;
-    struct values stack;
-    struct values memo;
-    struct values pool;          /* the values of tuples */
-    struct pickle_text texts[3]; /* the last ones pushed, the latest first */
-    struct pickle_text label;
-    struct pickle_storage_list *list;
+    struct indexes stack; /* nodes, and MARK */
+    struct indexes memo;
+    struct pickle pickle;
 };
 
-static const struct value opaque = {.kind = VALUE_OPAQUE};
-
-static int values_push(struct values *values, size_t limit, const struct value *value)
+/* Room for one more of `size` bytes. */
+static int array_grow(void **array, size_t count, size_t *capacity, size_t size, size_t limit)
 {
-    if (values->count == values->capacity) {
-        size_t capacity = values->capacity ? 2 * values->capacity : 256;
-        struct value *grown;
+    size_t grown_capacity = *capacity ? 2 * *capacity : 256;
+    void *grown;
 
-        if (values->count >= limit)
-            return tfs_fail(-EOPNOTSUPP, "pickle: more than %zu values", limit);
-        grown = realloc(values->values, capacity * sizeof(*grown));
-        if (!grown)
-            return -ENOMEM;
-        values->values = grown;
-        values->capacity = capacity;
-    }
-    assert(values->values);
-    values->values[values->count++] = *value;
+    if (count < *capacity)
+        return 0;
+    if (count >= limit)
+        return tfs_fail(-EOPNOTSUPP, "pickle: more than %zu values", limit);
+    grown = realloc(*array, grown_capacity * size);
+    if (!grown)
+        return -ENOMEM;
+    *array = grown;
+    *capacity = grown_capacity;
     return 0;
 }
 
-static bool text_is(struct pickle_text text, const char *wanted)
+static int indexes_push(struct indexes *indexes, size_t limit, uint32_t value)
 {
-    return text.size == strlen(wanted) && memcmp(text.at, wanted, text.size) == 0;
+    void *values = indexes->values;
+    int err = array_grow(&values, indexes->count, &indexes->capacity, sizeof(value), limit);
+
+    indexes->values = values;
+    if (err == 0)
+        indexes->values[indexes->count++] = value;
+    return err;
 }
 
-static int push(struct machine *machine, const struct value *value)
+static int push(struct machine *machine, uint32_t node)
 {
-    if (value->kind == VALUE_TEXT) {
-        memmove(machine->texts + 1, machine->texts, 2 * sizeof(*machine->texts));
-        machine->texts[0] = value->text;
-    }
-    if (value->kind == VALUE_GLOBAL && text_is(value->module, "torch._utils"))
-        machine->label = machine->texts[0]; /* a tensor begins; its name stands before it */
-    return values_push(&machine->stack, PICKLE_STACK_MAX, value);
+    return indexes_push(&machine->stack, PICKLE_STACK_MAX, node);
 }
 
-/* By value: pushing may move the stack. */
+static int node_new(struct machine *machine, const struct pickle_node *node, uint32_t *ret)
+{
+    struct pickle *pickle = &machine->pickle;
+    void *nodes = pickle->nodes;
+    int err = array_grow(&nodes, pickle->node_count, &pickle->node_capacity, sizeof(*node),
+                         PICKLE_NODES_MAX);
+
+    pickle->nodes = nodes;
+    if (err < 0)
+        return err;
+    pickle->nodes[pickle->node_count] = *node;
+    *ret = (uint32_t)pickle->node_count++;
+    return 0;
+}
+
+static int push_new(struct machine *machine, const struct pickle_node *node)
+{
+    uint32_t index = 0;
+    int err = node_new(machine, node, &index);
+
+    return err < 0 ? err : push(machine, index);
+}
+
+static int cell_new(struct machine *machine, uint32_t node, uint32_t *ret)
+{
+    struct pickle *pickle = &machine->pickle;
+    void *cells = pickle->cells;
+    int err = array_grow(&cells, pickle->cell_count, &pickle->cell_capacity, sizeof(*pickle->cells),
+                         PICKLE_CELLS_MAX);
+
+    pickle->cells = cells;
+    if (err < 0)
+        return err;
+    pickle->cells[pickle->cell_count] = (struct pickle_cell){.node = node};
+    *ret = (uint32_t)pickle->cell_count++;
+    return 0;
+}
+
+static bool has_items(enum pickle_kind kind)
+{
+    return kind == PICKLE_TUPLE || kind == PICKLE_LIST || kind == PICKLE_DICT ||
+           kind == PICKLE_CALL;
+}
+
+/* Items of what is no container are forgotten: it is something that only the writer knows. */
+static int item_append(struct machine *machine, uint32_t container, uint32_t item)
+{
+    struct pickle_node *node = &machine->pickle.nodes[container];
+    uint32_t cell = 0;
+    int err;
+
+    if (item == MARK)
+        return tfs_fail(-EUCLEAN, "pickle: a mark where a value should be");
+    if (!has_items(node->kind))
+        return 0;
+    err = cell_new(machine, item, &cell);
+    if (err < 0)
+        return err;
+    if (node->item_count++ == 0)
+        node->item_first = cell;
+    else
+        machine->pickle.cells[node->item_last].next = cell;
+    node->item_last = cell;
+    return 0;
+}
+
+static int underflow(void)
+{
+    return tfs_fail(-EUCLEAN, "pickle: stack underflow");
+}
+
+/* The value `depth` below the top, which is no mark. */
+static int peek(const struct machine *machine, size_t depth, uint32_t *ret)
+{
+    uint32_t value;
+
+    if (depth >= machine->stack.count)
+        return underflow();
+    value = machine->stack.values[machine->stack.count - 1 - depth];
+    if (value == MARK)
+        return tfs_fail(-EUCLEAN, "pickle: a mark where a value should be");
+    *ret = value;
+    return 0;
+}
+
 static int push_copy(struct machine *machine)
 {
-    struct value value;
+    uint32_t node = 0;
+    int err = peek(machine, 0, &node);
 
-    if (machine->stack.count == 0)
-        return tfs_fail(-EUCLEAN, "pickle: stack underflow");
-    value = machine->stack.values[machine->stack.count - 1];
-    return push(machine, &value);
+    return err < 0 ? err : push(machine, node);
 }
 
 static int pop(struct machine *machine, size_t count)
 {
     if (count > machine->stack.count)
-        return tfs_fail(-EUCLEAN, "pickle: stack underflow");
+        return underflow();
     machine->stack.count -= count;
     return 0;
 }
@@ -111,7 +178,7 @@ static ssize_t mark_find(const struct machine *machine)
 {
     size_t i = machine->stack.count;
 
-    while (i > 0 && machine->stack.values[i - 1].kind != VALUE_MARK)
+    while (i > 0 && machine->stack.values[i - 1] != MARK)
         i--;
     return i > 0 ? (ssize_t)i : tfs_fail(-EUCLEAN, "pickle: no mark");
 }
@@ -124,6 +191,99 @@ static int pop_to_mark(struct machine *machine)
         return (int)first;
     machine->stack.count = (size_t)first - 1;
     return 0;
+}
+
+/* The values from stack index `first` on become the container's. */
+static int items_take(struct machine *machine, uint32_t container, size_t first)
+{
+    int err = 0;
+
+    for (size_t i = first; err == 0 && i < machine->stack.count; i++)
+        err = item_append(machine, container, machine->stack.values[i]);
+    machine->stack.count = first;
+    return err;
+}
+
+/* What lies behind the last mark goes into the container before it. */
+static int append_mark(struct machine *machine)
+{
+    ssize_t first = mark_find(machine);
+    uint32_t container = 0;
+    int err;
+
+    if (first < 0)
+        return (int)first;
+    err = peek(machine, machine->stack.count - (size_t)first + 1, &container);
+    if (err == 0)
+        err = items_take(machine, container, (size_t)first);
+    return err < 0 ? err : pop(machine, 1);
+}
+
+/* The last `count` values go into the container before them. */
+static int append(struct machine *machine, size_t count)
+{
+    uint32_t container = 0;
+    int err = peek(machine, count, &container);
+
+    return err < 0 ? err : items_take(machine, container, machine->stack.count - count);
+}
+
+/* A new container of the last `count` values, in their place. */
+static int collect(struct machine *machine, enum pickle_kind kind, size_t count)
+{
+    uint32_t container = 0;
+    int err;
+
+    if (count > machine->stack.count)
+        return underflow();
+    err = node_new(machine, &(struct pickle_node){.kind = kind}, &container);
+    if (err == 0)
+        err = items_take(machine, container, machine->stack.count - count);
+    return err < 0 ? err : push(machine, container);
+}
+
+static int collect_mark(struct machine *machine, enum pickle_kind kind)
+{
+    ssize_t first = mark_find(machine);
+    uint32_t container = 0;
+    int err;
+
+    if (first < 0)
+        return (int)first;
+    err = node_new(machine, &(struct pickle_node){.kind = kind}, &container);
+    if (err == 0)
+        err = items_take(machine, container, (size_t)first);
+    if (err == 0)
+        err = pop(machine, 1);
+    return err < 0 ? err : push(machine, container);
+}
+
+/* Callable and arguments, and with a count of 3 keywords, which are not kept. */
+static int call(struct machine *machine, size_t count)
+{
+    struct pickle_node node = {.kind = PICKLE_CALL};
+    int err = peek(machine, count - 1, &node.call.callable);
+
+    if (err == 0)
+        err = peek(machine, count - 2, &node.call.arguments);
+    if (err == 0)
+        err = pop(machine, count);
+    return err < 0 ? err : push_new(machine, &node);
+}
+
+static int build(struct machine *machine)
+{
+    uint32_t state = 0;
+    uint32_t object = 0;
+    int err = peek(machine, 0, &state);
+
+    if (err == 0)
+        err = peek(machine, 1, &object);
+    if (err < 0)
+        return err;
+    if (machine->pickle.nodes[object].kind == PICKLE_CALL)
+        machine->pickle.nodes[object].call.state = state;
+    return pop(machine, 1);
 }
 
 static int take(struct machine *machine, size_t size, const uint8_t **ret)
@@ -161,263 +321,101 @@ static int take_line(struct machine *machine, struct pickle_text *ret)
     return 0;
 }
 
-/* The last `count` values, taken off the stack, as one tuple pushed in place of `drop` values. */
-static int make_tuple(struct machine *machine, size_t count, size_t drop)
-{
-    struct value tuple = {
-        .kind = VALUE_TUPLE, .count = (uint32_t)count, .integer = machine->pool.count};
-
-    if (drop > machine->stack.count)
-        return tfs_fail(-EUCLEAN, "pickle: stack underflow");
-    if (count > PICKLE_TUPLE_MAX)
-        tuple = opaque;
-    for (size_t i = 0; tuple.kind == VALUE_TUPLE && i < count; i++) {
-        const struct value *value = &machine->stack.values[machine->stack.count - count + i];
-        int err = values_push(&machine->pool, PICKLE_POOL_MAX, value);
-
-        if (err < 0)
-            return err;
-    }
-    machine->stack.count -= drop;
-    return push(machine, &tuple);
-}
-
-static int tuple_of_mark(struct machine *machine)
-{
-    ssize_t first = mark_find(machine);
-    size_t count;
-
-    if (first < 0)
-        return (int)first;
-    count = machine->stack.count - (size_t)first;
-    return make_tuple(machine, count, count + 1);
-}
-
 static int memo_put(struct machine *machine, uint64_t index)
 {
-    if (machine->stack.count == 0 || index >= PICKLE_MEMO_MAX)
-        return tfs_fail(-EUCLEAN, "pickle: bad memo index");
-    while (machine->memo.count <= index) {
-        int err = values_push(&machine->memo, PICKLE_MEMO_MAX, &opaque);
+    uint32_t node = 0;
+    int err = peek(machine, 0, &node);
 
-        if (err < 0)
-            return err;
-    }
-    machine->memo.values[index] = machine->stack.values[machine->stack.count - 1];
-    return 0;
+    if (err < 0)
+        return err;
+    if (index >= PICKLE_MEMO_MAX)
+        return tfs_fail(-EUCLEAN, "pickle: bad memo index");
+    while (err == 0 && machine->memo.count <= index)
+        err = indexes_push(&machine->memo, PICKLE_MEMO_MAX, 0);
+    if (err == 0)
+        machine->memo.values[index] = node;
+    return err;
 }
 
 static int memo_get(struct machine *machine, uint64_t index)
 {
     if (index >= machine->memo.count)
         return tfs_fail(-EUCLEAN, "pickle: bad memo index");
-    return push(machine, &machine->memo.values[index]); /* another array than the one that grows */
+    return push(machine, machine->memo.values[index]);
 }
 
-struct storage_type {
-    const char *module;
-    const char *name;
-    enum gpu_dtype dtype;
-    uint32_t element_size;
-};
-
-static const struct storage_type storage_types[] = {
-    {"torch", "FloatStorage", GPU_F32, 4},        {"torch", "DoubleStorage", GPU_F64, 8},
-    {"torch", "HalfStorage", GPU_F16, 2},         {"torch", "BFloat16Storage", GPU_BF16, 2},
-    {"torch", "LongStorage", GPU_I64, 8},         {"torch", "IntStorage", GPU_I32, 4},
-    {"torch", "ShortStorage", GPU_I16, 2},        {"torch", "CharStorage", GPU_I8, 1},
-    {"torch", "ByteStorage", GPU_U8, 1},          {"torch", "BoolStorage", GPU_BOOL, 1},
-    {"torch", "ComplexFloatStorage", GPU_F32, 8}, {"torch", "ComplexDoubleStorage", GPU_F64, 16},
-    {"torch", "UntypedStorage", GPU_BYTES, 1},    {"torch.storage", "UntypedStorage", GPU_BYTES, 1},
-};
-
-/* Dtypes without a storage of their own, named behind an untyped one. */
-static const struct storage_type untyped_dtypes[] = {
-    {"torch", "float8_e4m3fn", GPU_F8_E4M3, 1},
-    {"torch", "float8_e5m2", GPU_F8_E5M2, 1},
-    {"torch", "uint16", GPU_U16, 1},
-    {"torch", "uint32", GPU_U32, 1},
-    {"torch", "uint64", GPU_U64, 1},
-};
-
-static bool global_is(const struct value *value, const struct storage_type *type)
+static int text_new(struct machine *machine, struct pickle_text text, uint32_t *ret)
 {
-    return value->kind == VALUE_GLOBAL && text_is(value->module, type->module) &&
-           text_is(value->text, type->name);
-}
-
-static int push_global(struct machine *machine, struct pickle_text module, struct pickle_text name)
-{
-    const struct value value = {.kind = VALUE_GLOBAL, .text = name, .module = module};
-    struct pickle_storage_list *list = machine->list;
-
-    for (size_t i = 0; i < TFS_ARRAY_COUNT(untyped_dtypes) && list->count > 0; i++) {
-        struct pickle_storage *last = &list->storages[list->count - 1];
-
-        if (last->dtype == GPU_BYTES && global_is(&value, &untyped_dtypes[i]))
-            last->dtype = untyped_dtypes[i].dtype;
-    }
-    return push(machine, &value);
+    return node_new(machine, &(struct pickle_node){.kind = PICKLE_TEXT, .text = text}, ret);
 }
 
 /* A line for the module and one for the name. */
 static int take_global(struct machine *machine)
 {
+    struct pickle_node node = {.kind = PICKLE_GLOBAL};
     struct pickle_text module;
     struct pickle_text name;
     int err = take_line(machine, &module);
 
     if (err == 0)
         err = take_line(machine, &name);
-    return err < 0 ? err : push_global(machine, module, name);
+    if (err == 0)
+        err = text_new(machine, module, &node.global.module);
+    if (err == 0)
+        err = text_new(machine, name, &node.global.name);
+    return err < 0 ? err : push_new(machine, &node);
 }
 
 /* Module and name are the two texts on the stack. */
 static int stack_global(struct machine *machine)
 {
-    const struct value *top;
-    struct pickle_text module;
-    struct pickle_text name;
+    struct pickle_node node = {.kind = PICKLE_GLOBAL};
+    const struct pickle_node *nodes = machine->pickle.nodes;
+    int err = peek(machine, 1, &node.global.module);
 
-    if (machine->stack.count < 2)
-        return tfs_fail(-EUCLEAN, "pickle: stack underflow");
-    top = machine->stack.values + machine->stack.count;
-    if (top[-1].kind != VALUE_TEXT || top[-2].kind != VALUE_TEXT)
+    if (err == 0)
+        err = peek(machine, 0, &node.global.name);
+    if (err < 0)
+        return err;
+    if (nodes[node.global.module].kind != PICKLE_TEXT ||
+        nodes[node.global.name].kind != PICKLE_TEXT)
         return tfs_fail(-EUCLEAN, "pickle: a global without a name");
-    module = top[-2].text;
-    name = top[-1].text;
-    machine->stack.count -= 2;
-    machine->texts[0] = machine->texts[2]; /* those two named nothing but the global */
-    return push_global(machine, module, name);
-}
-
-static int storage_add(struct pickle_storage_list *list, const struct pickle_storage *storage)
-{
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity ? 2 * list->capacity : 64;
-        struct pickle_storage *grown;
-
-        if (list->count >= PICKLE_STORAGES_MAX)
-            return tfs_fail(-EOPNOTSUPP, "pickle: too many storages");
-        grown = realloc(list->storages, capacity * sizeof(*grown));
-        if (!grown)
-            return -ENOMEM;
-        list->storages = grown;
-        list->capacity = capacity;
-    }
-    list->storages[list->count++] = *storage;
-    return 0;
+    err = pop(machine, 2);
+    return err < 0 ? err : push_new(machine, &node);
 }
 
 static int persistent_id(struct machine *machine)
 {
-    struct pickle_storage storage = {.label = machine->label};
-    const struct value *id;
-    const struct value *parts;
-    int err;
+    struct pickle_node node = {.kind = PICKLE_PERSISTENT};
+    int err = peek(machine, 0, &node.item_first);
 
-    if (machine->stack.count == 0)
-        return tfs_fail(-EUCLEAN, "pickle: stack underflow");
-    id = &machine->stack.values[machine->stack.count - 1];
-    if (id->kind != VALUE_TUPLE || id->count < 5)
-        return tfs_fail(-EOPNOTSUPP, "pickle: a persistent id that is no storage");
-    parts = &machine->pool.values[id->integer];
-    if (parts[0].kind != VALUE_TEXT || !text_is(parts[0].text, "storage") ||
-        parts[1].kind != VALUE_GLOBAL || parts[2].kind != VALUE_TEXT ||
-        parts[4].kind != VALUE_INTEGER)
-        return tfs_fail(-EOPNOTSUPP, "pickle: a persistent id that is no storage");
-    storage.key = parts[2].text;
-    storage.element_count = parts[4].integer;
-    for (size_t i = 0; i < TFS_ARRAY_COUNT(storage_types); i++) {
-        if (global_is(&parts[1], &storage_types[i])) {
-            storage.dtype = storage_types[i].dtype;
-            storage.element_size = storage_types[i].element_size;
-        }
-    }
-    err = storage_add(machine->list, &storage);
-    machine->stack.values[machine->stack.count - 1] = opaque;
-    return err;
+    if (err == 0)
+        err = pop(machine, 1);
+    return err < 0 ? err : push_new(machine, &node);
 }
 
-enum action {
-    ACTION_NONE, /* nothing; the argument, if any, is passed over */
-    ACTION_OPAQUE,
-    ACTION_TEXT,
-    ACTION_INTEGER,
-    ACTION_MARK,
-    ACTION_POP,          /* `count` values */
-    ACTION_REPLACE,      /* `count` values by an opaque one */
-    ACTION_POP_MARK,     /* down to and with the mark */
-    ACTION_REPLACE_MARK, /* the same, then an opaque one */
-    ACTION_TUPLE,        /* of `count` values */
-    ACTION_TUPLE_MARK,
-    ACTION_DUPLICATE,
-    ACTION_MEMO_PUT,
-    ACTION_MEMO_NEXT,
-    ACTION_MEMO_GET,
-    ACTION_GLOBAL,
-    ACTION_STACK_GLOBAL,
-    ACTION_PERSISTENT_ID,
-    ACTION_INSTANCE, /* of a module and a class named by two lines; arguments down to the mark */
-    ACTION_UNTOLD,   /* depends on what only the program that wrote it knows */
-    ACTION_STOP,
-};
-
-/* In place of a number's size: a line follows. */
-enum { LINE = 0xFF };
-
-struct operation {
-    uint8_t code;
-    uint8_t number_size; /* bytes of a number that follows, or LINE */
-    bool is_counted;     /* that number counts bytes that follow it */
-    uint8_t count;
-    enum action action;
-};
-
-static const struct operation operations[] = {
-    {'\x80', 1, false, 0, ACTION_NONE},       {'\x95', 8, false, 0, ACTION_NONE},
-    {'N', 0, false, 0, ACTION_OPAQUE},        {'\x88', 0, false, 0, ACTION_OPAQUE},
-    {'\x89', 0, false, 0, ACTION_OPAQUE},     {'}', 0, false, 0, ACTION_OPAQUE},
-    {']', 0, false, 0, ACTION_OPAQUE},        {'\x8f', 0, false, 0, ACTION_OPAQUE},
-    {')', 0, false, 0, ACTION_TUPLE},         {'G', 8, false, 0, ACTION_OPAQUE},
-    {'X', 4, true, 0, ACTION_TEXT},           {'\x8c', 1, true, 0, ACTION_TEXT},
-    {'\x8d', 8, true, 0, ACTION_TEXT},        {'U', 1, true, 0, ACTION_TEXT},
-    {'T', 4, true, 0, ACTION_TEXT},           {'C', 1, true, 0, ACTION_OPAQUE},
-    {'B', 4, true, 0, ACTION_OPAQUE},         {'\x8e', 8, true, 0, ACTION_OPAQUE},
-    {'\x96', 8, true, 0, ACTION_OPAQUE},      {'J', 4, false, 0, ACTION_INTEGER},
-    {'K', 1, false, 0, ACTION_INTEGER},       {'M', 2, false, 0, ACTION_INTEGER},
-    {'\x8a', 1, true, 0, ACTION_INTEGER},     {'\x8b', 4, true, 0, ACTION_INTEGER},
-    {'(', 0, false, 0, ACTION_MARK},          {'0', 0, false, 1, ACTION_POP},
-    {'1', 0, false, 0, ACTION_POP_MARK},      {'2', 0, false, 0, ACTION_DUPLICATE},
-    {'a', 0, false, 1, ACTION_POP},           {'s', 0, false, 2, ACTION_POP},
-    {'b', 0, false, 1, ACTION_POP},           {'e', 0, false, 0, ACTION_POP_MARK},
-    {'u', 0, false, 0, ACTION_POP_MARK},      {'\x90', 0, false, 0, ACTION_POP_MARK},
-    {'R', 0, false, 2, ACTION_REPLACE},       {'\x81', 0, false, 2, ACTION_REPLACE},
-    {'\x92', 0, false, 3, ACTION_REPLACE},    {'l', 0, false, 0, ACTION_REPLACE_MARK},
-    {'d', 0, false, 0, ACTION_REPLACE_MARK},  {'\x91', 0, false, 0, ACTION_REPLACE_MARK},
-    {'\x85', 0, false, 1, ACTION_TUPLE},      {'\x86', 0, false, 2, ACTION_TUPLE},
-    {'\x87', 0, false, 3, ACTION_TUPLE},      {'t', 0, false, 0, ACTION_TUPLE_MARK},
-    {'q', 1, false, 0, ACTION_MEMO_PUT},      {'r', 4, false, 0, ACTION_MEMO_PUT},
-    {'\x94', 0, false, 0, ACTION_MEMO_NEXT},  {'h', 1, false, 0, ACTION_MEMO_GET},
-    {'j', 4, false, 0, ACTION_MEMO_GET},      {'c', 0, false, 0, ACTION_GLOBAL},
-    {'Q', 0, false, 0, ACTION_PERSISTENT_ID}, {'\x93', 0, false, 0, ACTION_STACK_GLOBAL},
-    {'I', LINE, false, 0, ACTION_INTEGER},    {'L', LINE, false, 0, ACTION_INTEGER},
-    {'F', LINE, false, 0, ACTION_OPAQUE},     {'S', LINE, false, 0, ACTION_TEXT},
-    {'V', LINE, false, 0, ACTION_TEXT},       {'p', LINE, false, 0, ACTION_MEMO_PUT},
-    {'g', LINE, false, 0, ACTION_MEMO_GET},   {'i', LINE, false, 0, ACTION_INSTANCE},
-    {'P', LINE, false, 0, ACTION_UNTOLD},     {'o', 0, false, 0, ACTION_REPLACE_MARK},
-    {'\x82', 1, false, 0, ACTION_UNTOLD},     {'\x83', 2, false, 0, ACTION_UNTOLD},
-    {'\x84', 4, false, 0, ACTION_UNTOLD},     {'\x97', 0, false, 0, ACTION_UNTOLD},
-    {'\x98', 0, false, 0, ACTION_UNTOLD},     {'.', 0, false, 0, ACTION_STOP},
-};
-
-static const struct operation *operation_find(uint8_t code)
+/* What was called stands behind the mark, before its arguments, which nobody asks for. */
+static int call_mark(struct machine *machine)
 {
-    for (size_t i = 0; i < TFS_ARRAY_COUNT(operations); i++) {
-        if (operations[i].code == code)
-            return &operations[i];
-    }
-    return NULL;
+    struct pickle_node node = {.kind = PICKLE_CALL};
+    ssize_t first = mark_find(machine);
+
+    if (first < 0)
+        return (int)first;
+    if ((size_t)first < machine->stack.count)
+        node.call.callable = machine->stack.values[first];
+    machine->stack.count = (size_t)first - 1;
+    return push_new(machine, &node);
+}
+
+/* Its module was the operation's argument. */
+static int instance(struct machine *machine)
+{
+    struct pickle_text line;
+    int err = take_line(machine, &line);
+
+    err = err < 0 ? err : pop_to_mark(machine);
+    return err < 0 ? err : push_new(machine, &(struct pickle_node){.kind = PICKLE_CALL});
 }
 
 /* An operation's argument: a number, or as many bytes as the number says. */
@@ -439,13 +437,13 @@ static uint64_t number_of_line(struct pickle_text line)
     return number;
 }
 
-static int take_argument(struct machine *machine, const struct operation *operation,
+static int take_argument(struct machine *machine, const struct pickle_operation *operation,
                          struct argument *ret)
 {
     const uint8_t *bytes = NULL;
     int err;
 
-    if (operation->number_size == LINE) {
+    if (operation->number_size == PICKLE_LINE) {
         err = take_line(machine, &ret->bytes);
         ret->number = number_of_line(ret->bytes);
         return err;
@@ -463,49 +461,67 @@ static int take_argument(struct machine *machine, const struct operation *operat
     return 0;
 }
 
-static int push_kind(struct machine *machine, enum value_kind kind, const struct argument *argument)
+/* What puts a value onto the stack. */
+static int execute_value(struct machine *machine, const struct pickle_operation *operation,
+                         const struct argument *argument)
 {
-    struct value value = {.kind = kind};
-
-    if (kind == VALUE_TEXT)
-        value.text = argument->bytes;
-    else if (kind == VALUE_INTEGER)
-        value.integer = argument->number;
-    return push(machine, &value);
+    switch (operation->action) {
+    case ACTION_UNKNOWN:
+        return push(machine, 0);
+    case ACTION_TEXT:
+        return push_new(machine,
+                        &(struct pickle_node){.kind = PICKLE_TEXT, .text = argument->bytes});
+    case ACTION_INTEGER:
+        return push_new(machine,
+                        &(struct pickle_node){.kind = PICKLE_INTEGER, .integer = argument->number});
+    case ACTION_TUPLE:
+        return collect(machine, PICKLE_TUPLE, operation->count);
+    case ACTION_TUPLE_MARK:
+        return collect_mark(machine, PICKLE_TUPLE);
+    case ACTION_LIST:
+        return collect(machine, PICKLE_LIST, 0);
+    case ACTION_LIST_MARK:
+        return collect_mark(machine, PICKLE_LIST);
+    case ACTION_DICT:
+        return collect(machine, PICKLE_DICT, 0);
+    case ACTION_DICT_MARK:
+        return collect_mark(machine, PICKLE_DICT);
+    case ACTION_CALL:
+        return call(machine, operation->count);
+    case ACTION_CALL_MARK:
+        return call_mark(machine);
+    case ACTION_GLOBAL:
+        return take_global(machine);
+    case ACTION_STACK_GLOBAL:
+        return stack_global(machine);
+    case ACTION_PERSISTENT_ID:
+        return persistent_id(machine);
+    case ACTION_INSTANCE:
+        return instance(machine);
+    default:
+        return tfs_fail(-EOPNOTSUPP, "pickle: operation 0x%02x", operation->code);
+    }
 }
 
-static int execute(struct machine *machine, const struct operation *operation,
+static int execute(struct machine *machine, const struct pickle_operation *operation,
                    const struct argument *argument)
 {
-    struct pickle_text line;
-    int err = 0;
-
     switch (operation->action) {
     case ACTION_NONE:
     case ACTION_STOP:
         return 0;
-    case ACTION_OPAQUE:
-        return push(machine, &opaque);
-    case ACTION_TEXT:
-        return push_kind(machine, VALUE_TEXT, argument);
-    case ACTION_INTEGER:
-        return push_kind(machine, VALUE_INTEGER, argument);
     case ACTION_MARK:
-        return push_kind(machine, VALUE_MARK, argument);
+        return push(machine, MARK);
     case ACTION_POP:
         return pop(machine, operation->count);
-    case ACTION_REPLACE:
-        err = pop(machine, operation->count);
-        return err < 0 ? err : push(machine, &opaque);
     case ACTION_POP_MARK:
         return pop_to_mark(machine);
-    case ACTION_REPLACE_MARK:
-        err = pop_to_mark(machine);
-        return err < 0 ? err : push(machine, &opaque);
-    case ACTION_TUPLE:
-        return make_tuple(machine, operation->count, operation->count);
-    case ACTION_TUPLE_MARK:
-        return tuple_of_mark(machine);
+    case ACTION_APPEND:
+        return append(machine, operation->count);
+    case ACTION_APPEND_MARK:
+        return append_mark(machine);
+    case ACTION_BUILD:
+        return build(machine);
     case ACTION_DUPLICATE:
         return push_copy(machine);
     case ACTION_MEMO_PUT:
@@ -514,26 +530,15 @@ static int execute(struct machine *machine, const struct operation *operation,
         return memo_put(machine, machine->memo.count);
     case ACTION_MEMO_GET:
         return memo_get(machine, argument->number);
-    case ACTION_GLOBAL:
-        return take_global(machine);
-    case ACTION_STACK_GLOBAL:
-        return stack_global(machine);
-    case ACTION_PERSISTENT_ID:
-        return persistent_id(machine);
-    case ACTION_INSTANCE:
-        err = take_line(machine, &line);
-        err = err < 0 ? err : pop_to_mark(machine);
-        return err < 0 ? err : push(machine, &opaque);
-    case ACTION_UNTOLD:
-        return tfs_fail(-EOPNOTSUPP, "pickle: operation 0x%02x", operation->code);
+    default:
+        return execute_value(machine, operation, argument);
     }
-    return -EUCLEAN;
 }
 
 static int machine_run(struct machine *machine)
 {
     while (machine->at < machine->end) {
-        const struct operation *operation = operation_find(*machine->at++);
+        const struct pickle_operation *operation = pickle_operation_find(*machine->at++);
         struct argument argument = {0};
         int err;
 
@@ -542,25 +547,30 @@ static int machine_run(struct machine *machine)
         err = take_argument(machine, operation, &argument);
         if (err == 0)
             err = execute(machine, operation, &argument);
-        if (err < 0 || operation->action == ACTION_STOP)
+        if (err < 0)
             return err;
+        if (operation->action == ACTION_STOP)
+            return peek(machine, 0, &machine->pickle.root);
     }
     return tfs_fail(-EUCLEAN, "pickle: no end");
 }
 
-int pickle_find_storages(const void *data, size_t size, struct pickle_storage_list *ret)
+int pickle_read(const void *data, size_t size, struct pickle *ret)
 {
-    struct pickle_storage_list list = {NULL, 0, 0};
-    struct machine machine = {.at = data, .end = (const uint8_t *)data + size, .list = &list};
-    int err = machine_run(&machine);
+    const struct pickle_node unknown = {.kind = PICKLE_UNKNOWN};
+    struct machine machine = {.at = data, .end = (const uint8_t *)data + size};
+    uint32_t first = 0;
+    int err = node_new(&machine, &unknown, &first);
 
+    if (err == 0)
+        err = cell_new(&machine, 0, &first);
+    if (err == 0)
+        err = machine_run(&machine);
     free(machine.stack.values);
     free(machine.memo.values);
-    free(machine.pool.values);
-    if (err < 0) {
-        free(list.storages);
-        list = (struct pickle_storage_list){NULL, 0, 0};
-    }
-    *ret = list;
+    machine.pickle.size = (size_t)(machine.at - (const uint8_t *)data);
+    if (err < 0)
+        pickle_release(&machine.pickle);
+    *ret = machine.pickle;
     return err;
 }
