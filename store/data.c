@@ -91,6 +91,8 @@ int data_read_shape(struct tfs_volume *volume, uint64_t inode, uint64_t *known,
     const char *target;
     int err;
 
+    if (inode == 0) /* no inode has it, and `known` says "none" with it */
+        return -ENOENT;
     if (*known == inode)
         return 0;
     meta_inode_key(inode, key);

@@ -7,6 +7,8 @@
  * 2. An error is believed only when the row, read again after the frame, still has the frame: a
  *    frame's space is given back only after the commit that drops it.
  * 3. The place in the store is never ahead of what was verified.
+ * 4. Every record that is looked at moves the place, whatever its key is: a stretch of keys that no
+ * row has would begin again and again.
  */
 #include "store/check/scrub.h"
 
@@ -45,6 +47,7 @@ struct scrub {
     struct tfs_scratch *scratch;
     uint8_t *decoded; /* a block; with deep */
     struct place next;
+    bool at_end; /* there is no place behind the last record */
     struct tfs_scrub_progress progress;
     uint64_t begin_ns;
     uint64_t told_ns;
@@ -375,27 +378,60 @@ static void scrub_row(struct scrub *scrub, const struct place *at, const struct 
     }
 }
 
+/* The place of the key, or the first behind it that a row can have: a shorter key stands before the
+ * one that zeros make of it. */
+static struct place place_of(const struct index_record *record)
+{
+    uint8_t key[META_EXTENT_KEY_SIZE] = {0};
+
+    memcpy(key, record->key, tfs_min_u64(record->key_size, sizeof(key)));
+    return (struct place){tfs_get_be64(key), tfs_get_be64(key + sizeof(uint64_t))};
+}
+
+static void pass_place(struct scrub *scrub, const struct place *at)
+{
+    scrub->next = (struct place){at->inode, at->row + 1};
+    if (scrub->next.row == 0)
+        scrub->at_end = ++scrub->next.inode == 0;
+}
+
+/* A row that is not one, or behind the largest size of a file, where nobody can read it. */
+static void report_row(struct scrub *scrub, const struct place *at)
+{
+    uint64_t size = scrub->shape.chunk_size;
+
+    if (scrub->file == at->inode && at->row < TFS_FILE_SIZE_MAX / size)
+        report(scrub, at->inode, at->row * size, size, -EUCLEAN);
+    else
+        report(scrub, at->inode, 0, 0, -EUCLEAN);
+}
+
 static int scrub_record(struct scrub *scrub, const struct index_record *record)
 {
     tfs_cleanup(row_unref_p) struct tfs_row *row = NULL;
-    struct place at;
+    struct place at = place_of(record);
     int err;
 
-    if (record->key_size != META_EXTENT_KEY_SIZE)
-        return 0; /* the check's business */
-    at = (struct place){tfs_get_be64(record->key), tfs_get_be64(record->key + sizeof(uint64_t))};
+    if (record->key_size != META_EXTENT_KEY_SIZE) { /* the check's business */
+        if (record->key_size < META_EXTENT_KEY_SIZE)
+            scrub->next = at;
+        else
+            pass_place(scrub, &at);
+        return keep_rate(scrub);
+    }
     err = data_read_shape(scrub->volume, at.inode, &scrub->file, &scrub->shape);
+    if (!err && at.row >= TFS_FILE_SIZE_MAX / scrub->shape.chunk_size)
+        err = -EUCLEAN;
     if (!err)
         err = row_decode(record->value, record->value_size, &scrub->shape, &row);
     if (err == -EUCLEAN)
-        report(scrub, at.inode, scrub->file == at.inode ? at.row * scrub->shape.chunk_size : 0,
-               scrub->file == at.inode ? scrub->shape.chunk_size : 0, err);
+        report_row(scrub, &at);
     err = err == -ENOENT || err == -EUCLEAN ? 0 : err;
     if (err)
         return err;
     if (row)
         scrub_row(scrub, &at, row);
-    scrub->next = (struct place){at.inode, at.row + 1};
+    pass_place(scrub, &at);
     return keep_rate(scrub);
 }
 
@@ -423,7 +459,9 @@ static int scrub_stretch(struct scrub *scrub)
         rows++;
     }
     index_scan_close(scan);
-    return err ? err : more;
+    if (err)
+        return err;
+    return scrub->at_end && more > 0 ? 0 : more;
 }
 
 static int scrub_all(struct scrub *scrub)

@@ -6,6 +6,7 @@
  */
 #include "store_fixture.h"
 
+#include "store/base/bytes.h"
 #include "store/check/scrub.h"
 #include "store/data.h"
 #include "store/volume.h"
@@ -318,6 +319,72 @@ static void what_is_overwritten_meanwhile_is_no_damage(void **state)
     assert_false(overwriter.wrong);
 }
 
+/* Rows and keys that no writer makes, in the way of the scrub. */
+static void plant_strange_keys(struct fixture *fixture)
+{
+    struct index_batch *batch;
+    uint8_t key[24] = {0};
+
+    assert_int_equal(index_batch_new(&batch), 0);
+    index_batch_put(batch, INDEX_EXTENT, key, META_EXTENT_KEY_SIZE, "row of inode 0", 14);
+    for (uint64_t i = 0; i < 3 * 4096; i++) { /* each more than a stretch has */
+        tfs_put_be64(key + 16, i);
+        tfs_put_be64(key, 1);
+        index_batch_put(batch, INDEX_EXTENT, key, 24, "", 0);
+        tfs_put_be64(key, UINT64_MAX);
+        index_batch_put(batch, INDEX_EXTENT, key, 24, "", 0);
+        tfs_put_be64(key, UINT64_MAX - i);
+        index_batch_put(batch, INDEX_EXTENT, key, 8, "", 0);
+    }
+    memset(key, 0xff, sizeof(key));
+    index_batch_put(batch, INDEX_EXTENT, key, 24, "", 0);
+    assert_int_equal(index_commit(fixture->volume->index, batch, false), 0);
+    index_batch_free(batch);
+}
+
+/* A copy of the file's first row, so far out that its number has no successor. */
+static void plant_last_row(struct fixture *fixture, const char *name)
+{
+    uint64_t inode = fixture_lookup(fixture, TFS_ROOT_INODE, name);
+    struct index_batch *batch;
+    struct index_value value;
+    uint8_t key[META_EXTENT_KEY_SIZE];
+
+    meta_extent_key(inode, 0, key);
+    assert_int_equal(index_get(fixture->volume->index, INDEX_EXTENT, key, sizeof(key), &value), 0);
+    assert_int_equal(index_batch_new(&batch), 0);
+    meta_extent_key(inode, UINT64_MAX, key);
+    index_batch_put(batch, INDEX_EXTENT, key, sizeof(key), value.data, value.size);
+    meta_extent_key(UINT64_MAX, UINT64_MAX, key);
+    index_batch_put(batch, INDEX_EXTENT, key, sizeof(key), value.data, value.size);
+    index_value_release(&value);
+    assert_int_equal(index_commit(fixture->volume->index, batch, false), 0);
+    index_batch_free(batch);
+}
+
+static void strange_keys_and_rows_do_not_stop_a_scrub(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_scrub_options how = {0};
+    struct run run = {0};
+    struct frame_ref frame;
+
+    fixture_make_file(fixture, "first", FILE_SIZE, 1);
+    fixture_make_file(fixture, "second", FILE_SIZE, 2);
+    plant_strange_keys(fixture);
+    plant_last_row(fixture, "first");
+    frame = frame_of(fixture, "second", 0); /* behind all of that but the last keys */
+    fixture_flip(fixture, frame.segment, frame.offset + 100 * TFS_KIB);
+    (void)alarm(60);
+    assert_int_equal(scrub(fixture, &how, &run), 0);
+    (void)alarm(0);
+    assert_int_equal(run.result.frames, 4);
+    assert_int_equal(run.count, 2);
+    assert_string_equal(run.damage[0].path, "/first"); /* the row that nobody can read */
+    assert_int_equal(run.damage[0].size, 0);
+    assert_string_equal(run.damage[1].path, "/second");
+}
+
 #define SCRUB_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 
 int main(void)
@@ -333,6 +400,7 @@ int main(void)
         SCRUB_TEST(there_is_one_scrub_at_a_time),
         SCRUB_TEST(a_read_only_volume_can_be_scrubbed),
         SCRUB_TEST(what_is_overwritten_meanwhile_is_no_damage),
+        SCRUB_TEST(strange_keys_and_rows_do_not_stop_a_scrub),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
