@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* More than a sparse file is likely to have between two rows at its end. */
+#define STRAY_GAP (1ull * TFS_GIB)
 enum { HEADER_BUFFER_SIZE = 32768 }; /* the largest header, with its aligned surroundings */
 
 /* A row of which the file is not known, or no file: with any block size that makes sense of it. */
@@ -142,6 +144,17 @@ static int keep_strange_row(struct check *check, const struct index_record *reco
     return add_frames(check, 0, row, &shape, 0);
 }
 
+/*
+ * Whether the row stands so far behind all else of the file that it is not the file's size that is
+ * wrong. Nobody can read it as it is; made longer for it, the file would claim terabytes that were
+ * never there. It is kept: behind the end of a file nothing is read, and whoever removes or cuts
+ * the file removes it.
+ */
+static bool is_stray(const struct check_inode *inode, uint64_t offset)
+{
+    return offset > tfs_max_u64(inode->size, inode->end_seen) + STRAY_GAP;
+}
+
 static int check_file_row(struct check *check, struct check_inode *inode,
                           const struct index_record *record)
 {
@@ -165,6 +178,12 @@ static int check_file_row(struct check *check, struct check_inode *inode,
         return 0;
     }
     inode->stored_seen += (uint64_t)row_stored_size(row);
+    if (is_stray(inode, range.offset)) {
+        check_unreadable(check, TFS_CHECK_ROW, &range,
+                         "a row far behind the end of the file's data at %llu; it is kept",
+                         (unsigned long long)tfs_max_u64(inode->size, inode->end_seen));
+        return add_frames(check, 0, row, &shape, 0);
+    }
     inode->end_seen = tfs_max_u64(inode->end_seen, range.offset + row_end(row, shape.block_size));
     check_inline_frames(check, inode, row, &shape, range.offset);
     return add_frames(check, inode->number, row, &shape, range.offset);

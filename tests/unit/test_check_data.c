@@ -351,6 +351,65 @@ static void a_row_that_is_none_is_listed_and_nothing_it_may_use_is_given_up(void
     (void)assert_unreadable(fixture, TFS_CHECK_ROW, "/dir/large");
 }
 
+static void plant_copy_of_row(struct fixture *fixture, uint64_t inode, uint64_t number)
+{
+    struct tfs_index *index = check_open_index(fixture);
+    uint8_t key[META_EXTENT_KEY_SIZE];
+    struct index_value value;
+    uint8_t bytes[4096];
+    size_t size;
+
+    meta_extent_key(inode, 0, key);
+    assert_int_equal(index_get(index, INDEX_EXTENT, key, sizeof(key), &value), 0);
+    size = value.size;
+    assert_true(size <= sizeof(bytes));
+    memcpy(bytes, value.data, size);
+    index_value_release(&value);
+    check_close_index(index);
+    meta_extent_key(inode, number, key);
+    check_plant(fixture, INDEX_EXTENT, key, sizeof(key), bytes, size);
+}
+
+static void a_row_far_behind_the_end_makes_no_file_longer(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t inode = check_inode_of(fixture, "copy");
+    uint64_t size = check_record_of(fixture, inode).size;
+    struct found *found;
+
+    plant_copy_of_row(fixture, inode, 1ull << 30); /* at 4 PiB */
+    for (int i = 0; i < 2; i++) {
+        size_t at;
+
+        assert_int_equal(check_run(fixture, true, &found), 0);
+        at = check_expect(found, TFS_CHECK_ROW, TFS_CHECK_UNREADABLE);
+        assert_true(found->problems[at].offset == 1ull << 52);
+        assert_int_equal(found->result.left, 0);
+        assert_true(i == 0 || found->result.fixed == 0);
+        free(found);
+    }
+    assert_int_equal(check_record_of(fixture, inode).size, size);
+    check_assert_content(fixture, NULL);
+    fixture_open(fixture); /* it goes with the file, and its frame with it */
+    fixture_remove_file(fixture, "copy");
+    fixture_close(fixture);
+    check_assert_clean(fixture);
+}
+
+static void rows_not_far_behind_the_end_are_data_that_a_size_hides(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t inode = check_inode_of(fixture, "copy");
+    struct meta_inode record = check_record_of(fixture, inode);
+
+    plant_copy_of_row(fixture, inode, 100);
+    plant_copy_of_row(fixture, inode, 300);
+    record.size = 0; /* lost: the rows tell */
+    check_plant_record(fixture, inode, &record);
+    check_assert_repairs(fixture, TFS_CHECK_SIZE);
+    assert_int_equal(check_record_of(fixture, inode).size, 301 * 4 * TFS_MIB);
+}
+
 static void rows_of_an_inode_that_is_lost_are_kept(void **state)
 {
     struct fixture *fixture = *state;
@@ -402,6 +461,8 @@ int main(void)
         CHECK_TEST(a_missing_segment_is_listed_and_all_else_is_readable),
         CHECK_TEST(a_cut_segment_is_listed_from_the_cut_on),
         CHECK_TEST(a_row_that_is_none_is_listed_and_nothing_it_may_use_is_given_up),
+        CHECK_TEST(a_row_far_behind_the_end_makes_no_file_longer),
+        CHECK_TEST(rows_not_far_behind_the_end_are_data_that_a_size_hides),
         CHECK_TEST(rows_of_an_inode_that_is_lost_are_kept),
     };
 
