@@ -44,6 +44,19 @@ static int get(struct tfs_index *index, const char *key, uint64_t *ret)
     return err;
 }
 
+static int has(struct tfs_index *index, const char *key, bool *ret)
+{
+    struct index_value value;
+    int err = index_get(index, INDEX_SUPER, key, strlen(key), &value);
+
+    if (err && err != -ENOENT)
+        return err;
+    if (!err)
+        index_value_release(&value);
+    *ret = !err;
+    return 0;
+}
+
 static void put_root(struct index_batch *batch)
 {
     struct timespec now = inode_now();
@@ -105,6 +118,8 @@ int super_read(struct tfs_index *index, struct super *ret)
         err = get(index, key_resume_segment, &super.resume_segment);
     if (!err)
         err = get(index, key_resume_offset, &super.resume_offset);
+    if (!err)
+        err = has(index, SUPER_REPAIRING, &super.repairing);
     if (err)
         return err;
     if (clean > 1)

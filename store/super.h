@@ -15,7 +15,11 @@ struct super {
     uint64_t sweep_from;     /* segments from this number on may hold what was never committed */
     uint64_t resume_segment; /* clean: where appending goes on; 0: nowhere */
     uint64_t resume_offset;
+    bool repairing; /* a repair has begun to correct the store and was not run to its end */
 };
+
+/* The setting of that, which the check puts and takes away. */
+#define SUPER_REPAIRING "repairing"
 
 /* Make the settings and the root directory of a new volume, durably. Harmless when they are there
  * already. */

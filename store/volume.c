@@ -24,6 +24,7 @@
 #include "store/usage.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -286,6 +287,19 @@ static int begin_writing(struct tfs_volume *volume, const struct super *before)
     return err ? err : commit_start(volume->commit);
 }
 
+/* Half corrected, counts and names of a store need not agree: what it writes then could make more
+ * unreadable than was. */
+static int check_repaired(const struct tfs_volume *volume, const struct super *super,
+                          struct index_reason *reason)
+{
+    if (!super->repairing || volume->options.read_only)
+        return 0;
+    (void)snprintf(reason->text, sizeof(reason->text),
+                   "a repair was not run to its end: run 'tensorfsctl check --repair' again, or "
+                   "mount it read-only"); /* it fits */
+    return tfs_fail(-EUCLEAN, "the store has the mark of a repair");
+}
+
 static int open_parts(struct tfs_volume *volume, bool creating, struct index_reason *reason)
 {
     struct budget budget = make_budget(&volume->options);
@@ -296,6 +310,8 @@ static int open_parts(struct tfs_volume *volume, bool creating, struct index_rea
 
     if (!err)
         err = super_read(volume->index, &super);
+    if (!err)
+        err = check_repaired(volume, &super, reason);
     if (!err)
         err = index_batch_new(&volume->batch);
     if (!err)

@@ -7,6 +7,8 @@
  *    inode is only unreadable must not be taken for one that points nowhere. Until then the index
  *    is open for reading only, for RocksDB rewrites files of what it may write to.
  * 2. Corrections are durable before they are reported.
+ * 3. With the first correction the store gets a mark, in the same batch, and the last batch of a
+ * repair that ends takes it away: what is corrected by halves may be read, and not written to.
  */
 #include "store/check/check_internal.h"
 
@@ -14,9 +16,11 @@
 #include "store/base/log.h"
 #include "store/format.h"
 #include "store/segment/segment.h"
+#include "store/super.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { ROUNDS_MAX = 5 };
 #define INDEX_MEMORY_SIZE (64ull * TFS_MIB)
@@ -204,6 +208,44 @@ static void report_mended(struct check *check)
                     mended->manifest, (unsigned long long)mended->cut_bytes, mended->manifest);
 }
 
+/* Whether a repair before this one was not run to its end. */
+static int find_mark(struct check *check, bool *ret)
+{
+    struct index_value value;
+    int err =
+        index_get(check->index, INDEX_SUPER, SUPER_REPAIRING, strlen(SUPER_REPAIRING), &value);
+
+    if (!err)
+        index_value_release(&value);
+    *ret = check->marked = !err;
+    return err == -ENOENT ? 0 : err;
+}
+
+static int remove_mark(struct check *check)
+{
+    int err;
+
+    check_delete(check, INDEX_SUPER, SUPER_REPAIRING, strlen(SUPER_REPAIRING));
+    err = check_commit(check);
+    check->marked = err != 0;
+    return err;
+}
+
+static int run_marked(struct check *check)
+{
+    bool was_marked;
+    int err = find_mark(check, &was_marked);
+
+    if (!err)
+        err = run_rounds(check);
+    if (!err && check->repairing && check->marked)
+        err = remove_mark(check);
+    if (!err && was_marked)
+        check_error(check, TFS_CHECK_SETTING, 0, "a repair was not run to its end%s",
+                    check->repairing ? "" : ": mounts for writing are refused");
+    return err;
+}
+
 static int check_opened(struct check *check, struct tfs_message *message)
 {
     int whole = read_whole_index(check);
@@ -215,12 +257,15 @@ static int check_opened(struct check *check, struct tfs_message *message)
         err = reopen_to_repair(check, message);
     if (err)
         return err;
-    err = whole > 0 ? run_rounds(check) : whole;
+    err = whole > 0 ? run_marked(check) : whole;
     check_report(check, true);
     check_model_release(check);
     if (err)
-        (void)format_message(message, err, "the check of '%s' ended early: %s",
-                             check->options->path, tfs_error_text(err));
+        (void)format_message(message, err, "the check of '%s' ended early: %s%s",
+                             check->options->path, tfs_error_text(err),
+                             check->marked ? "; until a repair runs to its end, the store can only "
+                                             "be mounted read-only"
+                                           : "");
     return err;
 }
 

@@ -84,6 +84,7 @@ enum check_setting {
     CHECK_NEXT_SEGMENT,
     CHECK_SCRUB_INODE,
     CHECK_SCRUB_ROW,
+    CHECK_REPAIRING,
     CHECK_SETTING_COUNT
 };
 
@@ -100,6 +101,7 @@ struct check {
     struct tfs_segments *segments;
 
     bool repairing;
+    bool marked;                /* the store says that a repair has begun: see super.h */
     struct index_mended mended; /* what of the index had to be cut to open it */
     struct index_batch *batch;
 

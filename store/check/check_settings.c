@@ -6,6 +6,7 @@
 #include "store/base/error.h"
 #include "store/check/check_internal.h"
 #include "store/segment/segment.h"
+#include "store/super.h"
 
 #include <errno.h>
 #include <string.h>
@@ -24,6 +25,7 @@ static const struct setting {
     [CHECK_NEXT_SEGMENT] = {"next_segment", true},
     [CHECK_SCRUB_INODE] = {"scrub_inode", true},
     [CHECK_SCRUB_ROW] = {"scrub_row", true},
+    [CHECK_REPAIRING] = {SUPER_REPAIRING, true},
 };
 
 enum { FIRST_INODE = 16, FIRST_SEGMENT = 1 };

@@ -4,6 +4,7 @@
 #include "store/base/bytes.h"
 #include "store/base/error.h"
 #include "store/check/check_internal.h"
+#include "store/super.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -70,8 +71,12 @@ int check_commit(struct check *check)
 {
     int err = 0;
 
-    if (check->repairing && index_batch_count(check->batch) > 0)
+    if (check->repairing && index_batch_count(check->batch) > 0) {
+        if (!check->marked)
+            check_put_number(check, INDEX_SUPER, SUPER_REPAIRING, strlen(SUPER_REPAIRING), 1);
         err = index_commit(check->index, check->batch, true);
+        check->marked = check->marked || !err;
+    }
     if (check->batch)
         index_batch_clear(check->batch);
     return err;

@@ -71,6 +71,7 @@ tfs_add_store_test(test_full_disk VOLUME SOURCES small_disk.c
 tfs_add_store_test(test_check VOLUME SOURCES check_fixture.c)
 tfs_add_store_test(test_check_data VOLUME SOURCES check_fixture.c)
 tfs_add_store_test(test_check_random VOLUME SOURCES check_fixture.c)
+tfs_add_store_test(test_check_stopped VOLUME SOURCES check_fixture.c)
 tfs_add_store_test(test_hostile VOLUME SOURCES check_fixture.c)
 tfs_add_store_test(test_scrub VOLUME)
 tfs_add_store_test(test_compact VOLUME SOURCES store_crash.c wrap_numbers.c

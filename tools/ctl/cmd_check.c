@@ -45,8 +45,10 @@ static const struct options_command command = {
     .usage = "[--repair] STORE",
     .details =
         "Checks names, links, counts and sizes against each other and the header of every frame\n"
-        "that is in use; 'scrub' verifies contents. --repair makes nothing unreadable that can be\n"
-        "read; what it cannot save it lists by path and range and leaves as it is.\n\n"
+        "that is in use. It reads no contents: 'scrub' verifies those. --repair makes nothing\n"
+        "unreadable that can be read; what it cannot save it lists by path and range and leaves\n"
+        "as it is. One that is interrupted has to be run again before the store is mounted for\n"
+        "writing.\n\n"
         "Exit status: 0 clean, 1 errors corrected, 4 errors left, 8 it could not be done, 16 "
         "usage,\n32 cancelled; they add up.\n",
     .rows = rows,
@@ -162,6 +164,7 @@ static int print_json(struct check_run *run, const char *path, int status,
         memcpy(&count, (const char *)result + counts[i].offset, sizeof(count));
         (void)cJSON_AddNumberToObject(answer, counts[i].name, (double)count);
     }
+    (void)cJSON_AddBoolToObject(answer, "contents_read", false); /* 'scrub' does that */
     (void)cJSON_AddItemToObject(answer, "problems", TAKE_PTR(run->problems));
     return ctl_print_json(answer);
 }
@@ -181,7 +184,9 @@ static void print_text(const char *path, const struct tfs_check_result *result)
                      (unsigned long long)result->unreadable,
                      units_bytes(result->unreadable_bytes).text);
     if (result->fixed + result->left + result->unreadable == 0)
-        (void)printf("clean\n");
+        (void)printf("clean; contents were not read: 'tensorfsctl scrub' verifies them\n");
+    else
+        (void)printf("contents were not read: 'tensorfsctl scrub' verifies them\n");
 }
 
 static int status_of(int err, const struct tfs_check_result *result)

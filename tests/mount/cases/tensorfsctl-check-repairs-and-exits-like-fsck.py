@@ -26,7 +26,9 @@ for target in (MNT, STORE):
 with damage():
     clean = json.loads(check("--json", STORE, status=0).stdout)
     assert clean["files"] == 3 and clean["names"] == 3 and clean["problems"] == [], clean
-    assert "clean" in check("--repair", STORE, status=0).stdout
+    assert clean["contents_read"] is False, clean
+    said = check("--repair", STORE, status=0).stdout
+    assert "clean" in said and "tensorfsctl scrub" in said, said
 
     # The header of the frame: in the page before its bytes, in a frame of what does not compress.
     path, at = find_in_segments(files["victim"][:64])
