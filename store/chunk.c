@@ -6,6 +6,7 @@
  * 2. dirty  <=>  on data->unflushed  <=>  some slot has from < to; a dirty chunk counts itself as a
  * user.
  * 3. A slot has a buffer exactly when it is dirty; the buffer is counted as dirty memory.
+ * 4. Who holds a chunk waits for nobody who waits for it: so the order of holds ends.
  */
 #include "store/chunk.h"
 
@@ -93,6 +94,7 @@ struct tfs_chunk *chunk_get_locked(struct tfs_inode *inode, uint64_t index)
     chunk->users = 1;
     list_init(&chunk->unflushed_node);
     list_init(&chunk->pressure_node);
+    list_init(&chunk->waiting);
     flush_prepare(chunk);
 
     grow(data);
@@ -133,18 +135,69 @@ void chunk_visit_locked(struct tfs_inode *inode,
     }
 }
 
-void chunk_hold_shared_locked(struct tfs_chunk *chunk) TFS_REQUIRES(&chunk->inode->lock)
+static bool shared_is_free(const struct tfs_chunk *chunk)
 {
-    while (chunk->exclusive)
+    return !chunk->exclusive && !chunk->landing;
+}
+
+static bool exclusive_is_free(const struct tfs_chunk *chunk)
+{
+    return !chunk->exclusive && !chunk->shared && !chunk->in_flight;
+}
+
+static bool flight_is_free(const struct tfs_chunk *chunk)
+{
+    return !chunk->exclusive && !chunk->in_flight;
+}
+
+/* Somebody who waits for a chunk, on its own stack. */
+struct chunk_waiter {
+    struct list node;
+    bool reads;
+};
+
+/* Readers pass each other, and nobody else. */
+static bool is_its_turn(struct tfs_chunk *chunk, struct chunk_waiter *waiter)
+{
+    struct list *node = chunk->waiting.next;
+
+    while (waiter->reads && node != &waiter->node &&
+           list_entry(node, struct chunk_waiter, node)->reads)
+        node = node->next;
+    return node == &waiter->node;
+}
+
+static void wait_for_turn_locked(struct tfs_chunk *chunk,
+                                 bool (*is_free)(const struct tfs_chunk *chunk))
+    TFS_REQUIRES(&chunk->inode->lock)
+{
+    struct chunk_waiter waiter = {.reads = is_free == shared_is_free};
+
+    if (list_is_empty(&chunk->waiting) && is_free(chunk))
+        return;
+    list_push_back(&chunk->waiting, &waiter.node);
+    while (!is_its_turn(chunk, &waiter) || !is_free(chunk))
         tfs_cond_wait(&chunk->inode->data->changed, &chunk->inode->lock);
+    list_remove(&waiter.node);
+    if (!list_is_empty(&chunk->waiting)) /* the next may have waited for nothing but this turn */
+        tfs_cond_broadcast(&chunk->inode->data->changed);
+}
+
+void chunk_hold_shared_locked(struct tfs_chunk *chunk)
+{
+    wait_for_turn_locked(chunk, shared_is_free);
     chunk->shared++;
 }
 
-void chunk_hold_exclusive_locked(struct tfs_chunk *chunk) TFS_REQUIRES(&chunk->inode->lock)
+void chunk_hold_exclusive_locked(struct tfs_chunk *chunk)
 {
-    while (chunk->exclusive || chunk->shared || chunk->in_flight)
-        tfs_cond_wait(&chunk->inode->data->changed, &chunk->inode->lock);
+    wait_for_turn_locked(chunk, exclusive_is_free);
     chunk->exclusive = true;
+}
+
+void chunk_wait_for_flight_locked(struct tfs_chunk *chunk)
+{
+    wait_for_turn_locked(chunk, flight_is_free);
 }
 
 void chunk_release_shared_locked(struct tfs_chunk *chunk)

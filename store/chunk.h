@@ -22,8 +22,9 @@
  *     clean, row changed -- commit --> clean
  *
  * Buffers are written by one exclusive holder, and read by shared holders; a chunk in flight is
- * read only. All fields are guarded by the inode's lock, except that the holder of a chunk uses the
- * slots' contents without it.
+ * read only. Holds are given in the order in which they were asked for, so that no stream of
+ * readers keeps a writer or a flush waiting, nor the other way round. All fields are guarded by the
+ * inode's lock, except that the holder of a chunk uses the slots' contents without it.
  */
 #ifndef TFS_CHUNK_H
 #define TFS_CHUNK_H
@@ -59,10 +60,12 @@ struct tfs_chunk {
     struct tfs_chunk *next; /* in its bucket */
     unsigned users;         /* operations, and the queues that it stands in */
 
-    bool exclusive;  /* a writer has it */
-    unsigned shared; /* readers that have it */
-    bool in_flight;  /* a flush has it */
-    bool queued;     /* a flush will come */
+    bool exclusive;      /* a writer has it */
+    unsigned shared;     /* readers that have it */
+    bool in_flight;      /* a flush has it */
+    bool landing;        /* the flush waits until the readers have left, and no more may come */
+    struct list waiting; /* who waits to hold it, in order */
+    bool queued;         /* a flush will come */
     bool dirty;
     struct list unflushed_node; /* on data->unflushed while dirty */
     uint64_t dirty_sequence;    /* data->sequence when it became dirty */
@@ -94,9 +97,10 @@ struct tfs_chunk *chunk_find_locked(struct tfs_inode *inode, uint64_t index);
 void chunk_put_locked(struct tfs_chunk *chunk);
 
 /* Wait until nobody else writes (and with exclusive: reads or flushes), then hold. Called with the
- * inode's lock. */
+ * inode's lock. The turn of a flush comes in the same order; it then takes what it finds dirty. */
 void chunk_hold_shared_locked(struct tfs_chunk *chunk);
 void chunk_hold_exclusive_locked(struct tfs_chunk *chunk);
+void chunk_wait_for_flight_locked(struct tfs_chunk *chunk);
 void chunk_release_shared_locked(struct tfs_chunk *chunk);
 void chunk_release_exclusive_locked(struct tfs_chunk *chunk);
 

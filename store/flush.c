@@ -188,8 +188,7 @@ static bool flight_begin(struct tfs_flush *flush, struct tfs_chunk *chunk, int b
 
     data_enter_flush(inode);
     tfs_mutex_lock(&inode->lock);
-    while (chunk->exclusive || chunk->in_flight)
-        tfs_cond_wait(&inode->data->changed, &inode->lock);
+    chunk_wait_for_flight_locked(chunk);
     begin = chunk->dirty && buffer_count(chunk) <= buffers_max;
     if (begin) {
         chunk->in_flight = true;
@@ -260,8 +259,10 @@ static void flight_succeeded_locked(struct tfs_volume *volume, struct tfs_inode 
                                     struct tfs_chunk *chunk, const struct encoded_chunk *encoded,
                                     struct tfs_row *row) TFS_REQUIRES(&inode->lock)
 {
+    chunk->landing = true;
     while (chunk->shared) /* they read the buffers that go away now */
         tfs_cond_wait(&inode->data->changed, &inode->lock);
+    chunk->landing = false;
     for (uint32_t i = 0; i < encoded->run_count; i++)
         release_run(volume, chunk, &encoded->runs[i]);
     chunk_set_row_locked(volume, chunk, row);

@@ -219,6 +219,105 @@ static void a_chunk_that_grows_while_fsync_waits_for_it_is_written_back(void **s
     tfs_file_close(thread.file);
 }
 
+/* ---- whose turn it is ---- */
+
+enum { HOLDERS = 8, HOLD_US = 500, TURNS = 20 };
+
+struct holders {
+    struct tfs_inode *inode;
+    bool exclusive;
+    atomic_uint turns;
+    atomic_bool stop;
+};
+
+/* One of many that hold the file's first chunk as if they copied; there is always one who does. */
+static void *hold_often(void *argument)
+{
+    struct holders *holders = argument;
+    struct tfs_inode *inode = holders->inode;
+
+    while (!atomic_load(&holders->stop)) {
+        struct tfs_chunk *chunk;
+
+        tfs_mutex_lock(&inode->lock);
+        chunk = chunk_get_locked(inode, 0);
+        if (holders->exclusive)
+            chunk_hold_exclusive_locked(chunk);
+        else
+            chunk_hold_shared_locked(chunk);
+        tfs_mutex_unlock(&inode->lock);
+        (void)usleep(HOLD_US); /* cannot fail */
+        tfs_mutex_lock(&inode->lock);
+        if (holders->exclusive)
+            chunk_release_exclusive_locked(chunk);
+        else
+            chunk_release_shared_locked(chunk);
+        chunk_put_locked(chunk);
+        tfs_mutex_unlock(&inode->lock);
+        atomic_fetch_add(&holders->turns, 1);
+    }
+    return NULL;
+}
+
+static void start_holders(struct holders *holders, pthread_t threads[HOLDERS])
+{
+    for (int i = 0; i < HOLDERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, hold_often, holders), 0);
+}
+
+static void stop_holders(struct holders *holders, pthread_t threads[HOLDERS])
+{
+    atomic_store(&holders->stop, true);
+    for (int i = 0; i < HOLDERS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+}
+
+static void readers_of_a_dirty_chunk_do_not_keep_fsync_waiting(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fixture_create(fixture, "file");
+    struct holders readers = {.exclusive = false};
+    pthread_t threads[HOLDERS];
+
+    assert_int_equal(inode_get(fixture->volume, tfs_file_inode(file), &readers.inode), 0);
+    start_holders(&readers, threads);
+    for (uint64_t i = 0; i < TURNS; i++) {
+        fixture_write_random(file, 0, 1000, i); /* a writer's turn comes too */
+        assert_int_equal(tfs_file_sync(file, false), 0);
+    }
+    stop_holders(&readers, threads);
+    inode_put(fixture->volume, readers.inode);
+    tfs_file_close(file);
+}
+
+static bool readers_had_turns(void *context)
+{
+    struct holders *holders = context;
+
+    return atomic_load(&holders->turns) >= TURNS;
+}
+
+static void writers_of_a_chunk_do_not_keep_its_readers_waiting(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fixture_create(fixture, "file");
+    struct holders writers = {.exclusive = true};
+    struct holders readers = {.exclusive = false};
+    pthread_t writing[HOLDERS];
+    pthread_t reading[HOLDERS];
+
+    assert_int_equal(inode_get(fixture->volume, tfs_file_inode(file), &writers.inode), 0);
+    readers.inode = writers.inode;
+    start_holders(&writers, writing);
+    start_holders(&readers, reading);
+    fixture_wait(readers_had_turns, &readers);
+    fixture_wait(readers_had_turns, &writers);
+    stop_holders(&readers, reading);
+    stop_holders(&writers, writing);
+    inode_put(fixture->volume, writers.inode);
+    tfs_file_close(file);
+}
+
 /* ---- a disk that fails ---- */
 
 static void a_failed_flush_is_told_and_the_data_stays(void **state)
@@ -460,6 +559,8 @@ int main(void)
         FLUSH_TEST(a_chunk_is_written_back_when_it_is_complete),
         FLUSH_TEST(dirty_data_stays_inside_the_budget),
         FLUSH_TEST(a_chunk_that_grows_while_fsync_waits_for_it_is_written_back),
+        FLUSH_TEST(readers_of_a_dirty_chunk_do_not_keep_fsync_waiting),
+        FLUSH_TEST(writers_of_a_chunk_do_not_keep_its_readers_waiting),
         FLUSH_TEST(a_failed_flush_is_told_and_the_data_stays),
         FLUSH_TEST(an_error_of_the_background_is_told_once_to_every_open),
         FLUSH_TEST(a_full_disk_is_told_to_the_writer_who_fills_it),
