@@ -61,6 +61,16 @@ int ll_init(struct ll *ll, struct tfs_volume *volume)
     return 0;
 }
 
+int ll_settle_names(struct ll *ll, int err)
+{
+    return err == 0 && ll->names_are_synchronous ? tfs_volume_sync_names(ll->volume) : err;
+}
+
+int ll_settle_attributes(struct ll *ll, int err)
+{
+    return err == 0 && ll->is_synchronous ? tfs_volume_sync_names(ll->volume) : err;
+}
+
 void ll_stop(struct ll *ll)
 {
     notifier_stop(ll->notifier);

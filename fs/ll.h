@@ -49,6 +49,8 @@ struct ll {
     const char *control_address;  /* immutable after start; NULL: there is no socket */
     int fd;                       /* of the session */
     dev_t device;                 /* of the mount; immutable after mount_open() */
+    bool is_synchronous;          /* every change; immutable after mount_open() */
+    bool names_are_synchronous;   /* changes of names, at least; immutable after mount_open() */
     struct protocol protocol;
     struct notifier *notifier;
     struct inode_hints *hints;
@@ -65,7 +67,7 @@ struct ll_file {
     bool is_readable;
     bool is_mapper;         /* counts in the hint `mappers` */
     bool is_direct;         /* opened for direct I/O */
-    bool is_synchronous;    /* opened with O_SYNC or O_DSYNC */
+    bool is_synchronous;    /* opened with O_SYNC or O_DSYNC, or all are */
     atomic_bool is_written; /* has counted itself into the hint `writers` */
 };
 
@@ -101,6 +103,15 @@ void ll_process(void *context, struct fuse_in_header *header, size_t size);
 /* The request that this thread is serving, as the kernel sent it, or NULL: for what libfuse 3.14
  * does not pass on to the operations. */
 const struct fuse_in_header *ll_current_request(void);
+
+/* ---- mount options sync and dirsync ---- */
+
+/*
+ * A change of names, or of attributes, was made, or not (err): where the mount is synchronous it
+ * becomes durable before it is acknowledged. Returns err, or the error of that. May block.
+ */
+int ll_settle_names(struct ll *ll, int err);
+int ll_settle_attributes(struct ll *ll, int err);
 
 /* ---- open files (ll_open.c) ---- */
 

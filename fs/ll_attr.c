@@ -106,13 +106,14 @@ static int size_was_set(struct ll *ll, uint64_t inode, const struct fuse_file_in
     int err;
 
     if (fi) {
-        ll_file_mark_written(ll, ll_file_of(fi));
-        return 0;
+        file = ll_file_of(fi);
+        ll_file_mark_written(ll, file);
+        return file->is_synchronous ? tfs_file_sync(file->file, false) : 0;
     }
     err = ll_file_open(ll, inode, O_WRONLY, &file);
     if (err < 0)
         return err;
-    err = tfs_file_flush(file->file);
+    err = file->is_synchronous ? tfs_file_sync(file->file, false) : tfs_file_flush(file->file);
     ll_file_close(ll, file);
     return err;
 }
@@ -132,6 +133,7 @@ void ll_setattr(fuse_req_t req, fuse_ino_t inode, struct stat *attr, int to_set,
     err = tfs_setattr(ll->volume, inode, &change, &changed);
     if (err == 0 && (change.fields & TFS_SET_SIZE))
         err = size_was_set(ll, inode, fi);
+    err = ll_settle_attributes(ll, err);
     if (err < 0) {
         ll_reply_err(req, err);
         return;

@@ -114,11 +114,16 @@ static struct fuse_write_in current_write(void)
  * FSYNC behind the write. It sends none for handles that are direct, nor for O_DIRECT by AIO or
  * io_uring; there the flag in the request is all that there is.
  */
-static int sync_if_asked(const struct ll_file *file, const struct fuse_write_in *in)
+static int sync_if_asked(const struct ll *ll, const struct ll_file *file,
+                         const struct fuse_write_in *in)
 {
     bool is_direct = file->is_direct || (in->flags & O_DIRECT);
 
-    if (!is_direct || (in->write_flags & FUSE_WRITE_CACHE) || !(in->flags & O_DSYNC))
+    if (in->write_flags & FUSE_WRITE_CACHE)
+        return 0; /* the kernel writes back: nobody's call */
+    if (ll->is_synchronous)
+        return tfs_file_sync(file->file, false);
+    if (!is_direct || !(in->flags & O_DSYNC))
         return 0;
     return tfs_file_sync(file->file, (in->flags & O_SYNC) != O_SYNC);
 }
@@ -159,7 +164,7 @@ void ll_write(fuse_req_t req, fuse_ino_t inode, const char *data, size_t size, o
     ll_file_mark_written(ll, file);
     written = tfs_file_write(file->file, (uint64_t)offset, data, size,
                              drops_privileges ? TFS_WRITE_KILL_PRIVILEGES : 0);
-    err = written < 0 ? (int)written : sync_if_asked(file, &in);
+    err = written < 0 ? (int)written : sync_if_asked(ll, file, &in);
     if (err < 0) {
         ll_reply_err(req, err);
         return;

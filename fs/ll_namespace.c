@@ -17,15 +17,29 @@ static struct tfs_make make_for(fuse_req_t req, mode_t mode)
     };
 }
 
+/* An entry that was made, and counts a lookup. */
+static void reply_entry(fuse_req_t req, const struct tfs_attr *attr, uint64_t timeout_s)
+{
+    struct ll *ll = ll_of(req);
+    int err = ll_settle_names(ll, 0);
+
+    if (err == 0) {
+        ll_reply_entry(req, attr, timeout_s);
+        return;
+    }
+    tfs_forget(ll->volume, attr->inode, 1);
+    ll_reply_err(req, err);
+}
+
 static void make(fuse_req_t req, fuse_ino_t parent, const char *name, const struct tfs_make *what)
 {
     struct tfs_attr attr;
     int err = tfs_make(ll_of(req)->volume, parent, name, what, &attr);
 
-    if (err < 0)
-        ll_reply_err(req, err);
+    if (err == 0)
+        reply_entry(req, &attr, LL_TIMEOUT_S);
     else
-        ll_reply_entry(req, &attr, LL_TIMEOUT_S);
+        ll_reply_err(req, err);
 }
 
 /* Valid replies: entry (counts one lookup), error. */
@@ -70,23 +84,28 @@ void ll_readlink(fuse_req_t req, fuse_ino_t inode)
 /* Valid replies: error. */
 void ll_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-    ll_reply_err(req, tfs_unlink(ll_of(req)->volume, parent, name));
+    struct ll *ll = ll_of(req);
+
+    ll_reply_err(req, ll_settle_names(ll, tfs_unlink(ll->volume, parent, name)));
 }
 
 /* Valid replies: error. */
 void ll_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-    ll_reply_err(req, tfs_rmdir(ll_of(req)->volume, parent, name));
+    struct ll *ll = ll_of(req);
+
+    ll_reply_err(req, ll_settle_names(ll, tfs_rmdir(ll->volume, parent, name)));
 }
 
 /* Valid replies: error. */
 void ll_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
                const char *new_name, unsigned flags)
 {
+    struct ll *ll = ll_of(req);
     const struct tfs_place from = {.parent = parent, .name = name};
     const struct tfs_place to = {.parent = new_parent, .name = new_name};
 
-    ll_reply_err(req, tfs_rename(ll_of(req)->volume, &from, &to, flags));
+    ll_reply_err(req, ll_settle_names(ll, tfs_rename(ll->volume, &from, &to, flags)));
 }
 
 /* Valid replies: entry (counts one lookup), error. */
@@ -100,5 +119,5 @@ void ll_link(fuse_req_t req, fuse_ino_t inode, fuse_ino_t parent, const char *na
     if (err < 0)
         ll_reply_err(req, err);
     else
-        ll_reply_entry(req, &attr, ll_attr_timeout(ll, inode, stamp));
+        reply_entry(req, &attr, ll_attr_timeout(ll, inode, stamp));
 }

@@ -60,7 +60,7 @@ int ll_file_open(struct ll *ll, uint64_t inode, int flags, struct ll_file **ret)
     file->inode = inode;
     file->is_readable = (flags & O_ACCMODE) != O_WRONLY;
     file->is_mapper = (flags & O_ACCMODE) == O_RDWR;
-    file->is_synchronous = (flags & O_DSYNC) != 0; /* a bit of O_SYNC, too */
+    file->is_synchronous = ll->is_synchronous || (flags & O_DSYNC); /* a bit of O_SYNC, too */
     if (file->is_mapper)
         inode_hints_mapper_add(ll->hints, inode);
     tfs_mutex_lock(&ll->files_lock);
@@ -115,6 +115,22 @@ static int drop_privileges(struct ll *ll, uint64_t inode)
     return err;
 }
 
+static int open_file(struct ll *ll, uint64_t inode, int flags, struct ll_file **ret)
+{
+    struct ll_file *file;
+    int err = ll_file_open(ll, inode, flags, &file);
+
+    if (err == 0 && (flags & O_TRUNC) && ll->is_synchronous) {
+        err = tfs_file_sync(file->file, false);
+        if (err < 0)
+            ll_file_close(ll, file);
+    }
+    if (err < 0)
+        return err;
+    *ret = file;
+    return 0;
+}
+
 /* Valid replies: open (gives a handle), error. */
 void ll_open(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi)
 {
@@ -125,7 +141,7 @@ void ll_open(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi)
     if (current_open_flags() & FUSE_OPEN_KILL_SUIDGID)
         err = drop_privileges(ll, inode);
     if (err == 0)
-        err = ll_file_open(ll, inode, fi->flags, &file);
+        err = open_file(ll, inode, fi->flags, &file);
     if (err != 0) {
         ll_reply_err(req, err);
         return;
@@ -155,7 +171,9 @@ void ll_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
         ll_reply_err(req, err);
         return;
     }
-    err = ll_file_open(ll, attr.inode, fi->flags & ~O_TRUNC, &file); /* it is empty */
+    err = ll_settle_names(ll, 0);
+    if (err == 0)
+        err = ll_file_open(ll, attr.inode, fi->flags & ~O_TRUNC, &file); /* it is empty */
     if (err < 0) {
         /* The kernel goes on believing that there is no such name: the next try would be EEXIST. */
         (void)!tfs_unlink(ll->volume, parent, name);

@@ -212,6 +212,7 @@ static int setxattr(const struct ll_raw_request *raw)
     xattr.flags = (int)in.flags;
     err = tfs_setxattr(raw->ll->volume, raw->header->nodeid, &xattr);
     ll_xattr_explain(raw->header->nodeid, &xattr, err);
+    err = ll_settle_attributes(raw->ll, err);
     if (err == 0 && (in.setxattr_flags & FUSE_SETXATTR_ACL_KILL_SGID))
         err = drop_setgid(raw->ll, raw->header->nodeid);
     return err;

@@ -122,7 +122,7 @@ void ll_removexattr(fuse_req_t req, fuse_ino_t inode, const char *name)
     int err = tfs_removexattr(ll_of(req)->volume, inode, name);
 
     ll_xattr_explain(inode, &(struct tfs_xattr){.name = name}, err);
-    ll_reply_err(req, err);
+    ll_reply_err(req, ll_settle_attributes(ll_of(req), err));
 }
 
 /* ---- why not ---- */

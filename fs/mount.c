@@ -28,7 +28,8 @@ static int add_flags(char **list, const struct options *options)
         {"default_permissions", true},     {"allow_other", options->allow_other},
         {"ro", options->volume.read_only}, {"noatime", options->volume.noatime},
         {"suid", options->allow_suid},     {"dev", options->allow_dev},
-        {"noexec", options->noexec},
+        {"noexec", options->noexec},       {"sync", options->sync},
+        {"dirsync", options->dirsync},
     };
 
     for (size_t i = 0; i < TFS_ARRAY_COUNT(flags); i++) {
@@ -156,6 +157,19 @@ static dev_t device_at(const char *mountpoint)
     return makedev(status.stx_dev_major, status.stx_dev_minor);
 }
 
+/* libfuse 3.14 does not know the option. Nothing is served yet, so no link was followed. */
+static int refuse_links(const struct options *options, struct tfs_message *message)
+{
+    struct mount_attr attributes = {.attr_set = MOUNT_ATTR_NOSYMFOLLOW};
+
+    if (!options->nosymfollow ||
+        mount_setattr(AT_FDCWD, options->mountpoint, 0, &attributes, sizeof(attributes)) == 0)
+        return 0;
+    return fail(message, -errno, options->mountpoint,
+                errno == EPERM ? "option nosymfollow is for root"
+                               : "the kernel has no nosymfollow");
+}
+
 int mount_open(struct ll *ll, const struct options *options, struct tfs_message *message)
 {
     char why[1024];
@@ -173,14 +187,20 @@ int mount_open(struct ll *ll, const struct options *options, struct tfs_message 
         return fail(message, -EIO, options->mountpoint, why[0] ? why : "the kernel refuses");
     }
     ll->device = device_at(options->mountpoint); /* before anybody has found it */
+    ll->is_synchronous = options->sync;
+    ll->names_are_synchronous = options->sync || options->dirsync;
     fuse_set_log_func(log_of_libfuse);
     ll->fd = fuse_session_fd(ll->session);
     err = fuse_session_custom_io(ll->session, ll_custom_io(), ll->fd);
+    if (err != 0)
+        err = fail(message, -ENOMEM, options->mountpoint, "no memory");
+    else
+        err = refuse_links(options, message);
     if (err != 0) {
+        mount_take_back(options->mountpoint);
         mount_close(ll);
-        return fail(message, -ENOMEM, options->mountpoint, "no memory");
     }
-    return 0;
+    return err;
 }
 
 int mount_agree(struct ll *ll, struct loop *loop, struct tfs_message *message)

@@ -1,9 +1,9 @@
 /*
  * The table of options and the parser that walks it.
  *
- * Whatever mount(8) passes on from fstab is either understood, known to be meant for others (auto,
- * nofail, x-*) and dropped, or refused: an option that is silently ignored makes its user believe
- * that it works.
+ * Whatever mount(8) passes on from fstab is either understood, known to be meant for others or to
+ * mean nothing here (auto, nofail, x-*, silent) and dropped, or refused: an option that is silently
+ * ignored makes its user believe that it works.
  */
 #include "fs/options.h"
 
@@ -26,7 +26,6 @@ enum option_kind {
     OPTION_SET,      /* bool: the name sets it */
     OPTION_CLEAR,    /* bool: the name clears it */
     OPTION_ACCEPTED, /* always so; naming it changes nothing */
-    OPTION_DROPPED,  /* for mount(8), fstab or systemd, not for us */
 };
 
 struct option {
@@ -72,7 +71,11 @@ static const struct option option_table[] = {
     {"ro", OPTION_SET, AT(volume.read_only), 0, 0, "read only"},
     {"rw", OPTION_CLEAR, AT(volume.read_only), 0, 0, "read and write (the default)"},
     {"noatime", OPTION_SET, AT(volume.noatime), 0, 0, "reads do not move access times"},
-    {"atime", OPTION_CLEAR, AT(volume.noatime), 0, 0, "they do (the default)"},
+    {"atime", OPTION_CLEAR, AT(volume.noatime), 0, 0, "they do, as relatime (the default)"},
+    {"strictatime", OPTION_SET, AT(volume.strictatime), 0, 0, "they do each time"},
+    {"sync", OPTION_SET, AT(sync), 0, 0, "every change is durable when the call returns"},
+    {"async", OPTION_CLEAR, AT(sync), 0, 0, "what is synced is (the default)"},
+    {"dirsync", OPTION_SET, AT(dirsync), 0, 0, "changes of names are"},
     {"allow_other", OPTION_SET, AT(allow_other), 0, 0, "other users may use the mount"},
     {"suid", OPTION_SET, AT(allow_suid), 0, 0, "set-user-ID bits count (root only)"},
     {"nosuid", OPTION_CLEAR, AT(allow_suid), 0, 0, "they do not (the default)"},
@@ -80,6 +83,8 @@ static const struct option option_table[] = {
     {"nodev", OPTION_CLEAR, AT(allow_dev), 0, 0, "they do not (the default)"},
     {"exec", OPTION_CLEAR, AT(noexec), 0, 0, "programs can be run (the default)"},
     {"noexec", OPTION_SET, AT(noexec), 0, 0, "they cannot"},
+    {"nosymfollow", OPTION_SET, AT(nosymfollow), 0, 0, "no symbolic link is followed (root only)"},
+    {"symfollow", OPTION_CLEAR, AT(nosymfollow), 0, 0, "they are (the default)"},
     {"fsname", OPTION_TEXT, AT(fsname), 1, PATH_MAX - 1, "source in /proc/mounts (the store)"},
     {"metrics", OPTION_TEXT, AT(metrics), 1, 63,
      "serve metrics over HTTP at PORT of 127.0.0.1, or ADDRESS:PORT"},
@@ -90,19 +95,16 @@ static const struct option option_table[] = {
     {"debug", OPTION_SET, AT(debug), 0, 0, "as -d"},
     {"help", OPTION_SET, AT(show_help), 0, 0, NULL},
     {"version", OPTION_SET, AT(show_version), 0, 0, NULL},
-    {"async", OPTION_DROPPED, 0, 0, 0, NULL},
-    {"auto", OPTION_DROPPED, 0, 0, 0, NULL},
-    {"noauto", OPTION_DROPPED, 0, 0, 0, NULL},
-    {"defaults", OPTION_DROPPED, 0, 0, 0, NULL},
-    {"nofail", OPTION_DROPPED, 0, 0, 0, NULL},
-    {"_netdev", OPTION_DROPPED, 0, 0, 0, NULL},
-    {"user", OPTION_DROPPED, 0, 0, 0, NULL},
-    {"nouser", OPTION_DROPPED, 0, 0, 0, NULL},
-    {"users", OPTION_DROPPED, 0, 0, 0, NULL},
-    {"group", OPTION_DROPPED, 0, 0, 0, NULL},
-    {"owner", OPTION_DROPPED, 0, 0, 0, NULL},
-    {"relatime", OPTION_DROPPED, 0, 0, 0, NULL},
-    {"diratime", OPTION_DROPPED, 0, 0, 0, NULL},
+};
+
+/* Of mount(8), fstab(5) and systemd.mount(5), and without a meaning here: directories have no
+ * access times that listing moves, times are never written by themselves, nothing is locked by
+ * force, and who may mount was decided before. */
+static const char *const dropped_options[] = {
+    "auto",       "noauto",     "defaults",   "nofail",   "_netdev",    "user",          "nouser",
+    "users",      "nousers",    "group",      "nogroup",  "owner",      "noowner",       "relatime",
+    "norelatime", "diratime",   "nodiratime", "lazytime", "nolazytime", "silent",        "loud",
+    "iversion",   "noiversion", "mand",       "nomand",   "comment",    "nostrictatime",
 };
 
 static const struct {
@@ -249,8 +251,6 @@ static int option_apply(const struct option *option, const char *value, struct o
 {
     char *field = (char *)options + option->offset;
 
-    if (option->kind == OPTION_DROPPED)
-        return 0; /* user=NAME has a value, others have none */
     if (takes_value(option->kind) && !value)
         return refuse(message, "option %s needs a value", option->name);
     if (!takes_value(option->kind) && value)
@@ -279,7 +279,6 @@ static int option_apply(const struct option *option, const char *value, struct o
         *(bool *)(void *)field = option->kind == OPTION_SET;
         return 0;
     case OPTION_ACCEPTED:
-    case OPTION_DROPPED:
         return 0;
     }
     return 0;
@@ -309,6 +308,16 @@ static const struct option *option_find(const char *name, size_t length)
     return NULL;
 }
 
+/* user=NAME and comment=TEXT have a value, others have none. */
+static bool is_dropped(const char *name, size_t length)
+{
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(dropped_options); i++) {
+        if (name_is(name, length, dropped_options[i]))
+            return true;
+    }
+    return false;
+}
+
 /* One "name" or "name=value". */
 static int parse_one(const char *text, struct options *options, struct tfs_message *message)
 {
@@ -318,6 +327,8 @@ static int parse_one(const char *text, struct options *options, struct tfs_messa
 
     if (length >= 2 && (text[0] == 'x' || text[0] == 'X') && text[1] == '-')
         return 0; /* x-systemd.automount and its like: comments for others, see mount(8) */
+    if (is_dropped(text, length))
+        return 0;
     option = option_find(text, length);
     if (!option)
         return refuse(message, "unknown option '%.*s' (see tensorfs --help)", (int)length, text);

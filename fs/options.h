@@ -28,6 +28,9 @@ struct options {
     bool allow_suid; /* set-user-ID bits and capabilities of the mount's files count */
     bool allow_dev;  /* device nodes work */
     bool noexec;
+    bool nosymfollow;
+    bool sync;    /* every change is durable before its reply */
+    bool dirsync; /* changes of names are */
     bool foreground;
     bool debug; /* foreground, log level debug, and libfuse's trace of requests */
     bool show_help;

@@ -45,7 +45,8 @@ int tfs_file_open(struct tfs_volume *volume, uint64_t number, int flags, struct 
                               .writable = writable,
                               .changes = writable || flags & O_TRUNC,
                               .reads_move_atime =
-                                  !volume->options.noatime && !volume->options.read_only};
+                                  !volume->options.noatime && !volume->options.read_only,
+                              .each_read_moves_atime = volume->options.strictatime};
     tfs_mutex_lock(&inode->lock);
     file->errors_seen = inode->data->error_count;
     tfs_mutex_unlock(&inode->lock);
@@ -175,7 +176,8 @@ void file_note_read(struct tfs_file *file)
     struct meta_inode *record = &inode->record;
 
     tfs_mutex_lock(&inode->lock);
-    if (!is_before(&record->mtime, &record->atime) || !is_before(&record->ctime, &record->atime) ||
+    if (file->each_read_moves_atime || !is_before(&record->mtime, &record->atime) ||
+        !is_before(&record->ctime, &record->atime) ||
         now.tv_sec - record->atime.tv_sec >= RELATIME_SECONDS) {
         record->atime = now;
         inode->data->times_changed = true;

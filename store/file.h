@@ -15,7 +15,8 @@ struct tfs_file {
     bool writable;         /* immutable */
     bool changes;          /* writable, or truncated by the open: its close commits; immutable */
     bool reads_move_atime; /* immutable */
-    bool cached_above;     /* see tfs_file_set_cached_above(); set before the first read */
+    bool each_read_moves_atime; /* immutable */
+    bool cached_above;          /* see tfs_file_set_cached_above(); set before the first read */
 };
 
 /* The error of a background flush that this open has not reported yet, or 0. */
@@ -26,7 +27,7 @@ TFS_MUST_CHECK int file_take_error(struct tfs_file *file);
 void file_touch_locked(struct tfs_volume *volume, struct tfs_inode *inode);
 
 /* A read moves the access time as relatime does: when it is not newer than the last change, or a
- * day old. */
+ * day old. With strictatime each does. */
 void file_note_read(struct tfs_file *file);
 
 /* For write(2) and truncate(2) by others than the owner: drop setuid, setgid and capabilities, when

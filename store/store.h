@@ -70,6 +70,7 @@ struct tfs_volume_options {
     bool create;                /* make the store when the directory is empty or absent */
     bool read_only;             /* nothing reaches the store directory */
     bool noatime;               /* reads do not move access times */
+    bool strictatime;           /* they do each time; else as relatime of mount(8) */
     bool direct;                /* O_DIRECT beneath, where it works */
     unsigned lock_wait_ms;      /* how long to wait for another mount of the store to go */
 };

@@ -120,6 +120,29 @@ static void what_fstab_passes_for_others_is_dropped(void **state)
                      0);
 }
 
+/* FILESYSTEM-INDEPENDENT MOUNT OPTIONS of mount(8), but for those of SELinux and of remounts. */
+static void what_every_filesystem_has_is_taken(void **state)
+{
+    struct options without;
+
+    (void)state;
+    assert_int_equal(parse("/s", "/m", NULL), 0);
+    without = options;
+    assert_int_equal(
+        parse("/s", "/m", "-o",
+              "async,atime,nodiratime,diratime,dev,nodev,exec,iversion,noiversion,mand,"
+              "nomand,norelatime,nostrictatime,lazytime,nolazytime,suid,nosuid,silent,"
+              "loud,rw,owner,noowner,group,nogroup,nousers,comment=a text,symfollow",
+              NULL),
+        0);
+    assert_memory_equal(&options, &without, sizeof(options));
+    assert_int_equal(parse("/s", "/m", "-o", "sync,dirsync,strictatime,nosymfollow", NULL), 0);
+    assert_true(options.sync && options.dirsync && options.nosymfollow);
+    assert_true(options.volume.strictatime);
+    assert_int_equal(parse("/s", "/m", "-o", "sync,async,nosymfollow,symfollow", NULL), 0);
+    assert_false(options.sync || options.nosymfollow);
+}
+
 static void a_comma_in_a_value_is_escaped(void **state)
 {
     (void)state;
@@ -310,6 +333,7 @@ int main(void)
         cmocka_unit_test(a_list_after_o_is_the_same_as_long_options),
         cmocka_unit_test(the_later_of_two_opposites_wins),
         cmocka_unit_test(what_fstab_passes_for_others_is_dropped),
+        cmocka_unit_test(what_every_filesystem_has_is_taken),
         cmocka_unit_test(a_comma_in_a_value_is_escaped),
         cmocka_unit_test(after_two_dashes_all_is_a_path),
         cmocka_unit_test(help_and_version_need_nothing_else),
