@@ -89,8 +89,10 @@ static int fill_change(struct namespace_change *change, struct tfs_inode *inode,
         record->gid = wanted->gid;
     if (wanted->fields & TFS_SET_KILL_PRIVILEGES) {
         kill_privileges(record);
-        if (record->flags & META_INODE_HAS_CAPABILITY)
+        if (record->flags & META_INODE_HAS_CAPABILITY) {
             xattr_delete(change->batch, inode->number, "security.capability");
+            xattr_names_changed(inode);
+        }
         record->flags &= ~(uint32_t)META_INODE_HAS_CAPABILITY;
     }
     set_times(record, wanted, &change->now);

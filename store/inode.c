@@ -149,6 +149,7 @@ static int inode_new(struct tfs_volume *volume, uint64_t number, const struct me
     inode->type = record->mode & S_IFMT;
     inode->pins = 1;
     inode->entry_count = -1;
+    inode->xattr_names = -1;
     list_init(&inode->pending_node);
     tfs_mutex_init(&inode->lock, TFS_RANK_INODE);
     if (record->target_size) {

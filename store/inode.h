@@ -30,11 +30,14 @@ struct tfs_inode {
      * programs see is data->size where there is data.
      */
     struct meta_inode record;
-    bool erased;           /* guarded likewise: the index has nothing of it, see namespace.c */
-    int64_t entry_count;   /* of a directory made by this mount, else -1: not known; guarded by
-                              volume->metadata */
-    char *target;          /* of a symlink, terminated; immutable */
-    struct tfs_data *data; /* of a regular file; immutable, NULL for other types */
+    bool erased;            /* guarded likewise: the index has nothing of it, see namespace.c */
+    int64_t entry_count;    /* of a directory made by this mount, else -1: not known; guarded by
+                               volume->metadata */
+    int64_t xattr_names;    /* bytes of the list of its attributes' names, or -1: not known;
+                               guarded by volume->metadata, as the next */
+    uint64_t xattr_changes; /* of that list */
+    char *target;           /* of a symlink, terminated; immutable */
+    struct tfs_data *data;  /* of a regular file; immutable, NULL for other types */
 
     struct list pending_node; /* on volume->commit's list; guarded by the commit lock */
     bool pending;             /* guarded by the commit lock */

@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-enum { PURGE_ROWS_MAX = 512 };
+enum { PURGE_ROWS_MAX = 512, PURGE_XATTRS_MAX = 64 };
 
 static int read_record(struct tfs_volume *volume, uint64_t inode, struct meta_inode *ret)
 {
@@ -62,6 +62,7 @@ static int collect_extents(struct tfs_volume *volume, uint64_t inode, const stru
     return more < 0 ? more : count;
 }
 
+/* The same with its attributes. Passing over their values, of 64 KiB each, takes its time. */
 static int collect_xattrs(struct tfs_volume *volume, uint64_t inode, struct index_batch *batch)
 {
     uint8_t prefix[META_INODE_KEY_SIZE];
@@ -69,17 +70,20 @@ static int collect_xattrs(struct tfs_volume *volume, uint64_t inode, struct inde
         .table = INDEX_XATTR, .prefix = prefix, .prefix_size = sizeof(prefix)};
     struct index_record record;
     struct index_scan *scan;
-    int more;
+    int count = 0;
+    int more = 0;
     int err;
 
     meta_inode_key(inode, prefix);
     err = index_scan_open(volume->index, &range, &scan);
     if (err)
         return err;
-    while ((more = index_scan_next(scan, &record)) > 0)
+    while (count < PURGE_XATTRS_MAX && (more = index_scan_next(scan, &record)) > 0) {
         index_batch_delete(batch, INDEX_XATTR, record.key, record.key_size);
+        count++;
+    }
     index_scan_close(scan);
-    return more;
+    return more < 0 ? more : count;
 }
 
 /* Commits one batch of deletions and hands its dead frames to reclaim. Holds volume->metadata. */
@@ -118,16 +122,21 @@ static int purge_step(struct tfs_volume *volume, uint64_t inode, const struct me
     struct row_shape shape = data_shape(record->chunk_size_log2);
     struct usage_change change;
     uint8_t key[META_INODE_KEY_SIZE];
-    int count;
+    int rows;
+    int xattrs = 0;
+    bool more;
     int err;
 
     usage_begin(volume->usage, &change);
     index_batch_clear(batch);
-    count = has_extents(record) ? collect_extents(volume, inode, &shape, batch, &change) : 0;
-    err = count < 0 ? count : 0;
-    if (!err && count < PURGE_ROWS_MAX) {
-        if (record->flags & META_INODE_HAS_XATTRS)
-            err = collect_xattrs(volume, inode, batch);
+    rows = has_extents(record) ? collect_extents(volume, inode, &shape, batch, &change) : 0;
+    if (rows >= 0 && rows < PURGE_ROWS_MAX && record->flags & META_INODE_HAS_XATTRS)
+        xattrs = collect_xattrs(volume, inode, batch);
+    err = rows < 0 ? rows : 0;
+    if (xattrs < 0)
+        err = xattrs;
+    more = rows == PURGE_ROWS_MAX || xattrs == PURGE_XATTRS_MAX;
+    if (!err && !more) {
         meta_inode_key(inode, key);
         index_batch_delete(batch, INDEX_INODE, key, sizeof(key));
         index_batch_delete(batch, INDEX_ORPHAN, key, sizeof(key));
@@ -135,7 +144,7 @@ static int purge_step(struct tfs_volume *volume, uint64_t inode, const struct me
     if (!err)
         err = commit_deletions(volume, batch, &change);
     usage_end(&change);
-    return err ? err : count == PURGE_ROWS_MAX;
+    return err ? err : more;
 }
 
 /*

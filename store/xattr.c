@@ -225,25 +225,84 @@ static int check_exists(struct tfs_volume *volume, struct tfs_inode *inode,
     return err && xattr->flags & XATTR_REPLACE ? -ENODATA : 0;
 }
 
-/* The kernel cannot pass on a longer list of names: so much of them an inode can have, no more. */
-static int check_list_has_room(struct tfs_volume *volume, struct tfs_inode *inode, const char *name)
+void xattr_names_changed(struct tfs_inode *inode)
 {
-    uint8_t *value;
-    size_t size;
-    int64_t used;
-    int err;
+    inode->xattr_names = -1;
+    inode->xattr_changes++;
+}
 
+/* The list has so many bytes more, or less; the change is committed. */
+static void note_names(struct tfs_inode *inode, int64_t more)
+{
+    if (inode->xattr_names >= 0)
+        inode->xattr_names += more;
+    inode->xattr_changes++;
+}
+
+static bool knows_names(struct tfs_inode *inode)
+{
     if (!(inode_record(inode).flags & META_INODE_HAS_XATTRS))
+        inode->xattr_names = 0;
+    return inode->xattr_names >= 0;
+}
+
+/*
+ * Learns how long the list of names is. To read it means to pass over all values, 128 MiB at the
+ * most: that is done without the lock, and is for nothing when the list changed meanwhile.
+ */
+static int learn_names(struct tfs_volume *volume, struct tfs_inode *inode)
+{
+    uint64_t changes;
+    int64_t size;
+    bool known;
+
+    tfs_mutex_lock(&volume->metadata);
+    known = knows_names(inode);
+    changes = inode->xattr_changes;
+    tfs_mutex_unlock(&volume->metadata);
+    if (known)
         return 0;
-    used = list_names(volume, inode->number, NULL, 0);
-    if (used < 0)
-        return (int)used;
-    if ((size_t)used + strlen(name) + 1 <= TFS_XATTR_LIST_SIZE_MAX)
-        return 0;
-    err = xattr_read(volume, inode->number, name, &value, &size);
+    size = list_names(volume, inode->number, NULL, 0);
+    if (size < 0)
+        return (int)size;
+    tfs_mutex_lock(&volume->metadata);
+    if (inode->xattr_changes == changes)
+        inode->xattr_names = size;
+    tfs_mutex_unlock(&volume->metadata);
+    return 0;
+}
+
+static int exists(struct tfs_volume *volume, uint64_t inode, const char *name, bool *ret)
+{
+    uint8_t key[META_XATTR_KEY_SIZE_MAX];
+    struct index_value value;
+    int err = index_get(volume->index, INDEX_XATTR, key, meta_xattr_key(inode, name, key), &value);
+
     if (!err)
-        free(value); /* replaced: the list stays as it is */
-    return err == -ENODATA ? -ENOSPC : err;
+        index_value_release(&value);
+    *ret = !err;
+    return err == -ENOENT ? 0 : err;
+}
+
+static int64_t name_size(const char *name)
+{
+    return (int64_t)strlen(name) + 1;
+}
+
+/* The kernel cannot pass on a longer list of names: so much of them an inode can have, no more.
+ * *ret_more is by how much the name makes it longer. -EAGAIN: learn_names() first. */
+static int check_list_has_room(struct tfs_volume *volume, struct tfs_inode *inode, const char *name,
+                               int64_t *ret_more)
+{
+    bool replaced = false;
+    int err = knows_names(inode) ? 0 : -EAGAIN;
+
+    if (!err && inode->xattr_names > 0)
+        err = exists(volume, inode->number, name, &replaced);
+    *ret_more = replaced ? 0 : name_size(name);
+    if (!err && inode->xattr_names + *ret_more > TFS_XATTR_LIST_SIZE_MAX)
+        err = replaced ? 0 : -ENOSPC;
+    return err;
 }
 
 static int set_locked(struct tfs_volume *volume, struct tfs_inode *inode,
@@ -253,10 +312,11 @@ static int set_locked(struct tfs_volume *volume, struct tfs_inode *inode,
     struct namespace_change change;
     struct meta_inode *record;
     bool store = true;
+    int64_t more = 0;
     int err = check_exists(volume, inode, xattr);
 
     if (!err)
-        err = check_list_has_room(volume, inode, xattr->name);
+        err = check_list_has_room(volume, inode, xattr->name, &more);
     if (err)
         return err;
     namespace_begin(volume, &change);
@@ -270,8 +330,13 @@ static int set_locked(struct tfs_volume *volume, struct tfs_inode *inode,
     } else {
         record->flags &= ~flag;
         xattr_delete(change.batch, inode->number, xattr->name);
+        more = more ? 0 : -name_size(xattr->name);
     }
-    return err ? err : namespace_commit(&change);
+    if (!err)
+        err = namespace_commit(&change);
+    if (!err)
+        note_names(inode, more);
+    return err;
 }
 
 static int set_pinned(struct tfs_volume *volume, struct tfs_inode *inode,
@@ -281,9 +346,14 @@ static int set_pinned(struct tfs_volume *volume, struct tfs_inode *inode,
 
     if (virtual_xattr_is_ours(xattr->name))
         return virtual_xattr_write(volume, inode, xattr->name, xattr->value, xattr->size);
-    tfs_mutex_lock(&volume->metadata);
-    err = set_locked(volume, inode, xattr);
-    tfs_mutex_unlock(&volume->metadata);
+    do {
+        err = learn_names(volume, inode);
+        if (err)
+            return err;
+        tfs_mutex_lock(&volume->metadata);
+        err = set_locked(volume, inode, xattr);
+        tfs_mutex_unlock(&volume->metadata);
+    } while (err == -EAGAIN); /* the list changed while it was read */
     return err;
 }
 
@@ -320,7 +390,10 @@ static int remove_locked(struct tfs_volume *volume, struct tfs_inode *inode, con
     record->ctime = change.now;
     record->flags &= ~flag_of(name);
     xattr_delete(change.batch, inode->number, name);
-    return namespace_commit(&change);
+    err = namespace_commit(&change);
+    if (!err)
+        note_names(inode, -name_size(name));
+    return err;
 }
 
 static int remove_pinned(struct tfs_volume *volume, struct tfs_inode *inode, const char *name)

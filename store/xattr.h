@@ -19,6 +19,10 @@ void xattr_put(struct index_batch *batch, uint64_t inode, const char *name, cons
                size_t size);
 void xattr_delete(struct index_batch *batch, uint64_t inode, const char *name);
 
+/* An attribute of the inode comes or goes by another way than set and remove. Used with
+ * volume->metadata held. */
+void xattr_names_changed(struct tfs_inode *inode);
+
 /* Virtual attributes (virtual.c). Whether `name` is one of ours; its text, in memory of the
  * caller's. Errors: -ENODATA. */
 bool virtual_xattr_is_ours(const char *name);

@@ -1,10 +1,14 @@
 /*
  * Extended attributes: plain ones with every error that store.h names, ACLs that follow the mode,
  * and the virtual ones that say what is inherited and what became of a file.
+ *
+ * Scans of the index are wrapped and counted.
  */
 #include "store_fixture.h"
 
 #include "store/base/bytes.h"
+#include "store/reclaim.h"
+#include "store/volume.h"
 
 #include <errno.h>
 #include <linux/posix_acl.h>
@@ -18,6 +22,21 @@
 static struct fixture *fixture;
 static uint64_t inode; /* a new file for each test */
 static uint64_t directory;
+
+static atomic_uint xattr_scans;
+
+int __real_index_scan_open(struct tfs_index *index, const struct index_range *range,
+                           struct index_scan **ret);
+int __wrap_index_scan_open(struct tfs_index *index, const struct index_range *range,
+                           struct index_scan **ret);
+
+int __wrap_index_scan_open(struct tfs_index *index, const struct index_range *range,
+                           struct index_scan **ret)
+{
+    if (range->table == INDEX_XATTR)
+        atomic_fetch_add(&xattr_scans, 1);
+    return __real_index_scan_open(index, range, ret);
+}
 
 static int open_all(void **state)
 {
@@ -170,6 +189,68 @@ static void the_list_of_names_has_a_limit(void **state)
     assert_int_equal(tfs_removexattr(fixture->volume, inode, name), 0);
     assert_int_equal(set("user.a", "fits"), 0);
     free(list);
+}
+
+static void long_name(int i, char name[TFS_XATTR_NAME_SIZE_MAX + 1])
+{
+    memset(name, 'n', TFS_XATTR_NAME_SIZE_MAX);
+    memcpy(name, "user.", 5);
+    (void)snprintf(name + TFS_XATTR_NAME_SIZE_MAX - 4, 5, "%04d", i);
+}
+
+/* Each of them would pass over all values, with every change of a name waiting. */
+static void setting_one_does_not_read_the_others(void **state)
+{
+    enum { COUNT = TFS_XATTR_LIST_SIZE_MAX / (TFS_XATTR_NAME_SIZE_MAX + 1) };
+    char name[TFS_XATTR_NAME_SIZE_MAX + 1];
+    unsigned before;
+
+    long_name(0, name);
+    assert_int_equal(set(name, "first"), 0);
+    before = atomic_load(&xattr_scans);
+    for (int i = 1; i < COUNT; i++) {
+        long_name(i, name);
+        assert_int_equal(set(name, "value"), 0);
+    }
+    long_name(COUNT, name);
+    assert_int_equal(set(name, "too many"), -ENOSPC);
+    long_name(7, name);
+    assert_int_equal(set(name, "replaced"), 0);
+    assert_int_equal(tfs_removexattr(fixture->volume, inode, name), 0);
+    long_name(COUNT, name);
+    assert_int_equal(set(name, "one for another"), 0);
+    long_name(7, name);
+    assert_int_equal(set(name, "too many"), -ENOSPC);
+    assert_int_equal(atomic_load(&xattr_scans), before);
+    fixture_reopen(fixture); /* counted again, once */
+    assert_int_equal(fixture_lookup(fixture, directory, "file"), inode);
+    before = atomic_load(&xattr_scans);
+    assert_int_equal(set(name, "too many"), -ENOSPC);
+    assert_int_equal(tfs_removexattr(fixture->volume, inode, "user.none"), -ENODATA);
+    long_name(8, name);
+    assert_int_equal(tfs_removexattr(fixture->volume, inode, name), 0);
+    assert_int_equal(set(name, "again"), 0);
+    assert_int_equal(atomic_load(&xattr_scans), before + 1);
+}
+
+static void many_attributes_are_removed_in_several_changes(void **state)
+{
+    uint64_t number = fixture_make(fixture, directory, "other", S_IFREG | 0644);
+    uint64_t before;
+    int64_t left;
+    char name[32];
+
+    for (int i = 0; i < 300; i++) {
+        (void)snprintf(name, sizeof(name), "user.%d", i);
+        assert_int_equal(set_of(number, name, "value", 5, 0), 0);
+    }
+    before = index_commit_number(fixture->volume->index);
+    assert_int_equal(tfs_unlink(fixture->volume, directory, "other"), 0);
+    tfs_forget(fixture->volume, number, 1);
+    reclaim_hurry(fixture->volume->reclaim);
+    assert_true(index_commit_number(fixture->volume->index) >= before + 1 + 300 / 64);
+    left = tfs_listxattr(fixture->volume, number, NULL, 0);
+    assert_int_equal(left, -ESTALE);
 }
 
 static void attributes_go_with_their_file(void **state)
@@ -503,6 +584,8 @@ int main(void)
         XATTR_TEST(a_removed_attribute_is_gone),
         XATTR_TEST(a_list_has_all_names_and_its_size),
         XATTR_TEST(the_list_of_names_has_a_limit),
+        XATTR_TEST(setting_one_does_not_read_the_others),
+        XATTR_TEST(many_attributes_are_removed_in_several_changes),
         XATTR_TEST(attributes_go_with_their_file),
         XATTR_TEST(a_write_by_others_drops_the_capability),
         XATTR_TEST(an_access_acl_sets_the_mode_and_follows_it),
