@@ -10,6 +10,7 @@
  */
 #include "store/chunk.h"
 
+#include "store/allocation.h"
 #include "store/base/bytes.h"
 #include "store/base/error.h"
 #include "store/commit.h"
@@ -503,8 +504,7 @@ static void note_emptied_locked(struct tfs_volume *volume, struct tfs_chunk *chu
     chunk->dirty = false;
     list_remove(&chunk->unflushed_node);
     flush_forget_dirty(volume->flush, chunk);
-    segments_unreserve(volume->segments, chunk->reserved_size);
-    chunk->reserved_size = 0;
+    allocation_chunk_unreserve_locked(volume, chunk);
     chunk->error = 0;
     chunk->stuck_told = false;
     tfs_cond_broadcast(&chunk->inode->data->changed);

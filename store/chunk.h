@@ -73,6 +73,7 @@ struct tfs_chunk {
     int error;                  /* of the last flush; 0 when it succeeded or was not tried since */
     bool stuck_told;            /* an error was counted for what is stuck in it */
     uint64_t reserved_size;     /* of the disk, for its flush */
+    uint64_t lent_size;         /* of that, what the file's allocation has lent */
     struct tfs_job flush_job;
 
     bool row_known;

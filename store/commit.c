@@ -83,8 +83,9 @@ static bool is_clean_locked(const struct tfs_inode *inode)
 {
     const struct tfs_data *data = inode->data;
 
-    return !data || (data->size == inode->record.size && data->chunk_count == 0 &&
-                     !data->times_changed && !data->in_commit);
+    return !data ||
+           (data->size == inode->record.size && data->chunk_count == 0 && !data->times_changed &&
+            !data->in_commit && allocation_is_committed_locked(inode));
 }
 
 /* Takes the inode off the list unless something came meanwhile: changes are noted under the inode's

@@ -7,6 +7,7 @@
 #include "store/base/clock.h"
 #include "store/reclaim.h"
 #include "store/segment/segment.h"
+#include "store/super.h"
 #include "store/volume.h"
 
 #include <errno.h>
@@ -56,6 +57,7 @@ static int write_batch_locked(struct tfs_volume *volume, const struct commit_par
     struct commit_group *group = part->group;
     struct usage_change change;
     struct index_batch *batch = volume->batch;
+    uint64_t allocated = volume->allocated;
     bool any = false;
     int err;
 
@@ -64,15 +66,19 @@ static int write_batch_locked(struct tfs_volume *volume, const struct commit_par
     for (size_t i = part->first; i < part->end; i++) {
         if (is_to_be_written(group, i) && !snapshot_is_empty(&group->snapshots[i])) {
             snapshot_put(&group->snapshots[i], batch, &change);
+            allocated += (uint64_t)group->snapshots[i].room_delta;
             any = true;
         }
     }
+    if (allocated != volume->allocated)
+        super_put_allocated(batch, allocated);
     err = usage_finish(&change, batch);
     if (!err && any) { /* also when nothing could be added to the batch: it says why */
         err = index_commit(volume->index, batch, false);
         if (!err) {
             uint64_t number = index_commit_number(volume->index);
 
+            volume->allocated = allocated;
             usage_apply(&change, number);
             for (size_t i = 0; i < change.dead_count; i++)
                 reclaim_frame(volume->reclaim, &change.dead[i], number);

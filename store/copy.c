@@ -142,12 +142,17 @@ static void take_over(struct sharing *sharing, const struct meta_inode *record)
     struct tfs_inode *target = sharing->target;
 
     tfs_mutex_lock(&target->lock);
+    allocation_stored_locked(sharing->volume, target, sharing->copy->target_offset,
+                             sharing->target_end,
+                             (int64_t)(record->stored_bytes - target->record.stored_bytes));
     target->record.size = record->size;
     target->record.stored_bytes = record->stored_bytes;
     target->data->size = record->size;
     target->data->base_size = record->size;
     target->data->written_end = tfs_max_u64(target->data->written_end, sharing->target_end);
     chunk_visit_locked(target, forget_row, &range);
+    if (!allocation_is_committed_locked(target))
+        commit_note(sharing->volume, target);
     tfs_mutex_unlock(&target->lock);
 }
 

@@ -42,6 +42,7 @@ int data_new(struct tfs_volume *volume, struct tfs_inode *inode, struct tfs_data
     data->shape = data_shape(inode->record.chunk_size_log2);
     data->size = inode->record.size;
     data->base_size = inode->record.size;
+    data->allocation = (struct allocation){.now = inode->record.allocation, .settled = true};
     data->written_end = inode->record.size;
     data->bucket_count = DATA_BUCKETS_MIN;
     data->buckets = calloc(data->bucket_count, sizeof(data->buckets[0]));
@@ -119,7 +120,8 @@ void data_attr_locked(struct tfs_inode *inode, struct tfs_attr *ret)
     int64_t stored;
 
     chunk_visit_locked(inode, count_uncommitted, &sum);
-    stored = (int64_t)inode->record.stored_bytes + sum.stored + (int64_t)sum.dirty;
+    stored = (int64_t)inode->record.stored_bytes + sum.stored + (int64_t)sum.dirty +
+             (int64_t)inode->data->allocation.now.room;
     ret->size = inode->data->size;
     ret->blocks = stored > 0 ? ((uint64_t)stored + 511) / 512 : 0;
     ret->block_size = DATA_IO_SIZE;

@@ -7,6 +7,7 @@
 #ifndef TFS_DATA_H
 #define TFS_DATA_H
 
+#include "store/allocation.h"
 #include "store/chunk.h"
 #include "store/inode.h"
 #include "store/readahead.h"
@@ -39,6 +40,8 @@ struct tfs_data {
     uint64_t error_count; /* background flushes that failed so far; opens remember how many they
                              have reported */
     int last_error;
+
+    struct allocation allocation;
 
     struct readahead readahead;
 };

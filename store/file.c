@@ -82,8 +82,10 @@ bool file_discard_removed(struct tfs_volume *volume, struct tfs_inode *inode)
         return true;
     data_enter_exclusive(inode);
     removed = !inode_is_open(volume, inode);
-    if (removed)
+    if (removed) {
         discard_dirty(volume, inode);
+        allocation_drop(volume, inode);
+    }
     data_leave_exclusive(inode);
     return removed;
 }
@@ -98,6 +100,14 @@ void file_give_up_stuck(struct tfs_volume *volume, struct tfs_inode *inode)
     data_leave_exclusive(inode);
 }
 
+static void settle_allocation(struct tfs_volume *volume, struct tfs_inode *inode)
+{
+    data_enter_exclusive(inode);
+    if (!inode_is_open(volume, inode)) /* else there is another last close to come */
+        allocation_settle(volume, inode);
+    data_leave_exclusive(inode);
+}
+
 /*
  * The last close. Data of a file without a name is not needed any more. What is stuck is given up,
  * after every open had its chance to be told: kept, it would hold the memory that other writers
@@ -109,6 +119,8 @@ static void last_close(struct tfs_volume *volume, struct tfs_inode *inode)
         (void)file_discard_removed(volume, inode); /* or somebody has it again */
     else if (stuck_is_any(inode) && flush_inode(volume, inode) < 0)
         file_give_up_stuck(volume, inode);
+    if (allocation_is_to_settle(inode))
+        settle_allocation(volume, inode);
 }
 
 void tfs_file_close(struct tfs_file *file)

@@ -34,6 +34,11 @@ void file_note_read(struct tfs_file *file);
  * there are any. */
 TFS_MUST_CHECK int file_kill_privileges(struct tfs_volume *volume, struct tfs_inode *inode);
 
+/* The first byte of [from, to) that is data (or that is a hole); `to` when there is none. The gate
+ * is entered or closed. Errors: -EIO, -EUCLEAN, -ENOMEM. */
+TFS_MUST_CHECK int64_t file_seek(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t from,
+                                 uint64_t to, bool data);
+
 /*
  * Give up what is dirty of a file that has neither a name nor an open: nobody needs it, and on a
  * full disk it could never be written back. Returns: false, and nothing was done, when the inode

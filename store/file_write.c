@@ -5,6 +5,7 @@
  * A request takes all its buffers before it holds a chunk, so that writers that wait for memory
  * hold nothing that write-back could need.
  */
+#include "store/allocation.h"
 #include "store/base/error.h"
 #include "store/commit.h"
 #include "store/data.h"
@@ -21,10 +22,15 @@
 /* A part of a request is at most this long, so that it needs few buffers at once. */
 enum { WRITE_PART_MAX = 1 << 20, WRITE_BUFFERS_MAX = WRITE_PART_MAX / FRAME_BUFFER_SIZE + 1 };
 
-/* The buffers that a part has taken and not used yet. */
+/* For the tables of a part's frames and what fills their last pages. */
+enum { ROOM_FOR_HEADERS = (4 + 2 * WRITE_BUFFERS_MAX) * SEGMENT_ALIGNMENT };
+
+/* The buffers that a part has taken and not used yet, and what of its room on the disk the file's
+ * allocation has lent. */
 struct spare_buffers {
     void *buffers[WRITE_BUFFERS_MAX];
     size_t count;
+    uint64_t lent;
 };
 
 /* The part of a request that lies in one chunk. */
@@ -86,23 +92,18 @@ static bool has_dirty_slot(const struct tfs_chunk *chunk)
     return false;
 }
 
-/* Room on the disk that the chunk's next flush may need; what is more than that was promised twice
- * and is given back. */
-static void keep_reservation_locked(struct tfs_volume *volume, struct tfs_chunk *chunk,
-                                    uint64_t size)
+/*
+ * Room on the disk that a part may make its chunk's next flush need more: whole blocks are written
+ * back, and of a chunk that is one buffer all of it may be. What that turns out to be too much is
+ * given back when the bytes are in place.
+ */
+static uint64_t reservation_for(const struct row_shape *shape, const struct write_part *part)
 {
-    uint64_t most = chunk->inode->data->shape.chunk_size + 16ull * SEGMENT_ALIGNMENT;
+    uint64_t unit = shape->chunk_size == FRAME_BUFFER_SIZE ? FRAME_BUFFER_SIZE : shape->block_size;
+    uint64_t size =
+        tfs_align_up(part->offset + part->size, unit) - tfs_align_down(part->offset, unit);
 
-    chunk->reserved_size += size;
-    if (chunk->reserved_size > most) {
-        segments_unreserve(volume->segments, chunk->reserved_size - most);
-        chunk->reserved_size = most;
-    }
-}
-
-static uint64_t reservation_for(uint32_t size)
-{
-    return tfs_align_up(size, SEGMENT_ALIGNMENT) + SEGMENT_ALIGNMENT;
+    return size + ROOM_FOR_HEADERS;
 }
 
 /* Files grow here and nowhere else, but for truncate and fallocate. */
@@ -142,7 +143,8 @@ static int write_part(struct tfs_volume *volume, struct tfs_inode *inode,
         chunk_mark_dirty_locked(volume, chunk);
     chunk_release_exclusive_locked(chunk);
     if (!err) {
-        keep_reservation_locked(volume, chunk, reservation_for(part->size));
+        allocation_chunk_reserved_locked(volume, chunk, reservation_for(&inode->data->shape, part),
+                                         spare->lent);
         note_written_locked(volume, inode, end);
         complete = chunk_is_complete(chunk);
         if (complete)
@@ -155,20 +157,47 @@ static int write_part(struct tfs_volume *volume, struct tfs_inode *inode,
     return err;
 }
 
+static int try_reserve(struct tfs_volume *volume, struct tfs_inode *inode,
+                       const struct write_part *part, struct spare_buffers *spare)
+{
+    uint64_t at = part->index * inode->data->shape.chunk_size + part->offset;
+    uint64_t room = reservation_for(&inode->data->shape, part);
+    int err;
+
+    spare->lent = allocation_lend(inode, at, at + part->size, room);
+    err = room_reserve(volume, inode, room, spare->lent);
+    if (err)
+        allocation_return(inode, spare->lent);
+    return err;
+}
+
+/* What is lent to dirty data may be more than that comes to: so the disk counts as full for a file
+ * that was promised room only when all of it is written back. */
+static int reserve(struct tfs_volume *volume, struct tfs_inode *inode,
+                   const struct write_part *part, struct spare_buffers *spare)
+{
+    int err = try_reserve(volume, inode, part, spare);
+
+    if (err != -ENOSPC || !allocation_has_lent(inode))
+        return err;
+    err = flush_inode(volume, inode);
+    return err ? err : try_reserve(volume, inode, part, spare);
+}
+
 /* Room on the disk and buffers. */
 static int take_room(struct tfs_volume *volume, struct tfs_inode *inode,
                      const struct write_part *part, struct spare_buffers *spare)
 {
     size_t count =
         (part->offset + part->size - 1) / FRAME_BUFFER_SIZE - part->offset / FRAME_BUFFER_SIZE + 1;
-    uint64_t room = reservation_for(part->size);
-    int err = room_reserve(volume, inode, room);
+    int err = reserve(volume, inode, part, spare);
 
     if (err)
         return err;
     err = memory_take_dirty(volume->memory, count, spare->buffers);
     if (err) {
-        segments_unreserve(volume->segments, room);
+        allocation_unreserve(volume, inode, reservation_for(&inode->data->shape, part),
+                             spare->lent);
         return err;
     }
     spare->count = count;
@@ -185,7 +214,7 @@ static int write_with_room(struct tfs_volume *volume, struct tfs_inode *inode,
         return err;
     err = write_part(volume, inode, part, &spare);
     if (err)
-        segments_unreserve(volume->segments, reservation_for(part->size));
+        allocation_unreserve(volume, inode, reservation_for(&inode->data->shape, part), spare.lent);
     memory_give_dirty(volume->memory, spare.count, spare.buffers);
     return err;
 }

@@ -14,6 +14,7 @@
  */
 #include "store/flush_internal.h"
 
+#include "store/allocation.h"
 #include "store/base/clock.h"
 #include "store/base/error.h"
 #include "store/base/log.h"
@@ -254,6 +255,17 @@ static int make_row(struct tfs_chunk *chunk, const struct encoded_chunk *encoded
     return 0;
 }
 
+/* With the row the chunk takes that much more of the disk. */
+static void note_stored_locked(struct tfs_volume *volume, struct tfs_chunk *chunk,
+                               const struct tfs_row *row)
+{
+    uint64_t chunk_size = chunk->inode->data->shape.chunk_size;
+    uint64_t from = chunk->index * chunk_size;
+
+    allocation_stored_locked(volume, chunk->inode, from, from + chunk_size,
+                             row_disk_size(row) - row_disk_size(chunk->row));
+}
+
 /* inode: the chunk's */
 static void flight_succeeded_locked(struct tfs_volume *volume, struct tfs_inode *inode,
                                     struct tfs_chunk *chunk, const struct encoded_chunk *encoded,
@@ -265,9 +277,9 @@ static void flight_succeeded_locked(struct tfs_volume *volume, struct tfs_inode 
     chunk->landing = false;
     for (uint32_t i = 0; i < encoded->run_count; i++)
         release_run(volume, chunk, &encoded->runs[i]);
+    allocation_chunk_unreserve_locked(volume, chunk);
+    note_stored_locked(volume, chunk, row);
     chunk_set_row_locked(volume, chunk, row);
-    segments_unreserve(volume->segments, chunk->reserved_size);
-    chunk->reserved_size = 0;
     chunk->dirty = false;
     chunk->error = 0;
     chunk->stuck_told = false;

@@ -266,6 +266,8 @@ static void finish_drop(struct tfs_volume *volume, struct tfs_inode *inode, bool
 {
     if (!last)
         return;
+    if (inode->data)
+        allocation_forget(volume, inode);
     if (inode->record.nlink == 0 && !inode->erased) /* nobody else has the object any more */
         reclaim_inode(volume->reclaim, inode->number);
     inode_free(inode);

@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { META_INODE_VERSION = 1, META_INODE_RESERVED = 114 };
+enum { META_INODE_VERSION = 1, META_INODE_RESERVED = 114, META_INODE_ALLOCATION = 120 };
 
 void meta_inode_key(uint64_t inode, uint8_t *dst)
 {
@@ -65,6 +65,15 @@ static bool get_time(const uint8_t *src, struct timespec *ret)
     return ret->tv_nsec < 1000000000l;
 }
 
+static struct meta_allocation get_allocation(const uint8_t *bytes)
+{
+    return (struct meta_allocation){
+        .from = tfs_get_le64(bytes + META_INODE_ALLOCATION),
+        .to = tfs_get_le64(bytes + META_INODE_ALLOCATION + 8),
+        .room = tfs_get_le64(bytes + META_INODE_ALLOCATION + 16),
+    };
+}
+
 size_t meta_inode_encode(const struct meta_inode *inode, const char *target, uint8_t *dst)
 {
     memset(dst, 0, META_INODE_FIXED_SIZE);
@@ -87,6 +96,9 @@ size_t meta_inode_encode(const struct meta_inode *inode, const char *target, uin
     put_time(dst + 88, &inode->ctime);
     put_time(dst + 100, &inode->btime);
     tfs_put_le16(dst + 112, inode->target_size);
+    tfs_put_le64(dst + META_INODE_ALLOCATION, inode->allocation.from);
+    tfs_put_le64(dst + META_INODE_ALLOCATION + 8, inode->allocation.to);
+    tfs_put_le64(dst + META_INODE_ALLOCATION + 16, inode->allocation.room);
     if (inode->target_size)
         memcpy(dst + META_INODE_FIXED_SIZE, target, inode->target_size);
     return META_INODE_FIXED_SIZE + (size_t)inode->target_size;
@@ -109,6 +121,16 @@ static bool type_is_known(uint32_t type)
     }
 }
 
+static bool allocation_is_sane(const struct meta_inode *inode)
+{
+    const struct meta_allocation *allocation = &inode->allocation;
+
+    if (allocation->to == 0)
+        return allocation->from == 0 && allocation->room == 0;
+    return S_ISREG(inode->mode) && allocation->from < allocation->to &&
+           allocation->to <= TFS_FILE_SIZE_MAX && allocation->room <= META_ROOM_MAX;
+}
+
 static bool inode_is_sane(const struct meta_inode *inode, size_t size)
 {
     bool symlink = S_ISLNK(inode->mode);
@@ -120,7 +142,7 @@ static bool inode_is_sane(const struct meta_inode *inode, size_t size)
     if (inode->size > (S_ISREG(inode->mode) ? TFS_FILE_SIZE_MAX : 0) ||
         !codec_spec_is_valid(&inode->compression))
         return false;
-    if (inode->chunk_size_log2 < 8 || inode->chunk_size_log2 > 26)
+    if (inode->chunk_size_log2 < 8 || inode->chunk_size_log2 > 26 || !allocation_is_sane(inode))
         return false;
     if (size != META_INODE_FIXED_SIZE + (size_t)inode->target_size)
         return false;
@@ -158,16 +180,29 @@ int meta_inode_decode(const uint8_t *bytes, size_t size, struct meta_inode *ret,
         .gid = tfs_get_le32(bytes + 56),
         .nlink = tfs_get_le32(bytes + 60),
         .target_size = tfs_get_le16(bytes + 112),
+        .allocation = get_allocation(bytes),
     };
     if (!get_time(bytes + 64, &inode.atime) || !get_time(bytes + 76, &inode.mtime) ||
         !get_time(bytes + 88, &inode.ctime) || !get_time(bytes + 100, &inode.btime) ||
-        !are_zeros(bytes + META_INODE_RESERVED, META_INODE_FIXED_SIZE - META_INODE_RESERVED) ||
+        !are_zeros(bytes + META_INODE_RESERVED, META_INODE_ALLOCATION - META_INODE_RESERVED) ||
         !inode_is_sane(&inode, size) ||
         memchr(bytes + META_INODE_FIXED_SIZE, 0, inode.target_size) != NULL)
         return tfs_fail(-EUCLEAN, "inode record with impossible values");
     *ret = inode;
     *ret_target = (const char *)bytes + META_INODE_FIXED_SIZE;
     return 0;
+}
+
+/* An impossible promise is none. */
+static void mend_allocation(uint8_t *bytes)
+{
+    const struct meta_inode inode = {
+        .mode = tfs_get_le32(bytes + 48),
+        .allocation = get_allocation(bytes),
+    };
+
+    if (!allocation_is_sane(&inode))
+        memset(bytes + META_INODE_ALLOCATION, 0, META_INODE_FIXED_SIZE - META_INODE_ALLOCATION);
 }
 
 int meta_inode_mend(uint8_t *bytes, size_t size, struct meta_inode *ret, const char **ret_target,
@@ -189,6 +224,7 @@ int meta_inode_mend(uint8_t *bytes, size_t size, struct meta_inode *ret, const c
         if (tfs_get_le32(bytes + nanoseconds[i]) >= 1000000000u)
             tfs_put_le32(bytes + nanoseconds[i], 0);
     }
+    mend_allocation(bytes);
     if (S_ISLNK(tfs_get_le32(bytes + 48)))
         target_size = tfs_min_u64(size - META_INODE_FIXED_SIZE, TFS_SYMLINK_SIZE_MAX);
     tfs_put_le16(bytes + 112, (uint16_t)target_size);

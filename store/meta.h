@@ -27,6 +27,9 @@ enum {
  */
 #define META_NUMBER_FAR (1ull << 56)
 
+/* More than this no file is promised, nor all together. */
+#define META_ROOM_MAX (2 * TFS_FILE_SIZE_MAX)
+
 enum meta_inode_flag {
     META_INODE_HAS_XATTRS = 1 << 0,      /* there may be rows in the xattr table */
     META_INODE_HAS_ACCESS_ACL = 1 << 1,  /* system.posix_acl_access is one of them */
@@ -35,6 +38,13 @@ enum meta_inode_flag {
     META_INODE_SETS_CHUNK_SIZE = 1 << 4, /* a directory on which user.tensorfs.chunk_size was set */
     META_INODE_SETS_COMPRESSION = 1 << 5,
     META_INODE_FLAGS = (1 << 6) - 1, /* all of them */
+};
+
+/* What fallocate has promised a file: all zero when it is nothing. See store/allocation.h. */
+struct meta_allocation {
+    uint64_t from; /* bytes of the file */
+    uint64_t to;
+    uint64_t room; /* of the disk, for what is still to be stored there */
 };
 
 struct meta_inode {
@@ -52,6 +62,7 @@ struct meta_inode {
     struct timespec mtime;
     struct timespec ctime;
     struct timespec btime;
+    struct meta_allocation allocation;
     struct codec_spec compression; /* of a file: its own; of a directory: what is inherited */
     uint8_t chunk_size_log2;       /* likewise */
     uint16_t target_size;          /* of a symlink, bytes of text behind the record */

@@ -8,6 +8,8 @@
 #include "store/base/error.h"
 #include "store/data.h"
 #include "store/reclaim.h"
+#include "store/segment/segment.h"
+#include "store/super.h"
 #include "store/usage.h"
 #include "store/volume.h"
 
@@ -112,7 +114,27 @@ static bool has_extents(const struct meta_inode *record)
 
 bool purge_has_work(const struct meta_inode *record)
 {
-    return has_extents(record) || (record->flags & META_INODE_HAS_XATTRS);
+    return has_extents(record) || (record->flags & META_INODE_HAS_XATTRS) ||
+           record->allocation.room > 0;
+}
+
+/* The batch takes the inode, and with it what fallocate has kept for it. */
+static void collect_inode(struct tfs_volume *volume, uint64_t inode,
+                          const struct meta_inode *record, struct index_batch *batch)
+{
+    uint8_t key[META_INODE_KEY_SIZE];
+
+    meta_inode_key(inode, key);
+    index_batch_delete(batch, INDEX_INODE, key, sizeof(key));
+    index_batch_delete(batch, INDEX_ORPHAN, key, sizeof(key));
+    if (record->allocation.room > 0)
+        super_put_allocated(batch, volume->allocated - record->allocation.room);
+}
+
+static void give_room_back(struct tfs_volume *volume, const struct meta_inode *record)
+{
+    volume->allocated -= record->allocation.room;
+    segments_unkeep(volume->segments, record->allocation.room);
 }
 
 /* One step under the lock. Returns 1 while there may be more rows, 0 when the inode is gone. */
@@ -121,7 +143,6 @@ static int purge_step(struct tfs_volume *volume, uint64_t inode, const struct me
 {
     struct row_shape shape = data_shape(record->chunk_size_log2);
     struct usage_change change;
-    uint8_t key[META_INODE_KEY_SIZE];
     int rows;
     int xattrs = 0;
     bool more;
@@ -137,13 +158,13 @@ static int purge_step(struct tfs_volume *volume, uint64_t inode, const struct me
         err = xattrs;
     more = rows == PURGE_ROWS_MAX || xattrs == PURGE_XATTRS_MAX;
     if (!err && !more) {
-        meta_inode_key(inode, key);
-        index_batch_delete(batch, INDEX_INODE, key, sizeof(key));
-        index_batch_delete(batch, INDEX_ORPHAN, key, sizeof(key));
+        collect_inode(volume, inode, record, batch);
     }
     if (!err)
         err = commit_deletions(volume, batch, &change);
     usage_end(&change);
+    if (!err && !more)
+        give_room_back(volume, record);
     return err ? err : more;
 }
 

@@ -74,29 +74,57 @@ static void note_vain_wait(struct tfs_volume *volume, uint64_t changes)
     atomic_store_explicit(&volume->vain_wait_ns, tfs_clock_ns(), memory_order_relaxed);
 }
 
+/* What is asked for. */
+struct wish {
+    struct tfs_volume *volume;
+    struct tfs_inode *writer;
+    uint64_t size;
+    uint64_t lent; /* of `size` */
+    bool keep;     /* for later; nothing is lent then */
+};
+
+static int try(const struct wish *wish)
+{
+    struct tfs_segments *segments = wish->volume->segments;
+
+    return wish->keep ? segments_keep(segments, wish->size)
+                      : segments_reserve_kept(segments, wish->size, wish->lent);
+}
+
 /* The disk is full. */
-static int make_room(struct tfs_volume *volume, struct tfs_inode *writer, uint64_t size)
+static int make_room(const struct wish *wish)
 {
     const struct timespec step = {.tv_nsec = WAIT_STEP_MS * TFS_NS_PER_MS};
+    struct tfs_volume *volume = wish->volume;
     uint64_t changes = atomic_load_explicit(&volume->namespace_changes, memory_order_relaxed);
-    bool more = give_back(volume, writer) || has_orphan(volume, writer);
-    int err = segments_reserve(volume->segments, size);
+    bool more = give_back(volume, wish->writer) || has_orphan(volume, wish->writer);
+    int err = try(wish);
 
     if (err != -ENOSPC || !more || !is_worth_waiting(volume))
         return err;
     for (int ms = 0; ms < WAIT_MS_MAX && err == -ENOSPC; ms += WAIT_STEP_MS) {
         (void)nanosleep(&step, NULL); /* a shorter one does no harm */
-        (void)give_back(volume, writer);
-        err = segments_reserve(volume->segments, size);
+        (void)give_back(volume, wish->writer);
+        err = try(wish);
     }
     if (err == -ENOSPC)
         note_vain_wait(volume, changes);
     return err;
 }
 
-int room_reserve(struct tfs_volume *volume, struct tfs_inode *writer, uint64_t size)
+static int take(const struct wish *wish)
 {
-    int err = segments_reserve(volume->segments, size);
+    int err = try(wish);
 
-    return err == -ENOSPC ? make_room(volume, writer, size) : err;
+    return err == -ENOSPC ? make_room(wish) : err;
+}
+
+int room_reserve(struct tfs_volume *volume, struct tfs_inode *writer, uint64_t size, uint64_t lent)
+{
+    return take(&(struct wish){.volume = volume, .writer = writer, .size = size, .lent = lent});
+}
+
+int room_keep(struct tfs_volume *volume, struct tfs_inode *writer, uint64_t size)
+{
+    return take(&(struct wish){.volume = volume, .writer = writer, .size = size, .keep = true});
 }

@@ -107,6 +107,17 @@ bool row_shows_first(const struct tfs_row *row, uint32_t index)
     return true;
 }
 
+int64_t row_disk_size(const struct tfs_row *row)
+{
+    int64_t size = 0;
+
+    for (uint32_t i = 0; row && i < row->extent_count; i++) {
+        if (row_shows_first(row, i))
+            size += (int64_t)frame_ref_disk_size(&row->extents[i].frame);
+    }
+    return size;
+}
+
 int64_t row_stored_size(const struct tfs_row *row)
 {
     int64_t size = 0;

@@ -103,6 +103,9 @@ bool row_shows_first(const struct tfs_row *row, uint32_t index);
 /* Stored bytes of all frames that the row shows, each once. */
 int64_t row_stored_size(const struct tfs_row *row);
 
+/* The same of what they take on disk; shared ones too. */
+int64_t row_disk_size(const struct tfs_row *row);
+
 /* What the frame takes on disk: padded to the segments' alignment; 0 for an inline one. */
 uint64_t frame_ref_disk_size(const struct frame_ref *frame);
 

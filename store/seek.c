@@ -53,10 +53,9 @@ static uint32_t seek_in_chunk(const struct chunk_map *map, const struct row_shap
     return UINT32_MAX;
 }
 
-/* Chunk by chunk; holes of many chunks are passed at once. Returns the offset; `size` when nothing
- * is found before it. */
-static int64_t seek(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t offset,
-                    uint64_t size, bool data)
+/* Chunk by chunk; holes of many chunks are passed at once. */
+int64_t file_seek(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t offset,
+                  uint64_t size, bool data)
 {
     const struct row_shape *shape = &inode->data->shape;
 
@@ -93,7 +92,8 @@ int64_t tfs_file_seek(struct tfs_file *file, uint64_t offset, int whence)
     tfs_mutex_lock(&inode->lock);
     size = inode->data->size;
     tfs_mutex_unlock(&inode->lock);
-    found = offset >= size ? -ENXIO : seek(file->volume, inode, offset, size, whence == SEEK_DATA);
+    found =
+        offset >= size ? -ENXIO : file_seek(file->volume, inode, offset, size, whence == SEEK_DATA);
     data_leave(inode);
     if (whence == SEEK_DATA && found == (int64_t)size)
         return -ENXIO;

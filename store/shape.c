@@ -17,7 +17,6 @@
 #include "store/file.h"
 #include "store/memory.h"
 #include "store/promise.h"
-#include "store/segment/segment.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -259,6 +258,8 @@ static int resize(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t s
 
     if (err)
         return err;
+    if (size <= inode->data->size) /* else what was allocated behind the end becomes part of it */
+        allocation_cut(volume, inode, size);
     tfs_mutex_lock(&inode->lock);
     set_size_locked(&removal, size);
     tfs_mutex_unlock(&inode->lock);
@@ -285,17 +286,6 @@ int shape_truncate(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t 
     return err;
 }
 
-/* Allocation needs no blocks in a store that compresses and never overwrites: what it promises is
- * that there is room now. */
-static int check_room(struct tfs_volume *volume, uint64_t size)
-{
-    int err = segments_reserve(volume->segments, size);
-
-    if (!err)
-        segments_unreserve(volume->segments, size);
-    return err;
-}
-
 static int grow_to(struct removal *removal, uint64_t size)
 {
     tfs_mutex_lock(&removal->inode->lock);
@@ -303,15 +293,6 @@ static int grow_to(struct removal *removal, uint64_t size)
         set_size_locked(removal, size);
     tfs_mutex_unlock(&removal->inode->lock);
     return 0;
-}
-
-static int allocate(struct removal *removal, int mode)
-{
-    int err = check_room(removal->volume, removal->to - removal->from);
-
-    if (err || mode & FALLOC_FL_KEEP_SIZE)
-        return err;
-    return grow_to(removal, removal->to);
 }
 
 /* Removes what lies in the range; behind the end of the file there is nothing to remove. */
@@ -326,10 +307,35 @@ static int punch(struct removal *removal, int mode)
         if (err)
             return err;
     }
+    allocation_punch(removal->volume, removal->inode, removal->from, wanted);
     tfs_mutex_lock(&removal->inode->lock);
     file_touch_locked(removal->volume, removal->inode);
     tfs_mutex_unlock(&removal->inode->lock);
     return mode & FALLOC_FL_KEEP_SIZE ? 0 : grow_to(removal, wanted);
+}
+
+/* The gate is open while room is looked for: others may have to be waited for. */
+static int allocate(struct removal *removal, int mode)
+{
+    int err = allocation_add(removal->volume, removal->inode, removal->from, removal->to);
+
+    if (err || mode & FALLOC_FL_KEEP_SIZE)
+        return err;
+    data_enter_exclusive(removal->inode);
+    err = grow_to(removal, removal->to);
+    data_leave_exclusive(removal->inode);
+    return err;
+}
+
+static int remove_data(struct removal *removal, int mode)
+{
+    int err = removal_begin(removal);
+
+    if (err)
+        return err;
+    err = punch(removal, mode);
+    removal_end(removal);
+    return err;
 }
 
 int tfs_file_fallocate(struct tfs_file *file, int mode, uint64_t offset, uint64_t size)
@@ -341,23 +347,17 @@ int tfs_file_fallocate(struct tfs_file *file, int mode, uint64_t offset, uint64_
         err = size == 0 ? -EINVAL : -EBADF;
     if (!err && (tfs_add_overflows(offset, size, &removal.to) || removal.to > TFS_FILE_SIZE_MAX))
         err = -EFBIG;
-    if (!err)
-        err = removal_begin(&removal);
     if (err)
         return err;
     switch (mode) {
     case 0:
     case FALLOC_FL_KEEP_SIZE:
-        err = allocate(&removal, mode);
-        break;
+        return allocate(&removal, mode);
     case FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE:
     case FALLOC_FL_ZERO_RANGE:
     case FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE:
-        err = punch(&removal, mode);
-        break;
+        return remove_data(&removal, mode);
     default:
-        err = -EOPNOTSUPP;
+        return -EOPNOTSUPP;
     }
-    removal_end(&removal);
-    return err;
 }

@@ -101,6 +101,8 @@ static void take_chunk(struct tfs_chunk *chunk, void *context)
     snapshot->error = clip(chunk, snapshot->size, &row);
     if (snapshot->error)
         return;
+    if (snapshot->allocation.to > 0) /* what is not committed with it is still to be stored */
+        snapshot->allocation.room += (uint64_t)(row_disk_size(chunk->row) - row_disk_size(row));
 
     assert(!chunk->commits);
     chunk->users++;
@@ -126,6 +128,7 @@ int snapshot_take(struct tfs_inode *inode, struct snapshot *ret)
         data->times_changed = false;
         ret->size = snapshot_size_locked(data);
         promise_note_locked(data, ret->size, &ret->promise);
+        ret->allocation = allocation_to_commit_locked(data);
         chunk_visit_locked(inode, take_chunk, ret);
     }
     tfs_mutex_unlock(&inode->lock);
@@ -141,7 +144,7 @@ bool snapshot_is_empty(const struct snapshot *snapshot)
         return false;
     tfs_mutex_lock(&inode->lock);
     empty = snapshot->chunk_count == 0 && snapshot->size == inode->record.size &&
-            !snapshot->times_changed;
+            !snapshot->times_changed && allocation_is_committed_locked(inode);
     tfs_mutex_unlock(&inode->lock);
     return empty;
 }
@@ -191,8 +194,11 @@ void snapshot_put(struct snapshot *snapshot, struct index_batch *batch, struct u
 
     tfs_mutex_lock(&inode->lock);
     record = inode->record;
-    if (inode->data)
+    if (inode->data) {
+        snapshot->room_delta = (int64_t)(snapshot->allocation.room - record.allocation.room);
         record.size = snapshot->size;
+        record.allocation = snapshot->allocation;
+    }
     tfs_mutex_unlock(&inode->lock);
     record.stored_bytes = add_signed(record.stored_bytes, snapshot->stored_delta);
     record.version++;
@@ -236,6 +242,7 @@ void snapshot_apply(struct snapshot *snapshot)
     inode->record.stored_bytes = add_signed(inode->record.stored_bytes, snapshot->stored_delta);
     if (data) {
         inode->record.size = snapshot->size;
+        inode->record.allocation = snapshot->allocation;
         promise_keep_locked(data, &snapshot->promise);
         data->in_commit = false;
         for (size_t i = 0; i < snapshot->chunk_count; i++)

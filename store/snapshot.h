@@ -6,6 +6,7 @@
 #define TFS_SNAPSHOT_H
 
 #include "store/chunk.h"
+#include "store/meta.h"
 #include "store/promise.h"
 #include "store/usage.h"
 
@@ -22,12 +23,14 @@ struct snapshot {
     struct snapshot_chunk *chunks;
     size_t chunk_count;
     size_t chunk_capacity;
-    uint64_t size;          /* to be committed */
-    struct promise promise; /* of that size, until it is committed */
-    bool times_changed;     /* the record has times that are not committed */
+    uint64_t size;                     /* to be committed */
+    struct promise promise;            /* of that size, until it is committed */
+    struct meta_allocation allocation; /* likewise to be committed */
+    bool times_changed;                /* the record has times that are not committed */
     bool appended; /* some row has a frame that is not committed yet: sync the segments first */
     int64_t stored_delta;
-    int error; /* -ENOMEM while it was taken */
+    int64_t room_delta; /* of the allocation */
+    int error;          /* -ENOMEM while it was taken */
 };
 
 TFS_MUST_CHECK int snapshot_take(struct tfs_inode *inode, struct snapshot *ret);

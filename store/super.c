@@ -18,6 +18,7 @@ static const char key_clean[] = "clean";
 static const char key_sweep[] = "sweep_from";
 static const char key_resume_segment[] = "resume_segment";
 static const char key_resume_offset[] = "resume_offset";
+static const char key_allocated[] = "allocated"; /* absent: 0 */
 
 static void put(struct index_batch *batch, const char *key, uint64_t value)
 {
@@ -27,13 +28,11 @@ static void put(struct index_batch *batch, const char *key, uint64_t value)
     index_batch_put(batch, INDEX_SUPER, key, strlen(key), raw, sizeof(raw));
 }
 
-static int get(struct tfs_index *index, const char *key, uint64_t *ret)
+static int find(struct tfs_index *index, const char *key, uint64_t *ret)
 {
     struct index_value value;
     int err = index_get(index, INDEX_SUPER, key, strlen(key), &value);
 
-    if (err == -ENOENT)
-        return tfs_fail(-EUCLEAN, "the index has no setting '%s'", key);
     if (err)
         return err;
     if (value.size == sizeof(uint64_t))
@@ -55,6 +54,13 @@ static int has(struct tfs_index *index, const char *key, bool *ret)
         index_value_release(&value);
     *ret = !err;
     return 0;
+}
+
+static int get(struct tfs_index *index, const char *key, uint64_t *ret)
+{
+    int err = find(index, key, ret);
+
+    return err == -ENOENT ? tfs_fail(-EUCLEAN, "the index has no setting '%s'", key) : err;
 }
 
 static void put_root(struct index_batch *batch)
@@ -119,6 +125,8 @@ int super_read(struct tfs_index *index, struct super *ret)
     if (!err)
         err = get(index, key_resume_offset, &super.resume_offset);
     if (!err)
+        err = find(index, key_allocated, &super.allocated);
+    if (!err || err == -ENOENT)
         err = has(index, SUPER_REPAIRING, &super.repairing);
     if (err)
         return err;
@@ -143,6 +151,11 @@ int super_write_state(struct tfs_index *index, const struct super *super)
     err = index_commit(index, batch, true);
     index_batch_free(batch);
     return err;
+}
+
+void super_put_allocated(struct index_batch *batch, uint64_t room)
+{
+    put(batch, key_allocated, room);
 }
 
 int super_set_sweep_from(struct tfs_volume *volume, uint64_t segment)

@@ -15,6 +15,7 @@
 #include "store/frames.h"
 #include "store/inode.h"
 #include "store/memory.h"
+#include "store/meta.h"
 #include "store/names.h"
 #include "store/numbers.h"
 #include "store/reclaim.h"
@@ -325,6 +326,8 @@ static int open_parts(struct tfs_volume *volume, bool creating, struct index_rea
     if (err)
         return err;
     volume->name_hash_seed = super.name_hash_seed;
+    volume->allocated = super.allocated;
+    segments_keep_again(volume->segments, tfs_min_u64(super.allocated, META_ROOM_MAX));
     frames.segments = volume->segments;
     frames.memory = volume->memory;
     frames.cache = volume->cache;

@@ -38,6 +38,8 @@ struct tfs_volume {
 
     struct tfs_mutex metadata; /* rank TFS_RANK_NAMESPACE: every change of the index */
 
+    uint64_t allocated; /* the setting of this name in the index; guarded by metadata */
+
     /* Of the change in progress, empty when one begins; guarded by metadata. */
     struct index_batch *batch;
 

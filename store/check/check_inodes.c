@@ -80,6 +80,7 @@ static int read_inode(struct check *check, const struct index_record *record)
     inode->nlink = meta.nlink;
     inode->flags = meta.flags;
     inode->chunk_size_log2 = meta.chunk_size_log2;
+    check->allocated += meta.allocation.room;
     return 0;
 }
 

@@ -85,6 +85,7 @@ enum check_setting {
     CHECK_SCRUB_INODE,
     CHECK_SCRUB_ROW,
     CHECK_REPAIRING,
+    CHECK_ALLOCATED,
     CHECK_SETTING_COUNT
 };
 
@@ -121,6 +122,7 @@ struct check {
     size_t segment_capacity;
     uint64_t unknown_rows;   /* of which it is not known what frames they use */
     uint64_t strange_inode;  /* the highest number that a row of no known inode has, but far ones */
+    uint64_t allocated;      /* room that the records of all files have */
     uint64_t lost_and_found; /* inode, 0: not looked for yet */
 
     struct list problems; /* of this round, struct problem of check_report.c */

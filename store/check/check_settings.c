@@ -26,6 +26,7 @@ static const struct setting {
     [CHECK_SCRUB_INODE] = {"scrub_inode", true},
     [CHECK_SCRUB_ROW] = {"scrub_row", true},
     [CHECK_REPAIRING] = {SUPER_REPAIRING, true},
+    [CHECK_ALLOCATED] = {"allocated", true},
 };
 
 enum { FIRST_INODE = 16, FIRST_SEGMENT = 1 };
@@ -180,6 +181,18 @@ static bool number_has_rows(struct check *check, enum index_table table, uint64_
     return found;
 }
 
+static void check_allocated(struct check *check)
+{
+    uint64_t sum = check->settings.values[CHECK_ALLOCATED];
+
+    if (sum == check->allocated)
+        return;
+    check_error(check, TFS_CHECK_SETTING, 0,
+                "'allocated' is %llu, and the files have room for %llu bytes",
+                (unsigned long long)sum, (unsigned long long)check->allocated);
+    put(check, CHECK_ALLOCATED, check->allocated);
+}
+
 uint64_t check_take_inode_number(struct check *check)
 {
     uint64_t next = check->settings.values[CHECK_NEXT_INODE];
@@ -202,6 +215,7 @@ int check_settings(struct check *check)
         put_safe_state(check);
     }
     check_resume(check);
+    check_allocated(check);
     /* A new file of the number of a strange row would show it as its own. */
     check_next(check, CHECK_NEXT_INODE, FIRST_INODE,
                tfs_max_u64(highest_inode(check), check->strange_inode));

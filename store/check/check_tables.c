@@ -197,6 +197,7 @@ void check_model_release(struct check *check)
     check->use_count = check->use_capacity = 0;
     check->segment_count = check->segment_capacity = 0;
     check->unknown_rows = 0;
+    check->allocated = 0;
     check->strange_inode = 0;
     check->lost_and_found = 0;
 }

@@ -158,9 +158,9 @@ TFS_MUST_CHECK int segments_visit(struct tfs_segments *segments,
                                   void *context);
 
 /*
- * The disk beneath, as statvfs tells it. Reservations are taken off both `free` and `available`;
- * the reserve only off `available`: it is free and not for data, as are blocks that the disk keeps
- * for root.
+ * The disk beneath, as statvfs tells it. Reservations and what is kept are taken off both `free`
+ * and `available`; the reserve only off `available`: it is free and not for data, as are blocks
+ * that the disk keeps for root.
  */
 struct segment_space {
     uint64_t total;
@@ -178,5 +178,23 @@ TFS_MUST_CHECK int segments_space(struct tfs_segments *segments, struct segment_
  */
 TFS_MUST_CHECK int segments_reserve(struct tfs_segments *segments, uint64_t size);
 void segments_unreserve(struct tfs_segments *segments, uint64_t size);
+
+/*
+ * Keep room for reservations to come: all others find that much less. What is unkept is free again.
+ *
+ * segments_keep: -ENOSPC when there is not that much left. segments_keep_again: never fails; for
+ * what an earlier mount kept, and for what was given up too early.
+ */
+TFS_MUST_CHECK int segments_keep(struct tfs_segments *segments, uint64_t size);
+void segments_keep_again(struct tfs_segments *segments, uint64_t size);
+void segments_unkeep(struct tfs_segments *segments, uint64_t size);
+
+/*
+ * The same as segments_reserve() and segments_unreserve(), with `kept` of the `size` bytes taken
+ * from what is kept, and given back to it. Without room on the disk that is -ENOSPC too.
+ */
+TFS_MUST_CHECK int segments_reserve_kept(struct tfs_segments *segments, uint64_t size,
+                                         uint64_t kept);
+void segments_unreserve_kept(struct tfs_segments *segments, uint64_t size, uint64_t kept);
 
 #endif

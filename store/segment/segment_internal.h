@@ -47,6 +47,7 @@ struct segment_budget {
     int64_t left;          /* bytes that may still be appended, reserve_size already taken off */
     int64_t unused;        /* preallocated and not appended to; negative: on the way to the disk */
     uint64_t reserved;     /* promised by segments_reserve() */
+    uint64_t kept;         /* and by segments_keep(), to be reserved later */
     uint64_t total;        /* of the disk */
     int64_t kept_back;     /* free, but not for appends: reserve_size, and the disk's own reserve */
     uint64_t looked_at_ns; /* 0: never */

@@ -120,30 +120,89 @@ void segment_budget_allocated(struct tfs_segments *segments, int64_t size)
     tfs_mutex_unlock(&segments->budget.lock);
 }
 
-int segments_reserve(struct tfs_segments *segments, uint64_t size)
+/* How much must be left for a reservation of `size` bytes more. Who takes all of it from what is
+ * kept needs no room for the rest of that. */
+static int64_t needed(const struct segment_budget *budget, uint64_t size, uint64_t kept)
+{
+    uint64_t others = kept < size ? budget->kept - tfs_min_u64(kept, budget->kept) : 0;
+
+    return to_signed(budget->reserved + size + others);
+}
+
+static bool is_impossible(const struct segment_budget *budget, uint64_t size)
+{
+    uint64_t sum;
+
+    return tfs_add_overflows(budget->reserved + budget->kept, size, &sum) || sum > INT64_MAX / 4;
+}
+
+int segments_reserve_kept(struct tfs_segments *segments, uint64_t size, uint64_t kept)
 {
     struct segment_budget *budget = &segments->budget;
-    uint64_t reserved;
-    int err = 0;
+    int err;
 
     tfs_mutex_lock(&segments->budget.lock);
-    if (tfs_add_overflows(budget->reserved, size, &reserved) || reserved > INT64_MAX / 4)
+    assert(kept <= size);
+    if (is_impossible(budget, size))
         err = tfs_fail(-ENOSPC, "segments: reserve %" PRIu64 " bytes", size);
     else
-        err = budget_check_locked(segments, to_signed(reserved));
-    if (err == 0)
-        budget->reserved = reserved;
+        err = budget_check_locked(segments, needed(budget, size, kept));
+    if (err == 0) {
+        budget->reserved += size;
+        budget->kept -= tfs_min_u64(kept, budget->kept); /* the sum came from the disk */
+    }
     tfs_mutex_unlock(&segments->budget.lock);
     return err;
 }
 
-void segments_unreserve(struct tfs_segments *segments, uint64_t size)
+void segments_unreserve_kept(struct tfs_segments *segments, uint64_t size, uint64_t kept)
 {
     struct segment_budget *budget = &segments->budget;
 
     tfs_mutex_lock(&segments->budget.lock);
-    assert(size <= budget->reserved);
+    assert(kept <= size && size <= budget->reserved);
     budget->reserved -= size;
+    budget->kept += kept;
+    tfs_mutex_unlock(&segments->budget.lock);
+}
+
+int segments_reserve(struct tfs_segments *segments, uint64_t size)
+{
+    return segments_reserve_kept(segments, size, 0);
+}
+
+void segments_unreserve(struct tfs_segments *segments, uint64_t size)
+{
+    segments_unreserve_kept(segments, size, 0);
+}
+
+int segments_keep(struct tfs_segments *segments, uint64_t size)
+{
+    struct segment_budget *budget = &segments->budget;
+    int err;
+
+    tfs_mutex_lock(&segments->budget.lock);
+    if (is_impossible(budget, size))
+        err = tfs_fail(-ENOSPC, "segments: keep %" PRIu64 " bytes", size);
+    else
+        err = budget_check_locked(segments, needed(budget, size, 0));
+    if (err == 0)
+        budget->kept += size;
+    tfs_mutex_unlock(&segments->budget.lock);
+    return err;
+}
+
+void segments_keep_again(struct tfs_segments *segments, uint64_t size)
+{
+    tfs_mutex_lock(&segments->budget.lock);
+    segments->budget.kept += size;
+    tfs_mutex_unlock(&segments->budget.lock);
+}
+
+void segments_unkeep(struct tfs_segments *segments, uint64_t size)
+{
+    tfs_mutex_lock(&segments->budget.lock);
+    segments->budget.kept -= tfs_min_u64(size, segments->budget.kept);
     tfs_mutex_unlock(&segments->budget.lock);
 }
 
@@ -156,7 +215,7 @@ int segments_space(struct tfs_segments *segments, struct segment_space *ret)
     tfs_mutex_lock(&segments->budget.lock);
     err = budget_look_locked(segments);
     if (err == 0) {
-        available = budget->left - to_signed(budget->reserved);
+        available = budget->left - to_signed(budget->reserved + budget->kept);
         ret->total = budget->total;
         ret->available = to_unsigned(available);
         ret->free = to_unsigned(available + budget->kept_back);

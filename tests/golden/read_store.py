@@ -121,7 +121,7 @@ def decode_inode(record):
     need(version == 1 and 8 <= chunk_log <= 26 and codec <= 3, "an inode's record")
     need(inode.size <= 1 << 60 and (inode.size == 0 or kind == stat.S_IFREG), "a size")
     need(inode.rdev == 0 or kind in (stat.S_IFCHR, stat.S_IFBLK), "a device number")
-    need(len(record) == 144 + target_size and not any(record[114:144]), "an inode's reserved bytes or target")
+    need(len(record) == 144 + target_size and not any(record[114:120]), "an inode's reserved bytes or target")
     need(1 <= target_size <= 4095 if kind == stat.S_IFLNK else target_size == 0, "a target's length")
     return inode
 

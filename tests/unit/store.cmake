@@ -67,6 +67,8 @@ tfs_add_store_test(test_superseded VOLUME WRAP frames_header)
 tfs_add_store_test(test_full_disk VOLUME SOURCES small_disk.c
     WRAP segments_appendv commit_removed)
 
+tfs_add_store_test(test_allocation VOLUME SOURCES small_disk.c store_crash.c)
+
 # What stands on top of the store.
 tfs_add_store_test(test_check VOLUME SOURCES check_fixture.c)
 tfs_add_store_test(test_check_data VOLUME SOURCES check_fixture.c)
