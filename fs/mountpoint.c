@@ -3,6 +3,7 @@
 #include "store/base/error.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <pwd.h>
 #include <stdarg.h>
@@ -270,6 +271,22 @@ int mountpoint_resolve_store(struct options *options, struct tfs_message *messag
     return 0;
 }
 
+/* The name of a directory that was made just now: what will be synced in it must not go with it. */
+static int sync_name(const char *path)
+{
+    int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int above = directory < 0 ? -1 : openat(directory, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int err = 0;
+
+    if (above >= 0 && fsync(above) < 0)
+        err = -errno;
+    if (above >= 0)
+        (void)close(above); /* nothing was written */
+    if (directory >= 0)
+        (void)close(directory); /* likewise */
+    return err;
+}
+
 int mountpoint_make_parents(const char *store, struct tfs_message *message)
 {
     char path[PATH_MAX];
@@ -279,11 +296,13 @@ int mountpoint_make_parents(const char *store, struct tfs_message *message)
         return refuse(message, err, "store '%s': %s", store, tfs_error_text(err));
     for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        if (mkdir(path, 0700) < 0 && errno != EEXIST) {
+        if (mkdir(path, 0700) == 0)
+            err = sync_name(path);
+        else if (errno != EEXIST)
             err = -errno;
+        if (err < 0)
             return refuse(message, err, "cannot make the directory '%s' for the store: %s", path,
                           tfs_error_text(err));
-        }
         *slash = '/';
     }
     return 0;

@@ -397,11 +397,30 @@ int format_open(const struct tfs_volume_options *options, struct tfs_message *me
     return 0;
 }
 
+/* The store's own name, which this or somebody a moment ago has made. Where the folder above may
+ * not be opened, or is on another filesystem, there is another way, or nothing to do. */
+static int sync_name(int directory)
+{
+    struct stat status;
+    struct stat above;
+    int fd = openat(directory, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int err = 0;
+
+    if (fd < 0)
+        return syncfs(directory) < 0 ? -errno : 0;
+    if (fstat(directory, &status) < 0 || fstat(fd, &above) < 0 ||
+        (status.st_dev == above.st_dev && fsync(fd) < 0))
+        err = -errno;
+    (void)close(fd); /* nothing was written */
+    return err;
+}
+
 int format_finish(struct tfs_format_lock *lock)
 {
-    if (renameat(lock->directory, name_new, lock->directory, name_format) < 0)
+    if (renameat(lock->directory, name_new, lock->directory, name_format) < 0 ||
+        fsync(lock->directory) < 0)
         return -errno;
-    return fsync(lock->directory) < 0 ? -errno : 0;
+    return sync_name(lock->directory);
 }
 
 const struct format_paths *format_get_paths(const struct tfs_format_lock *lock)

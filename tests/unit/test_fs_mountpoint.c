@@ -160,6 +160,17 @@ static void store_and_mountpoint_must_not_lie_in_each_other(void **state)
     assert_int_equal(resolve(store, mountpoint), 0);
 }
 
+static unsigned synced; /* folders */
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+int __wrap_fsync(int fd)
+{
+    synced++;
+    return __real_fsync(fd);
+}
+
 static void parents_of_a_new_store_are_made_for_the_owner_alone(void **state)
 {
     char store[PATH_MAX];
@@ -168,6 +179,7 @@ static void parents_of_a_new_store_are_made_for_the_owner_alone(void **state)
     (void)state;
     in_base("a/b/store", store);
     assert_int_equal(mountpoint_make_parents(store, &message), 0);
+    assert_int_equal(synced, 2); /* those in which one was made */
     assert_int_equal(stat("a/b", &status), 0);
     assert_int_equal(status.st_mode & 0777, 0700);
     assert_int_equal(access("a/b/store", F_OK), -1);

@@ -99,6 +99,27 @@ static void a_removed_file_gives_its_space_back(void **state)
     assert_int_equal(usage_live_bytes(fixture->volume->usage) / TFS_MIB, 8);
 }
 
+static void many_attributes_are_removed_in_several_changes(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t inode = fixture_make(fixture, TFS_ROOT_INODE, "file", S_IFREG | 0644);
+    uint64_t before;
+    char name[32];
+
+    for (int i = 0; i < 300; i++) {
+        struct tfs_xattr xattr = {.name = name, .value = "value", .size = 5};
+
+        (void)snprintf(name, sizeof(name), "user.%d", i);
+        assert_int_equal(tfs_setxattr(fixture->volume, inode, &xattr), 0);
+    }
+    before = index_commit_number(fixture->volume->index);
+    assert_int_equal(tfs_unlink(fixture->volume, TFS_ROOT_INODE, "file"), 0);
+    tfs_forget(fixture->volume, inode, 1);
+    reclaim_hurry(fixture->volume->reclaim);
+    assert_true(index_commit_number(fixture->volume->index) >= before + 1 + 300 / 64);
+    assert_int_equal(tfs_listxattr(fixture->volume, inode, NULL, 0), -ESTALE);
+}
+
 static void a_removed_file_that_is_open_keeps_its_space(void **state)
 {
     struct fixture *fixture = *state;
@@ -407,6 +428,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         RECLAIM_TEST(a_removed_file_gives_its_space_back),
+        RECLAIM_TEST(many_attributes_are_removed_in_several_changes),
         RECLAIM_TEST(a_removed_file_that_is_open_keeps_its_space),
         RECLAIM_TEST(overwritten_and_cut_data_gives_its_space_back),
         RECLAIM_TEST(a_shared_frame_stays_until_its_last_user_goes),

@@ -16,7 +16,23 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+static ino_t watched; /* a folder, and whether it was synced */
+static bool was_synced;
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+int __wrap_fsync(int fd)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) == 0 && status.st_ino == watched)
+        was_synced = true;
+    return __real_fsync(fd);
+}
 
 static void write_file(const char *path, const char *text)
 {
@@ -135,6 +151,20 @@ static void a_store_is_made_only_when_asked_to(void **state)
     fixture_close(fixture);
     fixture->options.create = false;
     fixture_open(fixture);
+}
+
+/* Else a power cut could take the whole store, with all that was synced in it. */
+static void the_name_of_a_new_store_is_durable(void **state)
+{
+    struct fixture *fixture = *state;
+    struct stat status;
+
+    assert_int_equal(stat(fixture->directory, &status), 0);
+    watched = status.st_ino;
+    was_synced = false;
+    fixture_open(fixture);
+    assert_true(was_synced);
+    watched = 0;
 }
 
 static void a_directory_of_other_files_is_not_touched(void **state)
@@ -522,6 +552,7 @@ int main(void)
         VOLUME_TEST(each_option_out_of_its_limits_is_refused),
         VOLUME_TEST(options_at_their_limits_are_taken),
         VOLUME_TEST(a_store_is_made_only_when_asked_to),
+        VOLUME_TEST(the_name_of_a_new_store_is_durable),
         VOLUME_TEST(a_directory_of_other_files_is_not_touched),
         VOLUME_TEST(a_file_is_no_store),
         VOLUME_TEST(a_store_below_a_missing_directory_is_refused),

@@ -7,7 +7,6 @@
 #include "store_fixture.h"
 
 #include "store/base/bytes.h"
-#include "store/reclaim.h"
 #include "store/volume.h"
 
 #include <errno.h>
@@ -231,26 +230,6 @@ static void setting_one_does_not_read_the_others(void **state)
     assert_int_equal(tfs_removexattr(fixture->volume, inode, name), 0);
     assert_int_equal(set(name, "again"), 0);
     assert_int_equal(atomic_load(&xattr_scans), before + 1);
-}
-
-static void many_attributes_are_removed_in_several_changes(void **state)
-{
-    uint64_t number = fixture_make(fixture, directory, "other", S_IFREG | 0644);
-    uint64_t before;
-    int64_t left;
-    char name[32];
-
-    for (int i = 0; i < 300; i++) {
-        (void)snprintf(name, sizeof(name), "user.%d", i);
-        assert_int_equal(set_of(number, name, "value", 5, 0), 0);
-    }
-    before = index_commit_number(fixture->volume->index);
-    assert_int_equal(tfs_unlink(fixture->volume, directory, "other"), 0);
-    tfs_forget(fixture->volume, number, 1);
-    reclaim_hurry(fixture->volume->reclaim);
-    assert_true(index_commit_number(fixture->volume->index) >= before + 1 + 300 / 64);
-    left = tfs_listxattr(fixture->volume, number, NULL, 0);
-    assert_int_equal(left, -ESTALE);
 }
 
 static void attributes_go_with_their_file(void **state)
@@ -585,7 +564,6 @@ int main(void)
         XATTR_TEST(a_list_has_all_names_and_its_size),
         XATTR_TEST(the_list_of_names_has_a_limit),
         XATTR_TEST(setting_one_does_not_read_the_others),
-        XATTR_TEST(many_attributes_are_removed_in_several_changes),
         XATTR_TEST(attributes_go_with_their_file),
         XATTR_TEST(a_write_by_others_drops_the_capability),
         XATTR_TEST(an_access_acl_sets_the_mode_and_follows_it),
