@@ -8,7 +8,6 @@
  *             time to live.
  *   mappers   open handles for reading and writing. While there is one, or a mapping of it, the
  *             kernel may have pages that were stored to and not yet written back.
- *   pages     some handle was opened through the page cache, so pages may be there.
  *   special   the inode has setuid or setgid; a write may drop them behind the kernel's back.
  *
  * Threads: any. The bits are atomics with relaxed order: the request that sets a hint has been
@@ -24,7 +23,7 @@
 
 enum { INODE_HINTS_CELL_COUNT = 1 << 16 };
 
-enum inode_hint { INODE_HINT_PAGES = 1 << 0, INODE_HINT_SPECIAL = 1 << 1 };
+enum inode_hint { INODE_HINT_SPECIAL = 1 << 0 };
 
 struct inode_hints {
     atomic_uint writers[INODE_HINTS_CELL_COUNT];

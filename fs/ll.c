@@ -12,7 +12,10 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
+
+enum { UNREADABLE_SIZE = 4096 };
 
 static _Thread_local const struct fuse_in_header *current_request;
 
@@ -29,33 +32,41 @@ void ll_forget_attributes(struct ll *ll, uint64_t inode)
     (void)fuse_lowlevel_notify_inval_inode(ll->session, inode, -1, 0);
 }
 
-static int invalidate_pages(void *context, uint64_t inode, uint64_t offset, uint64_t size)
-{
-    struct ll *ll = context;
+/* ---- life ---- */
 
-    return fuse_lowlevel_notify_inval_inode(ll->session, inode, (off_t)offset, (off_t)size);
+static void release_parts(struct ll *ll)
+{
+    if (ll->unreadable)
+        (void)munmap(ll->unreadable, UNREADABLE_SIZE);
+    free(ll->hints);
 }
 
-/* ---- life ---- */
+static int make_parts(struct ll *ll)
+{
+    void *unreadable =
+        mmap(NULL, UNREADABLE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    ll->unreadable = unreadable == MAP_FAILED ? NULL : unreadable;
+    ll->hints = calloc(1, sizeof(*ll->hints));
+    if (!ll->hints || !ll->unreadable)
+        return tfs_fail(-ENOMEM, "inode hints");
+    return notifier_new(&ll->notifier);
+}
 
 int ll_init(struct ll *ll, struct tfs_volume *volume)
 {
     int err;
 
     memset(ll, 0, sizeof(*ll));
-    ll->volume = volume;
-    ll->fd = -1;
-    ll->hints = calloc(1, sizeof(*ll->hints));
-    if (!ll->hints) {
-        memset(ll, 0, sizeof(*ll));
-        return tfs_fail(-ENOMEM, "inode hints");
-    }
-    err = notifier_new(invalidate_pages, ll, &ll->notifier);
+    err = make_parts(ll);
     if (err < 0) {
-        free(ll->hints);
-        memset(ll, 0, sizeof(*ll)); /* nothing to be released */
+        release_parts(ll);
+        memset(ll, 0, sizeof(*ll)); /* nothing to be released any more */
         return err;
     }
+    ll->volume = volume;
+    ll->fd = -1;
+    open_inodes_init(&ll->inodes, volume);
     tfs_mutex_init(&ll->files_lock, TFS_RANK_FS_LOOP);
     list_init(&ll->files);
     return 0;
@@ -78,11 +89,12 @@ void ll_stop(struct ll *ll)
 
 void ll_release(struct ll *ll)
 {
-    notifier_free(ll->notifier);
     while (!list_is_empty(&ll->files))
         ll_file_close(ll, list_entry(ll->files.next, struct ll_file, node));
+    notifier_free(ll->notifier);
+    open_inodes_release(&ll->inodes);
     tfs_mutex_release(&ll->files_lock);
-    free(ll->hints);
+    release_parts(ll);
 }
 
 static void want(struct fuse_conn_info *connection, unsigned capability)
@@ -93,8 +105,9 @@ static void want(struct fuse_conn_info *connection, unsigned capability)
 /*
  * What is not wanted, and why: WRITEBACK_CACHE doubles the copies and takes times and sizes out of
  * our hands; SPLICE_* gained nothing when it was measured; AUTO_INVAL_DATA drops pages when a time
- * changes, and times change by our hand only; POSIX_LOCKS and FLOCK_LOCKS: the kernel's own locks
- * are right for one host; NO_OPEN*: a handle has state.
+ * changes, and times change by our hand only; EXPLICIT_INVAL_DATA keeps pages when the kernel takes
+ * another size from us than it has, which is not to happen; POSIX_LOCKS and FLOCK_LOCKS: the
+ * kernel's own locks are right for one host; NO_OPEN*: a handle has state.
  */
 static void on_init(void *context, struct fuse_conn_info *connection)
 {
@@ -108,7 +121,6 @@ static void on_init(void *context, struct fuse_conn_info *connection)
     want(connection, FUSE_CAP_READDIRPLUS);
     want(connection, FUSE_CAP_READDIRPLUS_AUTO);
     want(connection, FUSE_CAP_EXPORT_SUPPORT);
-    want(connection, FUSE_CAP_EXPLICIT_INVAL_DATA);
     if ((connection->capable & FUSE_CAP_POSIX_ACL) && (connection->capable & FUSE_CAP_DONT_MASK)) {
         /* Together: the umask counts only where the parent has no default ACL, which we know. */
         want(connection, FUSE_CAP_POSIX_ACL);

@@ -12,7 +12,7 @@
  *   a file's blocks change when its data are compressed   -> attributes of an inode with a handle
  *                                                            that was written to live 0 seconds
  *   setuid dropped by a write                             -> attributes are invalidated at once
- *   direct writes beside cached pages (old kernels)       -> the pages are, before the reply
+ *   writes past the page cache                            -> open_inode.h
  *
  * And what we do not see by ourselves:
  *
@@ -30,6 +30,7 @@
 #include "fs/inode_hints.h"
 #include "fs/loop.h"
 #include "fs/notifier.h"
+#include "fs/open_inode.h"
 #include "fs/protocol.h"
 #include "store/base/list.h"
 #include "store/base/lock.h"
@@ -54,6 +55,8 @@ struct ll {
     struct protocol protocol;
     struct notifier *notifier;
     struct inode_hints *hints;
+    struct open_inodes inodes;
+    void *unreadable;            /* a page of memory that nobody may read */
     struct tfs_mutex files_lock; /* rank TFS_RANK_FS_LOOP */
     struct list files;           /* guarded by files_lock; open handles */
 };
@@ -63,12 +66,17 @@ struct ll {
 struct ll_file {
     struct list node; /* guarded by ll->files_lock */
     struct tfs_file *file;
+    struct open_inode *open; /* has entered it with `use` */
+    struct open_use use;
     uint64_t inode;
+    uint32_t open_flags; /* FOPEN_* */
     bool is_readable;
     bool is_mapper;         /* counts in the hint `mappers` */
-    bool is_direct;         /* opened for direct I/O */
     bool is_synchronous;    /* opened with O_SYNC or O_DSYNC, or all are */
     atomic_bool is_written; /* has counted itself into the hint `writers` */
+
+    struct notifier_task opened; /* where the answer to OPEN has to wait */
+    fuse_req_t opener;           /* of the task */
 };
 
 static inline struct ll *ll_of(fuse_req_t req)
@@ -115,8 +123,14 @@ int ll_settle_attributes(struct ll *ll, int err);
 
 /* ---- open files (ll_open.c) ---- */
 
-/* Errors: -ENOMEM and those of tfs_file_open(). Ownership: returned; ll_file_close(). */
-TFS_MUST_CHECK int ll_file_open(struct ll *ll, uint64_t inode, int flags, struct ll_file **ret);
+/*
+ * For the kernel, with the open(2) flags. is_new: the file was made by this open. file->open_flags
+ * say how the kernel is to treat it.
+ *
+ * Errors: -ENOMEM and those of tfs_file_open(). Ownership: returned; ll_file_close().
+ */
+TFS_MUST_CHECK int ll_file_open(struct ll *ll, uint64_t inode, int flags, bool is_new,
+                                struct ll_file **ret);
 void ll_file_close(struct ll *ll, struct ll_file *file);
 
 /* The handle changes the file's data: the inode's blocks are in motion until it is closed, and
@@ -130,12 +144,40 @@ static inline bool ll_file_is_to_commit(const struct ll *ll, const struct ll_fil
     return file->is_written || (file->is_mapper && inode_hints_has_writer(ll->hints, file->inode));
 }
 
-/* FOPEN_* for a handle that was opened with `flags`; `is_new`: the file was made by this open.
- * Notes in the handle and in the hints what the kernel will do with them. */
-uint32_t ll_file_choose_flags(struct ll *ll, struct ll_file *file, int flags, bool is_new);
-
 /* The kernel's copy of the inode's attributes is wrong. Threads: any, also a request's own. */
 void ll_forget_attributes(struct ll *ll, uint64_t inode);
+
+/* ---- the kernel's cache (ll_cache.c) ---- */
+
+/* Only on the notifier's thread. size 0: all from the offset on. Pages that were stored to are
+ * written back first. */
+void ll_drop_pages(struct ll *ll, uint64_t inode, uint64_t offset, uint64_t size);
+
+/* Given: the inode. */
+void ll_inode_leave(struct ll *ll, struct open_inode *inode, const struct open_use *use,
+                    bool is_written);
+
+/* Answers OPEN, when the kernel has no old pages. Given: file. */
+void ll_answer_open(fuse_req_t req, struct ll_file *file);
+
+/* Ends the change and answers a WRITE past the cache, when the pages of the range are gone. */
+void ll_answer_write(fuse_req_t req, struct ll_file *file, uint64_t offset, size_t size);
+
+/* An answer that tells a size. */
+struct ll_attr_answer {
+    struct ll *ll;
+    fuse_req_t req;  /* or */
+    uint64_t unique; /* of a request that libfuse never saw */
+    struct tfs_attr attr;
+    uint64_t timeout_s;
+    void (*send)(const struct ll_attr_answer *answer);
+};
+
+/* Sends it when the kernel has the size, or can tell no difference. The answer is copied. */
+void ll_answer_attr(struct ll_attr_answer *answer);
+
+/* Where it cannot wait: at least no size of a change that was not answered. */
+void ll_limit_size(struct ll *ll, struct tfs_attr *attr);
 
 /* ---- operations, by file ---- */
 

@@ -6,20 +6,32 @@
 #include <errno.h>
 #include <fcntl.h>
 
+static void send_entry(const struct ll_attr_answer *answer)
+{
+    ll_reply_entry(answer->req, &answer->attr, answer->timeout_s);
+}
+
+static void send_attr(const struct ll_attr_answer *answer)
+{
+    ll_reply_attr(answer->req, &answer->attr, answer->timeout_s);
+}
+
 /* Valid replies: entry (counts one lookup), no entry, error. */
 void ll_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
     struct ll *ll = ll_of(req);
+    struct ll_attr_answer answer = {.ll = ll, .req = req, .send = send_entry};
     uint64_t stamp = ll_attr_stamp(ll);
-    struct tfs_attr attr;
-    int err = tfs_lookup(ll->volume, parent, name, &attr);
+    int err = tfs_lookup(ll->volume, parent, name, &answer.attr);
 
-    if (err == 0)
-        ll_reply_entry(req, &attr, ll_attr_timeout(ll, attr.inode, stamp));
-    else if (err == -ENOENT)
+    if (err == -ENOENT) {
         ll_reply_no_entry(req);
-    else
+    } else if (err < 0) {
         ll_reply_err(req, err);
+    } else {
+        answer.timeout_s = ll_attr_timeout(ll, answer.attr.inode, stamp);
+        ll_answer_attr(&answer);
+    }
 }
 
 /* Valid replies: none. Gives back lookups. */
@@ -43,15 +55,17 @@ void ll_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forg
 void ll_getattr(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi)
 {
     struct ll *ll = ll_of(req);
+    struct ll_attr_answer answer = {.ll = ll, .req = req, .send = send_attr};
     uint64_t stamp = ll_attr_stamp(ll);
-    struct tfs_attr attr;
-    int err = tfs_getattr(ll->volume, inode, &attr);
+    int err = tfs_getattr(ll->volume, inode, &answer.attr);
 
     (void)fi; /* an open file's attributes are its inode's */
-    if (err < 0)
+    if (err < 0) {
         ll_reply_err(req, err);
-    else
-        ll_reply_attr(req, &attr, ll_attr_timeout(ll, inode, stamp));
+        return;
+    }
+    answer.timeout_s = ll_attr_timeout(ll, inode, stamp);
+    ll_answer_attr(&answer);
 }
 
 static void setattr_from_fuse(const struct stat *from, int to_set, struct tfs_setattr *ret)
@@ -102,19 +116,37 @@ static void setattr_from_fuse(const struct stat *from, int to_set, struct tfs_se
 /* A new size is a write: it is committed when the handle is closed, or now when there is none. */
 static int size_was_set(struct ll *ll, uint64_t inode, const struct fuse_file_info *fi)
 {
-    struct ll_file *file;
+    struct ll_file *opened = fi ? ll_file_of(fi) : NULL;
+    struct tfs_file *file;
     int err;
 
-    if (fi) {
-        file = ll_file_of(fi);
-        ll_file_mark_written(ll, file);
-        return file->is_synchronous ? tfs_file_sync(file->file, false) : 0;
+    if (opened) {
+        ll_file_mark_written(ll, opened);
+        return opened->is_synchronous ? tfs_file_sync(opened->file, false) : 0;
     }
-    err = ll_file_open(ll, inode, O_WRONLY, &file);
+    err = tfs_file_open(ll->volume, inode, O_WRONLY, &file);
     if (err < 0)
         return err;
-    err = file->is_synchronous ? tfs_file_sync(file->file, false) : tfs_file_flush(file->file);
-    ll_file_close(ll, file);
+    err = ll->is_synchronous ? tfs_file_sync(file, false) : tfs_file_flush(file);
+    tfs_file_close(file);
+    return err;
+}
+
+static int set_size(struct ll *ll, uint64_t inode, const struct tfs_setattr *change,
+                    const struct fuse_file_info *fi, struct tfs_attr *ret)
+{
+    struct open_inode *open = open_inodes_find(&ll->inodes, inode);
+    int err;
+
+    if (open)
+        open_inode_change_begin(&ll->inodes, open, true);
+    err = tfs_setattr(ll->volume, inode, change, ret);
+    if (err == 0)
+        err = size_was_set(ll, inode, fi);
+    if (open) {
+        open_inode_change_end(&ll->inodes, open, true, 0);
+        open_inode_put(&ll->inodes, open);
+    }
     return err;
 }
 
@@ -123,24 +155,26 @@ void ll_setattr(fuse_req_t req, fuse_ino_t inode, struct stat *attr, int to_set,
                 struct fuse_file_info *fi)
 {
     struct ll *ll = ll_of(req);
+    struct ll_attr_answer answer = {.ll = ll, .req = req, .send = send_attr};
     uint64_t stamp = ll_attr_stamp(ll);
-    uint64_t timeout_s;
     struct tfs_setattr change;
-    struct tfs_attr changed;
+    bool sets_size;
     int err;
 
     setattr_from_fuse(attr, to_set, &change);
-    err = tfs_setattr(ll->volume, inode, &change, &changed);
-    if (err == 0 && (change.fields & TFS_SET_SIZE))
-        err = size_was_set(ll, inode, fi);
+    sets_size = (change.fields & TFS_SET_SIZE) != 0;
+    err = sets_size ? set_size(ll, inode, &change, fi, &answer.attr)
+                    : tfs_setattr(ll->volume, inode, &change, &answer.attr);
     err = ll_settle_attributes(ll, err);
     if (err < 0) {
         ll_reply_err(req, err);
-        return;
+    } else if (sets_size) {
+        /* The blocks of a cut chunk are known only when it was written back. */
+        ll_reply_attr(req, &answer.attr, 0);
+    } else {
+        answer.timeout_s = ll_attr_timeout(ll, inode, stamp);
+        ll_answer_attr(&answer);
     }
-    /* The blocks of a cut chunk are known only when it was written back. */
-    timeout_s = (change.fields & TFS_SET_SIZE) ? 0 : ll_attr_timeout(ll, inode, stamp);
-    ll_reply_attr(req, &changed, timeout_s);
 }
 
 /* Valid replies: statfs, error. */

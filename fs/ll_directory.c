@@ -65,12 +65,15 @@ static bool visit_plus(void *context, const struct tfs_directory_entry *entry)
 
     if (size > listing->size - listing->used)
         return false;
-    if (entry
-            ->attr) /* not for "." and "..": nodeid 0 tells the kernel to look at the dirent only */
-        ll_entry_fill(ll, entry->attr, ll_attr_timeout(ll, entry->inode, listing->stamp),
+    if (entry->attr) {
+        struct tfs_attr attr = *entry->attr;
+
+        ll_limit_size(ll, &attr);
+        ll_entry_fill(ll, &attr, ll_attr_timeout(ll, entry->inode, listing->stamp),
                       &plus->entry_out);
-    else
+    } else { /* "." and "..": nodeid 0 tells the kernel to look at the dirent only */
         memset(&plus->entry_out, 0, sizeof(plus->entry_out));
+    }
     dirent_fill(&plus->dirent, entry, name_length, dirent_size);
     listing->used += size;
     return true;

@@ -11,7 +11,24 @@
 /* A reply of copy_file_range has 32 bits for the size; a program goes on where it stopped. */
 #define COPY_SIZE_MAX (1ull << 30)
 
+/*
+ * Whether the page cache has no part in a READ or a WRITE. The kernel names the owner of the locks
+ * in these only; in what fills pages, goes through them or writes them back it does not.
+ */
+static bool is_past_the_cache(uint32_t flags, uint32_t lock_owner_flag)
+{
+    return (flags & lock_owner_flag) != 0;
+}
+
 /* ---- reading ---- */
+
+static uint32_t current_read_flags(void)
+{
+    const struct fuse_in_header *header = ll_current_request();
+    const struct fuse_read_in *in = (const struct fuse_read_in *)(const void *)(header + 1);
+
+    return header ? in->read_flags : 0;
+}
 
 /* Valid replies: pieces (shorter than asked: the end of the file), error. */
 void ll_read(fuse_req_t req, fuse_ino_t inode, size_t size, off_t offset, struct fuse_file_info *fi)
@@ -24,6 +41,8 @@ void ll_read(fuse_req_t req, fuse_ino_t inode, size_t size, off_t offset, struct
         ll_reply_err(req, -EINVAL); /* more than was agreed */
         return;
     }
+    if (!is_past_the_cache(current_read_flags(), FUSE_READ_LOCKOWNER))
+        open_inode_note_pages(ll_file_of(fi)->open);
     err = tfs_file_read(ll_file_of(fi)->file, (uint64_t)offset, size, &found);
     if (err < 0) {
         ll_reply_err(req, err);
@@ -34,15 +53,16 @@ void ll_read(fuse_req_t req, fuse_ino_t inode, size_t size, off_t offset, struct
 }
 
 struct seek {
+    struct notifier_task task;
     fuse_req_t req;
-    struct tfs_file *file; /* open until the reply */
+    const struct ll_file *file; /* open until the reply */
     uint64_t offset;
     int whence;
 };
 
 static void seek(const struct seek *seek)
 {
-    int64_t found = tfs_file_seek(seek->file, seek->offset, seek->whence);
+    int64_t found = tfs_file_seek(seek->file->file, seek->offset, seek->whence);
 
     if (found < 0)
         ll_reply_err(seek->req, (int)found);
@@ -50,11 +70,14 @@ static void seek(const struct seek *seek)
         ll_reply_offset(seek->req, (uint64_t)found);
 }
 
-static void seek_when_pages_are_written(void *argument, uint64_t size)
+static void run_seek(struct notifier_task *task, bool may_tell)
 {
-    (void)size;
-    seek(argument);
-    free(argument);
+    struct seek *later = tfs_container_of(task, struct seek, task);
+
+    if (may_tell)
+        ll_drop_pages(ll_of(later->req), later->file->inode, later->offset, 0); /* to the end */
+    seek(later);
+    free(later);
 }
 
 /*
@@ -62,13 +85,17 @@ static void seek_when_pages_are_written(void *argument, uint64_t size)
  *
  * Only SEEK_DATA and SEEK_HOLE come here, and the kernel does not write back before it asks: cp
  * would take what was stored through a mapping for a hole. To have pages dropped is the one way to
- * have them written; it is done where somebody can have such a mapping.
+ * have them written; it is done where somebody can have such a mapping. No write is in flight
+ * through these pages: the kernel keeps writers out while it asks.
  */
 void ll_lseek(fuse_req_t req, fuse_ino_t inode, off_t offset, int whence, struct fuse_file_info *fi)
 {
     struct ll *ll = ll_of(req);
-    const struct seek now = {
-        .req = req, .file = ll_file_of(fi)->file, .offset = (uint64_t)offset, .whence = whence};
+    const struct seek now = {.task.run = run_seek,
+                             .req = req,
+                             .file = ll_file_of(fi),
+                             .offset = (uint64_t)offset,
+                             .whence = whence};
     struct seek *later;
 
     if (!inode_hints_has_mapper(ll->hints, inode)) {
@@ -81,11 +108,7 @@ void ll_lseek(fuse_req_t req, fuse_ino_t inode, off_t offset, int whence, struct
         return;
     }
     *later = now;
-    notifier_push(ll->notifier, &(struct notifier_task){.inode = inode,
-                                                        .offset = (uint64_t)offset,
-                                                        .size = 0, /* to the end */
-                                                        .done = seek_when_pages_are_written,
-                                                        .argument = later});
+    notifier_push(ll->notifier, &later->task);
 }
 
 /* ---- writing ---- */
@@ -117,7 +140,7 @@ static struct fuse_write_in current_write(void)
 static int sync_if_asked(const struct ll *ll, const struct ll_file *file,
                          const struct fuse_write_in *in)
 {
-    bool is_direct = file->is_direct || (in->flags & O_DIRECT);
+    bool is_direct = file->use.is_direct || (in->flags & O_DIRECT);
 
     if (in->write_flags & FUSE_WRITE_CACHE)
         return 0; /* the kernel writes back: nobody's call */
@@ -135,22 +158,13 @@ static int sync_if_synchronous(const struct ll_file *file, int err)
 }
 
 /*
- * Kernels before 6.14 leave pages that were read beside a direct write as they are, so we have them
- * dropped. Never for pages that the kernel itself writes back: it holds them until the reply.
+ * Valid replies: written (all of it), error.
+ *
+ * Pages that may hold what was there before a write past the cache are dropped before the answer,
+ * also where the kernel does it again after: it does not for asynchronous writes, and between the
+ * answer and its dropping it shows the new size with the old page. Never for writes of the cache's
+ * own: it holds their pages until the reply.
  */
-static bool must_drop_pages(const struct ll *ll, const struct ll_file *file, uint32_t write_flags)
-{
-    return file->is_direct && !(write_flags & FUSE_WRITE_CACHE) &&
-           ll->protocol.kernel_minor < PROTOCOL_MINOR_DROPS_PAGES &&
-           inode_hints_has(ll->hints, file->inode, INODE_HINT_PAGES);
-}
-
-static void reply_written(void *argument, uint64_t size)
-{
-    ll_reply_written(argument, size);
-}
-
-/* Valid replies: written (all of it), error. */
 void ll_write(fuse_req_t req, fuse_ino_t inode, const char *data, size_t size, off_t offset,
               struct fuse_file_info *fi)
 {
@@ -162,23 +176,24 @@ void ll_write(fuse_req_t req, fuse_ino_t inode, const char *data, size_t size, o
     int err;
 
     ll_file_mark_written(ll, file);
+    open_inode_change_begin(&ll->inodes, file->open, false);
     written = tfs_file_write(file->file, (uint64_t)offset, data, size,
                              drops_privileges ? TFS_WRITE_KILL_PRIVILEGES : 0);
     err = written < 0 ? (int)written : sync_if_asked(ll, file, &in);
     if (err < 0) {
+        open_inode_change_end(&ll->inodes, file->open, false, 0);
         ll_reply_err(req, err);
         return;
     }
     if (drops_privileges && inode_hints_has(ll->hints, inode, INODE_HINT_SPECIAL))
         ll_forget_attributes(ll, inode);
-    if (must_drop_pages(ll, file, in.write_flags))
-        notifier_push(ll->notifier, &(struct notifier_task){.inode = inode,
-                                                            .offset = (uint64_t)offset,
-                                                            .size = (uint64_t)written,
-                                                            .done = reply_written,
-                                                            .argument = req});
-    else
-        ll_reply_written(req, (size_t)written);
+    if (is_past_the_cache(in.write_flags, FUSE_WRITE_LOCKOWNER) &&
+        open_inode_has_pages(file->open)) {
+        ll_answer_write(req, file, (uint64_t)offset, (size_t)written);
+        return;
+    }
+    open_inode_change_end(&ll->inodes, file->open, false, (uint64_t)offset + (uint64_t)written);
+    ll_reply_written(req, (size_t)written);
 }
 
 /* Valid replies: error. Comes at every close(2) of a handle that may write. */
@@ -201,12 +216,15 @@ void ll_fsync(fuse_req_t req, fuse_ino_t inode, int data_only, struct fuse_file_
 void ll_fallocate(fuse_req_t req, fuse_ino_t inode, int mode, off_t offset, off_t size,
                   struct fuse_file_info *fi)
 {
+    struct ll *ll = ll_of(req);
     struct ll_file *file = ll_file_of(fi);
     int err;
 
     (void)inode;
-    ll_file_mark_written(ll_of(req), file);
+    ll_file_mark_written(ll, file);
+    open_inode_change_begin(&ll->inodes, file->open, true);
     err = tfs_file_fallocate(file->file, mode, (uint64_t)offset, (uint64_t)size);
+    open_inode_change_end(&ll->inodes, file->open, true, 0);
     ll_reply_err(req, sync_if_synchronous(file, err));
 }
 
@@ -221,14 +239,15 @@ static int64_t copy_range(struct ll *ll, const struct fuse_copy_file_range_in *i
         .target_offset = in->off_out,
         .size = tfs_min_u64(in->len, COPY_SIZE_MAX),
     };
-
     int64_t copied;
     int err;
 
     if (in->flags != 0)
         return -EINVAL; /* none are defined */
     ll_file_mark_written(ll, target);
+    open_inode_change_begin(&ll->inodes, target->open, true);
     copied = tfs_file_copy(&copy);
+    open_inode_change_end(&ll->inodes, target->open, true, 0);
     err = sync_if_synchronous(target, copied < 0 ? (int)copied : 0);
     return err < 0 ? err : copied;
 }

@@ -108,16 +108,28 @@ void ll_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
     ll_reply_err(req, ll_settle_names(ll, tfs_rename(ll->volume, &from, &to, flags)));
 }
 
+static void send_entry(const struct ll_attr_answer *answer)
+{
+    ll_reply_entry(answer->req, &answer->attr, answer->timeout_s);
+}
+
 /* Valid replies: entry (counts one lookup), error. */
 void ll_link(fuse_req_t req, fuse_ino_t inode, fuse_ino_t parent, const char *name)
 {
     struct ll *ll = ll_of(req);
+    struct ll_attr_answer answer = {.ll = ll, .req = req, .send = send_entry};
     uint64_t stamp = ll_attr_stamp(ll);
-    struct tfs_attr attr;
-    int err = tfs_link(ll->volume, inode, parent, name, &attr);
+    int err = tfs_link(ll->volume, inode, parent, name, &answer.attr);
 
-    if (err < 0)
+    if (err == 0) {
+        err = ll_settle_names(ll, 0);
+        if (err < 0)
+            tfs_forget(ll->volume, inode, 1);
+    }
+    if (err < 0) {
         ll_reply_err(req, err);
-    else
-        reply_entry(req, &attr, ll_attr_timeout(ll, inode, stamp));
+        return;
+    }
+    answer.timeout_s = ll_attr_timeout(ll, inode, stamp);
+    ll_answer_attr(&answer);
 }

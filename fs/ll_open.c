@@ -1,5 +1,6 @@
 /*
- * Open files, and how the kernel is to treat each.
+ * Open files, and how the kernel is to treat each while nobody else has the file open. Beside
+ * others a handle takes their way: open_inode.h.
  *
  * Write only: direct I/O. The data go from the program's memory to ours with one copy and leave no
  * pages behind (2.4-2.9 GB/s against 1.3-1.8 through the page cache), and writers of one
@@ -36,33 +37,77 @@ static bool wants_direct(const struct ll *ll, int flags, bool is_new)
     }
 }
 
-static uint32_t open_flags_for(const struct ll *ll, int flags, bool is_new)
+static struct open_use use_of(const struct ll *ll, int flags, bool is_new)
 {
-    if (wants_direct(ll, flags, is_new))
-        return FOPEN_DIRECT_IO | FOPEN_PARALLEL_DIRECT_WRITES;
-    if ((flags & O_ACCMODE) == O_RDONLY && !(flags & O_TRUNC))
-        return FOPEN_KEEP_CACHE | FOPEN_NOFLUSH; /* nothing to be reported at close */
-    return FOPEN_KEEP_CACHE;
+    return (struct open_use){
+        .is_direct = wants_direct(ll, flags, is_new),
+        .writes = (flags & O_ACCMODE) != O_RDONLY,
+        .reads = (flags & O_ACCMODE) != O_WRONLY,
+    };
 }
 
-int ll_file_open(struct ll *ll, uint64_t inode, int flags, struct ll_file **ret)
+static uint32_t open_flags_of(const struct open_use *use, int flags)
 {
-    struct ll_file *file = calloc(1, sizeof(*file));
+    uint32_t open_flags = use->is_direct ? FOPEN_DIRECT_IO : FOPEN_KEEP_CACHE;
+
+    if (use->is_direct && use->writes)
+        open_flags |= FOPEN_PARALLEL_DIRECT_WRITES;
+    if (!use->writes && !(flags & O_TRUNC))
+        open_flags |= FOPEN_NOFLUSH; /* nothing to be reported at close */
+    return open_flags;
+}
+
+/* O_TRUNC changes the size. */
+static int open_in_store(struct ll *ll, struct ll_file *file, int flags)
+{
+    bool is_resize = (flags & O_TRUNC) != 0;
     int err;
 
-    if (!file)
-        return -ENOMEM;
-    err = tfs_file_open(ll->volume, inode, flags & (O_ACCMODE | O_TRUNC), &file->file);
-    if (err < 0) {
-        free(file);
-        return err;
-    }
-    file->inode = inode;
-    file->is_readable = (flags & O_ACCMODE) != O_WRONLY;
+    if (is_resize)
+        open_inode_change_begin(&ll->inodes, file->open, true);
+    err = tfs_file_open(ll->volume, file->inode, flags & (O_ACCMODE | O_TRUNC), &file->file);
+    if (is_resize)
+        open_inode_change_end(&ll->inodes, file->open, true, 0);
+    return err;
+}
+
+static void file_free(struct ll *ll, struct ll_file *file)
+{
+    if (file->open)
+        open_inode_put(&ll->inodes, file->open);
+    free(file);
+}
+
+static void enter(struct ll *ll, struct ll_file *file, int flags, bool is_new)
+{
+    file->use = use_of(ll, flags, is_new);
+    open_inode_enter(&ll->inodes, file->open, &file->use);
+    file->open_flags = open_flags_of(&file->use, flags);
+    if (!file->use.is_direct)
+        tfs_file_set_cached_above(file->file);
+    file->is_readable = file->use.reads;
     file->is_mapper = (flags & O_ACCMODE) == O_RDWR;
     file->is_synchronous = ll->is_synchronous || (flags & O_DSYNC); /* a bit of O_SYNC, too */
     if (file->is_mapper)
-        inode_hints_mapper_add(ll->hints, inode);
+        inode_hints_mapper_add(ll->hints, file->inode);
+}
+
+int ll_file_open(struct ll *ll, uint64_t inode, int flags, bool is_new, struct ll_file **ret)
+{
+    struct ll_file *file = calloc(1, sizeof(*file));
+    int err = -ENOMEM;
+
+    if (!file)
+        return err;
+    file->inode = inode;
+    file->open = open_inodes_get(&ll->inodes, inode);
+    if (file->open)
+        err = open_in_store(ll, file, flags);
+    if (err < 0) {
+        file_free(ll, file);
+        return err;
+    }
+    enter(ll, file, flags, is_new);
     tfs_mutex_lock(&ll->files_lock);
     list_push_back(&ll->files, &file->node);
     tfs_mutex_unlock(&ll->files_lock);
@@ -75,24 +120,14 @@ void ll_file_close(struct ll *ll, struct ll_file *file)
     tfs_mutex_lock(&ll->files_lock);
     list_remove(&file->node);
     tfs_mutex_unlock(&ll->files_lock);
+    /* First, for the next opener may be waiting. */
+    ll_inode_leave(ll, file->open, &file->use, file->is_written);
     tfs_file_close(file->file);
     if (file->is_written)
         inode_hints_writer_remove(ll->hints, file->inode);
     if (file->is_mapper)
         inode_hints_mapper_remove(ll->hints, file->inode);
     free(file);
-}
-
-uint32_t ll_file_choose_flags(struct ll *ll, struct ll_file *file, int flags, bool is_new)
-{
-    uint32_t open_flags = open_flags_for(ll, flags, is_new);
-
-    file->is_direct = (open_flags & FOPEN_DIRECT_IO) != 0;
-    if (!file->is_direct) {
-        inode_hints_set(ll->hints, file->inode, INODE_HINT_PAGES);
-        tfs_file_set_cached_above(file->file);
-    }
-    return open_flags;
 }
 
 static uint32_t current_open_flags(void)
@@ -118,7 +153,7 @@ static int drop_privileges(struct ll *ll, uint64_t inode)
 static int open_file(struct ll *ll, uint64_t inode, int flags, struct ll_file **ret)
 {
     struct ll_file *file;
-    int err = ll_file_open(ll, inode, flags, &file);
+    int err = ll_file_open(ll, inode, flags, false, &file);
 
     if (err == 0 && (flags & O_TRUNC) && ll->is_synchronous) {
         err = tfs_file_sync(file->file, false);
@@ -148,7 +183,7 @@ void ll_open(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi)
     }
     if (fi->flags & O_TRUNC)
         ll_file_mark_written(ll, file);
-    ll_reply_open(req, file, ll_file_choose_flags(ll, file, fi->flags, false));
+    ll_answer_open(req, file);
 }
 
 /* Valid replies: create (gives a handle, counts one lookup), error. */
@@ -173,7 +208,7 @@ void ll_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
     }
     err = ll_settle_names(ll, 0);
     if (err == 0)
-        err = ll_file_open(ll, attr.inode, fi->flags & ~O_TRUNC, &file); /* it is empty */
+        err = ll_file_open(ll, attr.inode, fi->flags & ~O_TRUNC, true, &file); /* it is empty */
     if (err < 0) {
         /* The kernel goes on believing that there is no such name: the next try would be EEXIST. */
         (void)!tfs_unlink(ll->volume, parent, name);
@@ -181,7 +216,7 @@ void ll_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
         ll_reply_err(req, err);
         return;
     }
-    ll_reply_create(req, &attr, file, ll_file_choose_flags(ll, file, fi->flags, true));
+    ll_reply_create(req, &attr, file);
 }
 
 /* Valid replies: error 0. Errors were reported by FLUSH; nobody reads this one. */

@@ -119,17 +119,14 @@ static void raw_tmpfile(const struct ll_raw_request *raw)
         reply(raw, err, NULL, 0);
         return;
     }
-    err = ll_file_open(ll, attr.inode, (int)in.flags & O_ACCMODE, &file);
+    /* Such a file is new and nobody else can have it open: as with O_EXCL. */
+    err = ll_file_open(ll, attr.inode, ((int)in.flags & O_ACCMODE) | O_EXCL, true, &file);
     if (err < 0) {
         tfs_forget(ll->volume, attr.inode, 1);
         reply(raw, err, NULL, 0);
         return;
     }
-    /* Such a file is new and nobody else can have it open: as with O_EXCL. */
-    out.open = (struct fuse_open_out){
-        .fh = (uintptr_t)file,
-        .open_flags = ll_file_choose_flags(ll, file, (int)in.flags | O_EXCL, true),
-    };
+    out.open = (struct fuse_open_out){.fh = (uintptr_t)file, .open_flags = file->open_flags};
     ll_entry_fill(ll, &attr, LL_TIMEOUT_S, &out.entry);
     if (ll_reply_raw(ll, raw->header->unique, 0, &out, sizeof(out)) == -ENOENT) {
         ll_file_close(ll, file);
@@ -142,38 +139,46 @@ static struct statx_time statx_time_of(const struct timespec *time)
     return (struct statx_time){.tv_sec = time->tv_sec, .tv_nsec = (uint32_t)time->tv_nsec};
 }
 
-static void raw_statx(const struct ll_raw_request *raw)
+static void send_statx(const struct ll_attr_answer *answer)
 {
-    struct ll *ll = raw->ll;
-    uint64_t stamp = ll_attr_stamp(ll);
+    const struct tfs_attr *attr = &answer->attr;
     struct statx_out out;
     struct fuse_attr checked;
-    struct tfs_attr attr;
-    int err = tfs_getattr(ll->volume, raw->header->nodeid, &attr);
+
+    ll_attr_fill(answer->ll, attr, &checked); /* for the hint of setuid files */
+    memset(&out, 0, sizeof(out));
+    out.attr_valid = answer->timeout_s;
+    out.stat.mask = STATX_BASIC_STATS | STATX_BTIME;
+    out.stat.blksize = attr->block_size;
+    out.stat.nlink = attr->nlink;
+    out.stat.uid = attr->uid;
+    out.stat.gid = attr->gid;
+    out.stat.mode = (uint16_t)attr->mode;
+    out.stat.ino = attr->inode;
+    out.stat.size = attr->size;
+    out.stat.blocks = attr->blocks;
+    out.stat.atime = statx_time_of(&attr->atime);
+    out.stat.btime = statx_time_of(&attr->btime);
+    out.stat.ctime = statx_time_of(&attr->ctime);
+    out.stat.mtime = statx_time_of(&attr->mtime);
+    out.stat.rdev_major = major(attr->rdev);
+    out.stat.rdev_minor = minor(attr->rdev);
+    (void)ll_reply_raw(answer->ll, answer->unique, 0, &out, sizeof(out)); /* nothing was given */
+}
+
+static void raw_statx(const struct ll_raw_request *raw)
+{
+    struct ll_attr_answer answer = {
+        .ll = raw->ll, .unique = raw->header->unique, .send = send_statx};
+    uint64_t stamp = ll_attr_stamp(raw->ll);
+    int err = tfs_getattr(raw->ll->volume, raw->header->nodeid, &answer.attr);
 
     if (err < 0) {
         reply(raw, err, NULL, 0);
         return;
     }
-    ll_attr_fill(ll, &attr, &checked); /* for the hint of setuid files */
-    memset(&out, 0, sizeof(out));
-    out.attr_valid = ll_attr_timeout(ll, attr.inode, stamp);
-    out.stat.mask = STATX_BASIC_STATS | STATX_BTIME;
-    out.stat.blksize = attr.block_size;
-    out.stat.nlink = attr.nlink;
-    out.stat.uid = attr.uid;
-    out.stat.gid = attr.gid;
-    out.stat.mode = (uint16_t)attr.mode;
-    out.stat.ino = attr.inode;
-    out.stat.size = attr.size;
-    out.stat.blocks = attr.blocks;
-    out.stat.atime = statx_time_of(&attr.atime);
-    out.stat.btime = statx_time_of(&attr.btime);
-    out.stat.ctime = statx_time_of(&attr.ctime);
-    out.stat.mtime = statx_time_of(&attr.mtime);
-    out.stat.rdev_major = major(attr.rdev);
-    out.stat.rdev_minor = minor(attr.rdev);
-    reply(raw, 0, &out, sizeof(out));
+    answer.timeout_s = ll_attr_timeout(raw->ll, answer.attr.inode, stamp);
+    ll_answer_attr(&answer);
 }
 
 /* An ACL set by one who is not in the file's group, and may not keep setgid. */

@@ -84,9 +84,9 @@ void ll_entry_fill(struct ll *ll, const struct tfs_attr *attr, uint64_t timeout_
     ll_attr_fill(ll, attr, &ret->attr);
 }
 
-static void open_fill(const struct ll_file *file, uint32_t open_flags, struct fuse_open_out *ret)
+static void open_fill(const struct ll_file *file, struct fuse_open_out *ret)
 {
-    *ret = (struct fuse_open_out){.fh = (uintptr_t)file, .open_flags = open_flags};
+    *ret = (struct fuse_open_out){.fh = (uintptr_t)file, .open_flags = file->open_flags};
 }
 
 /* ---- replies ---- */
@@ -123,18 +123,17 @@ void ll_reply_no_entry(fuse_req_t req)
     (void)reply_bytes(req, &out, sizeof(out)); /* nothing was given */
 }
 
-void ll_reply_open(fuse_req_t req, struct ll_file *file, uint32_t open_flags)
+void ll_reply_open(fuse_req_t req, struct ll_file *file)
 {
     struct ll *ll = ll_of(req);
     struct fuse_open_out out;
 
-    open_fill(file, open_flags, &out);
+    open_fill(file, &out);
     if (reply_bytes(req, &out, sizeof(out)) == -ENOENT)
         ll_file_close(ll, file);
 }
 
-void ll_reply_create(fuse_req_t req, const struct tfs_attr *attr, struct ll_file *file,
-                     uint32_t open_flags)
+void ll_reply_create(fuse_req_t req, const struct tfs_attr *attr, struct ll_file *file)
 {
     struct ll *ll = ll_of(req);
     struct {
@@ -143,7 +142,7 @@ void ll_reply_create(fuse_req_t req, const struct tfs_attr *attr, struct ll_file
     } out;
 
     ll_entry_fill(ll, attr, LL_TIMEOUT_S, &out.entry);
-    open_fill(file, open_flags, &out.open);
+    open_fill(file, &out.open);
     if (reply_bytes(req, &out, sizeof(out)) == -ENOENT) {
         ll_file_close(ll, file);
         tfs_forget(ll->volume, attr->inode, 1);

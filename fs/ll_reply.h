@@ -28,9 +28,8 @@ void ll_reply_entry(fuse_req_t req, const struct tfs_attr *attr, uint64_t timeou
 void ll_reply_no_entry(fuse_req_t req);
 
 /* Closes the file when the caller was interrupted. Given: file. */
-void ll_reply_open(fuse_req_t req, struct ll_file *file, uint32_t open_flags);
-void ll_reply_create(fuse_req_t req, const struct tfs_attr *attr, struct ll_file *file,
-                     uint32_t open_flags);
+void ll_reply_open(fuse_req_t req, struct ll_file *file);
+void ll_reply_create(fuse_req_t req, const struct tfs_attr *attr, struct ll_file *file);
 void ll_reply_opendir(fuse_req_t req);
 
 /* Returns false when the caller was interrupted. */

@@ -9,54 +9,38 @@
 #include <signal.h>
 #include <stdlib.h>
 
-enum { TASKS_MAX = 1024 };
-
 struct notifier {
-    struct tfs_mutex lock;                 /* rank TFS_RANK_FS_LOOP */
-    struct tfs_cond changed;               /* a task came or went, or is_ending */
-    struct notifier_task tasks[TASKS_MAX]; /* guarded by lock; a ring */
-    unsigned first;                        /* guarded by lock */
-    unsigned count;                        /* guarded by lock */
-    bool is_ending;                        /* guarded by lock */
-    notifier_invalidate_pages *invalidate; /* immutable */
-    void *context;                         /* immutable */
-    pthread_t thread;                      /* immutable */
+    struct tfs_mutex lock;   /* rank TFS_RANK_FS_LOOP */
+    struct tfs_cond changed; /* a task came, or is_ending */
+    struct list tasks;       /* guarded by lock; oldest first */
+    bool is_ending;          /* guarded by lock */
+    pthread_t thread;        /* immutable */
 };
 
-/* Returns false when there will be none any more. */
-static bool pop(struct notifier *notifier, struct notifier_task *ret)
+/* Returns NULL when there will be none any more. */
+static struct notifier_task *pop(struct notifier *notifier)
 {
-    bool found;
+    struct list *node;
 
     tfs_mutex_lock(&notifier->lock);
-    while (notifier->count == 0 && !notifier->is_ending)
+    while (list_is_empty(&notifier->tasks) && !notifier->is_ending)
         tfs_cond_wait(&notifier->changed, &notifier->lock);
-    found = notifier->count > 0;
-    if (found) {
-        *ret = notifier->tasks[notifier->first];
-        notifier->first = (notifier->first + 1) % TASKS_MAX;
-        notifier->count--;
-        tfs_cond_broadcast(&notifier->changed);
-    }
+    node = list_pop_front(&notifier->tasks);
     tfs_mutex_unlock(&notifier->lock);
-    return found;
+    return node ? list_entry(node, struct notifier_task, node) : NULL;
 }
 
 static void *notifier_main(void *context)
 {
     struct notifier *notifier = context;
-    struct notifier_task task;
+    struct notifier_task *task;
 
-    while (pop(notifier, &task)) {
-        /* -ENOENT: the kernel does not know the inode any more and has no pages of it. Any other
-         * error means that the connection is gone, and its cache with it. */
-        (void)notifier->invalidate(notifier->context, task.inode, task.offset, task.size);
-        task.done(task.argument, task.size);
-    }
+    while ((task = pop(notifier)) != NULL)
+        task->run(task, true);
     return NULL;
 }
 
-int notifier_new(notifier_invalidate_pages *invalidate, void *context, struct notifier **ret)
+int notifier_new(struct notifier **ret)
 {
     struct notifier *notifier = calloc(1, sizeof(*notifier));
     sigset_t all;
@@ -67,8 +51,7 @@ int notifier_new(notifier_invalidate_pages *invalidate, void *context, struct no
         return tfs_fail(-ENOMEM, "notifier");
     tfs_mutex_init(&notifier->lock, TFS_RANK_FS_LOOP);
     tfs_cond_init(&notifier->changed);
-    notifier->invalidate = invalidate;
-    notifier->context = context;
+    list_init(&notifier->tasks);
 
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the main thread's */
@@ -99,26 +82,23 @@ void notifier_free(struct notifier *notifier)
 {
     if (!notifier)
         return;
-    assert(notifier->is_ending && notifier->count == 0);
+    assert(notifier->is_ending && list_is_empty(&notifier->tasks));
     tfs_cond_release(&notifier->changed);
     tfs_mutex_release(&notifier->lock);
     free(notifier);
 }
 
-void notifier_push(struct notifier *notifier, const struct notifier_task *task)
+void notifier_push(struct notifier *notifier, struct notifier_task *task)
 {
     bool is_ending;
 
     tfs_mutex_lock(&notifier->lock);
-    while (notifier->count == TASKS_MAX && !notifier->is_ending)
-        tfs_cond_wait(&notifier->changed, &notifier->lock);
     is_ending = notifier->is_ending;
     if (!is_ending) {
-        notifier->tasks[(notifier->first + notifier->count) % TASKS_MAX] = *task;
-        notifier->count++;
-        tfs_cond_broadcast(&notifier->changed);
+        list_push_back(&notifier->tasks, &task->node);
+        tfs_cond_signal(&notifier->changed);
     }
     tfs_mutex_unlock(&notifier->lock);
     if (is_ending)
-        task->done(task->argument, task->size);
+        task->run(task, false);
 }

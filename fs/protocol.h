@@ -26,11 +26,6 @@
 #define PROTOCOL_DIRECT_IO_ALLOW_MMAP (1ull << 36)
 enum { PROTOCOL_OPCODE_STATX = 52 };
 
-/* From this minor version (Linux 6.14) on the kernel is trusted to drop cached pages after a direct
- * write itself. It was seen to on 7.45, readers and mappings beside a writer; Debian 12's 7.38 has
- * no code for it. In between nobody looked, and to drop them twice does no harm. */
-enum { PROTOCOL_MINOR_DROPS_PAGES = 42 };
-
 struct protocol {
     uint64_t init_unique;  /* of the INIT request; 0: not seen yet */
     uint32_t kernel_minor; /* of the kernel's 7.x */

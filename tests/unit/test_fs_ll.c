@@ -336,53 +336,6 @@ static void assert_invalidation(uint64_t inode, int64_t offset, int64_t size)
     assert_int_equal(out.len, size);
 }
 
-static void an_old_kernel_drops_cached_pages_before_a_direct_write_is_answered(void **state)
-{
-    struct fuse_open_out writer;
-    uint64_t inode = kernel_create(&kernel, FUSE_ROOT_ID, "f", O_WRONLY, &writer);
-    struct fuse_open_out reader;
-    const struct fuse_write_in in = {.fh = writer.fh, .offset = 4096, .size = 3};
-
-    (void)state;
-    assert_int_equal(kernel_write(&kernel, inode, writer.fh, 0, "no pages yet"), 0);
-    reader = kernel_open_file(&kernel, inode, O_RDONLY);
-    kernel_send(&kernel, FUSE_WRITE, inode, KERNEL_PARTS(KERNEL_STRUCT(in), {"abc", 3}));
-    assert_true(kernel_receive(&kernel, 10000));
-    assert_invalidation(inode, 4096, 3);
-    assert_true(kernel_receive(&kernel, 10000));
-    assert_int_equal(kernel.reply.header.unique, kernel.unique);
-    assert_int_equal(kernel.reply.header.error, 0);
-    kernel_release(&kernel, inode, reader.fh);
-    kernel_release(&kernel, inode, writer.fh);
-}
-
-static void pages_that_the_kernel_writes_back_are_not_dropped(void **state)
-{
-    struct fuse_open_out writer;
-    uint64_t inode = kernel_create(&kernel, FUSE_ROOT_ID, "f", O_WRONLY, &writer);
-    struct fuse_open_out reader = kernel_open_file(&kernel, inode, O_RDONLY);
-    const struct fuse_write_in in = {.fh = writer.fh, .size = 3, .write_flags = FUSE_WRITE_CACHE};
-
-    (void)state;
-    assert_int_equal(
-        kernel_call(&kernel, FUSE_WRITE, inode, KERNEL_PARTS(KERNEL_STRUCT(in), {"abc", 3})),
-        0); /* the reply is the first message */
-    kernel_release(&kernel, inode, reader.fh);
-    kernel_release(&kernel, inode, writer.fh);
-}
-
-static void a_new_kernel_drops_pages_by_itself(void **state)
-{
-    struct fuse_open_out writer;
-    uint64_t inode = kernel_create(&kernel, FUSE_ROOT_ID, "f", O_WRONLY, &writer);
-    struct fuse_open_out reader = kernel_open_file(&kernel, inode, O_RDONLY);
-
-    (void)state;
-    assert_int_equal(kernel_write(&kernel, inode, writer.fh, 0, "abc"), 0);
-    kernel_release(&kernel, inode, reader.fh);
-    kernel_release(&kernel, inode, writer.fh);
-}
-
 static void holes_are_looked_for_when_mapped_pages_are_written_back(void **state)
 {
     struct fuse_open_out mapper;
@@ -537,9 +490,6 @@ int main(void)
         NEW_KERNEL(what_was_written_is_read),
         NEW_KERNEL(attributes_live_0_seconds_while_a_written_handle_is_open),
         cmocka_unit_test(attributes_fetched_across_the_end_of_a_writer_live_0_seconds),
-        OLD_KERNEL(an_old_kernel_drops_cached_pages_before_a_direct_write_is_answered),
-        OLD_KERNEL(pages_that_the_kernel_writes_back_are_not_dropped),
-        NEW_KERNEL(a_new_kernel_drops_pages_by_itself),
         NEW_KERNEL(holes_are_looked_for_when_mapped_pages_are_written_back),
         NEW_KERNEL(a_write_that_drops_setuid_tells_the_kernel_first),
         NEW_KERNEL(truncating_by_open_drops_setuid),

@@ -1,6 +1,6 @@
 /*
- * Goal: what waits for pages to be dropped runs after they are, in order, and nothing is lost at
- * the end. Method: an invalidation that takes notes and can be held up.
+ * Goal: tasks run one after the other, in order, on a thread of their own, and nothing is lost at
+ * the end. Method: tasks that take notes and can be held up.
  */
 #include "fs/notifier.h"
 #include "store/base/lock.h"
@@ -12,51 +12,39 @@
 
 #include <cmocka.h>
 
-enum { EVENTS_MAX = 4096 };
+enum { TASKS_MAX = 2000 };
+
+struct numbered {
+    struct notifier_task task;
+    unsigned number;
+};
 
 static struct {
     struct tfs_mutex lock;
     struct tfs_cond changed;
-    uint64_t events[EVENTS_MAX]; /* guarded by lock: 2 * inode when dropped, plus 1 when done */
-    unsigned event_count;        /* guarded by lock */
+    struct numbered tasks[TASKS_MAX];
+    unsigned numbers[TASKS_MAX]; /* guarded by lock; of the tasks that ran */
+    bool told[TASKS_MAX];        /* guarded by lock; likewise */
+    unsigned count;              /* guarded by lock; likewise */
     bool is_held;                /* guarded by lock */
 } notes;
 
-static void note(uint64_t event)
+static void run(struct notifier_task *task, bool may_tell)
 {
-    assert_true(notes.event_count < EVENTS_MAX);
-    notes.events[notes.event_count++] = event;
-    tfs_cond_broadcast(&notes.changed);
-}
+    const struct numbered *numbered = tfs_container_of(task, struct numbered, task);
 
-static int invalidate(void *context, uint64_t inode, uint64_t offset, uint64_t size)
-{
-    assert_ptr_equal(context, &notes);
-    assert_int_equal(offset, inode * 100);
-    assert_int_equal(size, 7);
     tfs_mutex_lock(&notes.lock);
     while (notes.is_held)
         tfs_cond_wait(&notes.changed, &notes.lock);
-    note(2 * inode);
-    tfs_mutex_unlock(&notes.lock);
-    return -2; /* the kernel does not know the inode: no reason not to go on */
-}
-
-static void done(void *argument, uint64_t size)
-{
-    assert_int_equal(size, 7);
-    tfs_mutex_lock(&notes.lock);
-    note(2 * (uint64_t)(uintptr_t)argument + 1);
+    notes.told[notes.count] = may_tell;
+    notes.numbers[notes.count++] = numbered->number;
     tfs_mutex_unlock(&notes.lock);
 }
 
-static void push(struct notifier *notifier, uint64_t inode)
+static void push(struct notifier *notifier, unsigned number)
 {
-    notifier_push(notifier, &(struct notifier_task){.inode = inode,
-                                                    .offset = inode * 100,
-                                                    .size = 7,
-                                                    .done = done,
-                                                    .argument = (void *)(uintptr_t)inode});
+    notes.tasks[number] = (struct numbered){.task.run = run, .number = number};
+    notifier_push(notifier, &notes.tasks[number].task);
 }
 
 static int set_up(void **state)
@@ -66,7 +54,7 @@ static int set_up(void **state)
     memset(&notes, 0, sizeof(notes));
     tfs_mutex_init(&notes.lock, TFS_RANK_LEAF);
     tfs_cond_init(&notes.changed);
-    assert_int_equal(notifier_new(invalidate, &notes, &notifier), 0);
+    assert_int_equal(notifier_new(&notifier), 0);
     *state = notifier;
     return 0;
 }
@@ -79,37 +67,39 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void each_task_is_done_after_its_pages_are_dropped_and_in_order(void **state)
+static void tasks_run_in_order(void **state)
 {
-    (void)state;
-    for (uint64_t inode = 1; inode <= 1500; inode++) /* more than the queue holds */
-        push(*state, inode);
+    for (unsigned number = 0; number < TASKS_MAX; number++)
+        push(*state, number);
     notifier_stop(*state);
-    assert_int_equal(notes.event_count, 3000);
-    for (unsigned i = 0; i < 3000; i++)
-        assert_int_equal(notes.events[i], i + 2);
+    assert_int_equal(notes.count, TASKS_MAX);
+    for (unsigned i = 0; i < TASKS_MAX; i++) {
+        assert_int_equal(notes.numbers[i], i);
+        assert_true(notes.told[i]);
+    }
 }
 
 static void pushing_does_not_wait_for_the_kernel(void **state)
 {
     notes.is_held = true;
-    for (uint64_t inode = 1; inode <= 1000; inode++)
-        push(*state, inode);
+    for (unsigned number = 0; number < TASKS_MAX; number++)
+        push(*state, number);
     tfs_mutex_lock(&notes.lock);
-    assert_int_equal(notes.event_count, 0);
+    assert_int_equal(notes.count, 0);
     notes.is_held = false;
     tfs_cond_broadcast(&notes.changed);
     tfs_mutex_unlock(&notes.lock);
     notifier_stop(*state);
-    assert_int_equal(notes.event_count, 2000);
+    assert_int_equal(notes.count, TASKS_MAX);
 }
 
-static void after_the_end_tasks_are_done_without_dropping(void **state)
+static void after_the_end_tasks_run_without_telling(void **state)
 {
     notifier_stop(*state);
     push(*state, 5);
-    assert_int_equal(notes.event_count, 1);
-    assert_int_equal(notes.events[0], 11);
+    assert_int_equal(notes.count, 1);
+    assert_int_equal(notes.numbers[0], 5);
+    assert_false(notes.told[0]);
 }
 
 #define NOTIFIER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -117,9 +107,9 @@ static void after_the_end_tasks_are_done_without_dropping(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        NOTIFIER_TEST(each_task_is_done_after_its_pages_are_dropped_and_in_order),
+        NOTIFIER_TEST(tasks_run_in_order),
         NOTIFIER_TEST(pushing_does_not_wait_for_the_kernel),
-        NOTIFIER_TEST(after_the_end_tasks_are_done_without_dropping),
+        NOTIFIER_TEST(after_the_end_tasks_run_without_telling),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

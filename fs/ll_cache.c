@@ -1,0 +1,205 @@
+/*
+ * What the kernel is told about its cache, on the notifier's thread, and what is answered after.
+ * The rules are in open_inode.h.
+ *
+ * To have pages dropped is FUSE_NOTIFY_INVAL_INODE. To have a file grown is FUSE_NOTIFY_STORE of
+ * its last byte, whose data lie in memory that cannot be read: the kernel raises the size first and
+ * then fails to copy. That is wanted. A byte of ours could replace one that somebody has stored
+ * through a mapping meanwhile.
+ */
+#include "fs/ll.h"
+
+#include "fs/ll_reply.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+void ll_drop_pages(struct ll *ll, uint64_t inode, uint64_t offset, uint64_t size)
+{
+    /* -ENOENT: the kernel does not know the inode any more and has no pages of it. Any other error
+     * means that the connection is gone, and its cache with it. */
+    (void)fuse_lowlevel_notify_inval_inode(ll->session, inode, (off_t)offset, (off_t)size);
+}
+
+/* ---- at the end of the direct writers ---- */
+
+/* Before a cached handle is answered. Whoever comes second finds it done: then pages may be under a
+ * write, and are not to be taken away. */
+static void drop_left_pages(struct ll *ll, struct open_inode *inode, bool may_tell)
+{
+    if (!open_inode_must_drop(&ll->inodes, inode))
+        return;
+    if (may_tell)
+        ll_drop_pages(ll, inode->number, 0, 0);
+    open_inode_dropped(&ll->inodes, inode);
+}
+
+static void run_drop(struct notifier_task *task, bool may_tell)
+{
+    struct open_inode *inode = tfs_container_of(task, struct open_inode, drop);
+    struct ll *ll = inode->drop_context;
+
+    drop_left_pages(ll, inode, may_tell);
+    open_inode_put(&ll->inodes, inode);
+}
+
+void ll_inode_leave(struct ll *ll, struct open_inode *inode, const struct open_use *use,
+                    bool is_written)
+{
+    if (!open_inode_leave(&ll->inodes, inode, use, is_written)) {
+        open_inode_put(&ll->inodes, inode);
+        return;
+    }
+    inode->drop.run = run_drop;
+    inode->drop_context = ll;
+    notifier_push(ll->notifier, &inode->drop);
+}
+
+static void run_open(struct notifier_task *task, bool may_tell)
+{
+    struct ll_file *file = tfs_container_of(task, struct ll_file, opened);
+    struct ll *ll = ll_of(file->opener);
+
+    drop_left_pages(ll, file->open, may_tell);
+    ll_reply_open(file->opener, file);
+}
+
+void ll_answer_open(fuse_req_t req, struct ll_file *file)
+{
+    struct ll *ll = ll_of(req);
+
+    if (file->use.is_direct || !open_inode_must_drop(&ll->inodes, file->open)) {
+        ll_reply_open(req, file);
+        return;
+    }
+    file->opener = req;
+    file->opened.run = run_open;
+    notifier_push(ll->notifier, &file->opened);
+}
+
+/* ---- after a change ---- */
+
+struct late_write {
+    struct notifier_task task;
+    struct ll *ll;
+    struct open_inode *inode; /* the handle is open until the answer */
+    fuse_req_t req;
+    uint64_t offset;
+    size_t size;
+};
+
+static void run_write(struct notifier_task *task, bool may_tell)
+{
+    struct late_write *late = tfs_container_of(task, struct late_write, task);
+    struct ll *ll = late->ll;
+
+    if (may_tell)
+        ll_drop_pages(ll, late->inode->number, late->offset, late->size);
+    open_inode_change_end(&ll->inodes, late->inode, false, late->offset + late->size);
+    ll_reply_written(late->req, late->size);
+    free(late);
+}
+
+void ll_answer_write(fuse_req_t req, struct ll_file *file, uint64_t offset, size_t size)
+{
+    struct late_write *late = malloc(sizeof(*late));
+
+    if (!late) {
+        open_inode_change_end(&ll_of(req)->inodes, file->open, false, offset + size);
+        ll_reply_err(req, -ENOMEM);
+        return;
+    }
+    *late = (struct late_write){
+        .task.run = run_write,
+        .ll = ll_of(req),
+        .inode = file->open,
+        .req = req,
+        .offset = offset,
+        .size = size,
+    };
+    notifier_push(late->ll->notifier, &late->task);
+}
+
+/* ---- sizes ---- */
+
+static void grow(struct ll *ll, uint64_t inode, uint64_t size)
+{
+    struct fuse_notify_store_out store = {.nodeid = inode, .offset = size - 1, .size = 1};
+    struct fuse_out_header header = {
+        .len = sizeof(header) + sizeof(store) + 1,
+        .error = FUSE_NOTIFY_STORE,
+    };
+    const struct iovec iov[] = {
+        {&header, sizeof(header)}, {&store, sizeof(store)}, {ll->unreadable, 1}};
+
+    (void)protocol_writev(&ll->protocol, ll->fd, iov, TFS_ARRAY_COUNT(iov)); /* fails: see above */
+}
+
+struct late_size {
+    struct notifier_task task;
+    struct ll_attr_answer answer;
+    struct open_inode *inode;
+    struct open_size size;
+};
+
+static void run_size(struct notifier_task *task, bool may_tell)
+{
+    struct late_size *late = tfs_container_of(task, struct late_size, task);
+    struct ll *ll = late->answer.ll;
+
+    if (may_tell && open_inode_tell_begin(late->inode, &late->size)) {
+        grow(ll, late->inode->number, late->size.size);
+        open_inode_tell_end(late->inode, &late->size);
+    }
+    open_inode_put(&ll->inodes, late->inode);
+    late->answer.send(&late->answer);
+    free(late);
+}
+
+/* Given: the inode. */
+static void answer_when_known(struct ll_attr_answer *answer, struct open_inode *inode,
+                              const struct open_size *size)
+{
+    struct late_size *late = size->is_known ? NULL : malloc(sizeof(*late));
+
+    if (!late) { /* no memory: the kernel learns the size by itself a moment later */
+        open_inode_put(&answer->ll->inodes, inode);
+        answer->send(answer);
+        return;
+    }
+    *late =
+        (struct late_size){.task.run = run_size, .answer = *answer, .inode = inode, .size = *size};
+    notifier_push(answer->ll->notifier, &late->task);
+}
+
+static struct open_inode *find_written(struct ll *ll, const struct tfs_attr *attr)
+{
+    if (!S_ISREG(attr->mode) || !inode_hints_has_writer(ll->hints, attr->inode))
+        return NULL;
+    return open_inodes_find(&ll->inodes, attr->inode);
+}
+
+void ll_answer_attr(struct ll_attr_answer *answer)
+{
+    struct ll *ll = answer->ll;
+    struct open_inode *inode = find_written(ll, &answer->attr);
+    struct open_size size;
+
+    if (!inode) {
+        answer->send(answer);
+        return;
+    }
+    size = open_inode_size_to_tell(&ll->inodes, inode, answer->attr.size);
+    answer->attr.size = size.size;
+    answer_when_known(answer, inode, &size);
+}
+
+void ll_limit_size(struct ll *ll, struct tfs_attr *attr)
+{
+    struct open_inode *inode = find_written(ll, attr);
+
+    if (!inode)
+        return;
+    attr->size = open_inode_size_to_tell(&ll->inodes, inode, attr->size).size;
+    open_inode_put(&ll->inodes, inode);
+}

@@ -1,0 +1,140 @@
+/*
+ * The inodes that have open handles: whose pages the kernel may keep, and which size it was told.
+ *
+ * 1. Handles through the page cache and handles that write past it are never open at a time. Who
+ *    comes second takes the way that is in use. Handles that read past the cache go with both: what
+ *    they read is ours to tell.
+ * 2. Who opens past the cache has the kernel drop all pages; what others fill beside direct
+ * writers, by page faults and splice(2), is dropped with each write, and before the next cached
+ * handle.
+ * 3. The kernel is told no size that a change has made which it was not answered yet, and a size
+ *    that it may not have taken over yet only when it has been made to (ll_size.c). Between both,
+ *    nobody finds a size with nothing behind it, and the kernel never cuts pages for our word.
+ *
+ *            +------------ enter, cached: no direct writer ------------+
+ *            |                                                         v
+ *         nobody <------- leave, the last -------------------------- cached
+ *          |   ^
+ *          |   +--- leave, the last: drops old pages ------+
+ *          +------- enter, direct writer: none cached --> direct
+ *
+ * It is exact, not a hint: bytes hang on it. docs/decisions/who-caches-what.md has the reasons.
+ */
+#ifndef TFS_FS_OPEN_INODE_H
+#define TFS_FS_OPEN_INODE_H
+
+#include "fs/notifier.h"
+#include "store/base/list.h"
+#include "store/base/lock.h"
+#include "store/store.h"
+
+#include <stdatomic.h>
+
+enum { OPEN_INODES_BUCKET_COUNT = 4096 };
+
+/* How long an opener waits for another way than the one that is in use: a RELEASE is on its way
+ * when close(2) has returned. */
+enum { OPEN_INODE_PATIENCE_MS = 1 };
+
+struct open_inode {
+    struct list node;             /* in its bucket; guarded by the table's lock */
+    uint64_t number;              /* immutable */
+    unsigned user_count;          /* guarded by the table's lock; handles and tasks */
+    unsigned cached_count;        /* likewise; handles through the page cache */
+    unsigned direct_writer_count; /* likewise; handles that write past it */
+    unsigned reader_count;        /* likewise; handles that may read or map */
+    bool is_changed;              /* likewise; by direct writers that have left */
+    bool must_drop;               /* likewise; before a cached handle is answered */
+    atomic_bool has_pages;        /* the kernel may have pages that are read; seq_cst */
+    struct notifier_task drop;    /* in the notifier's queue while must_drop */
+    void *drop_context;           /* of the task */
+
+    struct tfs_mutex size_lock; /* rank TFS_RANK_FS_LOOP; below are its */
+    struct tfs_cond size_told;  /* is_telling fell */
+    uint64_t size_answered;     /* with all changes that were answered; while change_count > 0 */
+    uint64_t size_known;        /* the kernel has at least this */
+    unsigned change_count;      /* under way: not answered yet */
+    unsigned resize_count;      /* of them, those that may make it smaller */
+    unsigned resizes_ever;
+    bool is_telling; /* the kernel is being told to grow it */
+};
+
+struct open_inodes {
+    struct tfs_mutex lock;                         /* rank TFS_RANK_FS_LOOP */
+    struct tfs_cond left;                          /* a handle has left */
+    unsigned waiting_count;                        /* guarded by lock; openers who wait for that */
+    struct tfs_volume *volume;                     /* immutable; outlives this */
+    struct list buckets[OPEN_INODES_BUCKET_COUNT]; /* guarded by lock */
+};
+
+void open_inodes_init(struct open_inodes *table, struct tfs_volume *volume);
+void open_inodes_release(struct open_inodes *table); /* all have been put */
+
+/* The inode's record, made when there is none, or NULL: no memory. open_inode_put(). */
+struct open_inode *open_inodes_get(struct open_inodes *table, uint64_t number);
+
+/* Likewise, or NULL: nobody has the inode open. */
+struct open_inode *open_inodes_find(struct open_inodes *table, uint64_t number);
+void open_inode_put(struct open_inodes *table, struct open_inode *inode);
+
+/* ---- who caches ---- */
+
+/* What a handle is for. */
+struct open_use {
+    bool is_direct; /* past the page cache: as wished, and after entering as it is */
+    bool writes;
+    bool reads; /* or maps */
+};
+
+/* Decides use->is_direct. Waits a moment for who is just leaving. */
+void open_inode_enter(struct open_inodes *table, struct open_inode *inode, struct open_use *use);
+
+/* Returns true when the caller has to have the inode's pages dropped: open_inode_dropped(). */
+TFS_MUST_CHECK bool open_inode_leave(struct open_inodes *table, struct open_inode *inode,
+                                     const struct open_use *use, bool is_written);
+
+/* Pages have to be dropped before a cached handle is answered. On the notifier's thread, or to
+ * learn whether to go there. */
+bool open_inode_must_drop(struct open_inodes *table, struct open_inode *inode);
+void open_inode_dropped(struct open_inodes *table, struct open_inode *inode);
+
+/* A request of the page cache's own: it has pages of the file, or will have. Before the data are
+ * read. */
+static inline void open_inode_note_pages(struct open_inode *inode)
+{
+    /* Who wrote before looks for the flag after, and who reads sets it before: one of both sees the
+     * other. */
+    if (!atomic_load_explicit(&inode->has_pages, memory_order_relaxed))
+        atomic_store_explicit(&inode->has_pages, true, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
+/* After a write past the cache: whether a page may hold what was there before. */
+static inline bool open_inode_has_pages(const struct open_inode *inode)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    return atomic_load_explicit(&inode->has_pages, memory_order_relaxed);
+}
+
+/* ---- sizes ---- */
+
+/* Around every change that may move the size, the end right before the answer. is_resize: all but
+ * writes. */
+void open_inode_change_begin(struct open_inodes *table, struct open_inode *inode, bool is_resize);
+void open_inode_change_end(struct open_inodes *table, struct open_inode *inode, bool is_resize,
+                           uint64_t end);
+
+/* What is to be told, of a size that the store has told. */
+struct open_size {
+    uint64_t size;
+    unsigned resizes_ever;
+    bool is_known; /* the kernel has it, or nobody can tell the difference */
+};
+struct open_size open_inode_size_to_tell(struct open_inodes *table, struct open_inode *inode,
+                                         uint64_t size);
+
+/* Returns false when there is nothing to be told any more. Else open_inode_tell_end(). */
+TFS_MUST_CHECK bool open_inode_tell_begin(struct open_inode *inode, const struct open_size *size);
+void open_inode_tell_end(struct open_inode *inode, const struct open_size *size);
+
+#endif
