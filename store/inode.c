@@ -302,11 +302,22 @@ void inode_pin(struct tfs_volume *volume, struct tfs_inode *inode)
     tfs_mutex_unlock(&volume->inodes->lock);
 }
 
-void inode_lookup_added(struct tfs_volume *volume, struct tfs_inode *inode)
+void inode_lookup_added(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t parent)
 {
     tfs_mutex_lock(&volume->inodes->lock);
     inode->lookups++;
+    inode->named_in = parent;
     tfs_mutex_unlock(&volume->inodes->lock);
+}
+
+uint64_t inode_named_in(struct tfs_volume *volume, struct tfs_inode *inode)
+{
+    uint64_t parent;
+
+    tfs_mutex_lock(&volume->inodes->lock);
+    parent = inode->named_in;
+    tfs_mutex_unlock(&volume->inodes->lock);
+    return parent;
 }
 
 void inode_forget(struct tfs_volume *volume, uint64_t number, uint64_t count)

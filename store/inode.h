@@ -44,6 +44,7 @@ struct tfs_inode {
 
     struct tfs_inode *next; /* in its bucket; guarded by the table's lock, as all below */
     uint64_t lookups;
+    uint64_t named_in; /* the directory of the last lookup, where it may still be; 0: unknown */
     uint32_t opens;
     uint32_t pins;
 };
@@ -64,7 +65,8 @@ TFS_MUST_CHECK int inode_add(struct tfs_volume *volume, uint64_t number,
                              const struct meta_inode *record, const char *target,
                              struct tfs_inode **ret);
 
-void inode_lookup_added(struct tfs_volume *volume, struct tfs_inode *inode);
+/* The kernel got it, as an entry of the directory `parent`. */
+void inode_lookup_added(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t parent);
 void inode_forget(struct tfs_volume *volume, uint64_t number, uint64_t count);
 void inode_opened(struct tfs_volume *volume, struct tfs_inode *inode);
 
@@ -72,6 +74,9 @@ void inode_opened(struct tfs_volume *volume, struct tfs_inode *inode);
 bool inode_closed(struct tfs_volume *volume, struct tfs_inode *inode);
 
 bool inode_is_open(struct tfs_volume *volume, struct tfs_inode *inode);
+
+/* Where it was looked up last: see named_in. */
+uint64_t inode_named_in(struct tfs_volume *volume, struct tfs_inode *inode);
 
 /* What programs see. Takes the inode's lock. */
 void inode_attr(struct tfs_inode *inode, struct tfs_attr *ret);

@@ -60,7 +60,7 @@ int tfs_lookup(struct tfs_volume *volume, uint64_t parent, const char *name, str
 
     if (err)
         return err;
-    inode_lookup_added(volume, inode);
+    inode_lookup_added(volume, inode, parent);
     inode_attr(inode, ret);
     inode_put(volume, inode);
     return 0;

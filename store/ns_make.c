@@ -200,7 +200,7 @@ static int make(struct tfs_volume *volume, uint64_t parent_number, const char *n
     inode_put(volume, parent);
     newborn_release(&newborn);
     if (!err) {
-        inode_lookup_added(volume, inode);
+        inode_lookup_added(volume, inode, parent_number);
         inode_attr(inode, ret);
     }
     inode_put(volume, inode);
@@ -293,7 +293,7 @@ int tfs_link(struct tfs_volume *volume, uint64_t number, uint64_t parent, const 
         return err;
     err = link_pinned(volume, inode, parent, name);
     if (!err) {
-        inode_lookup_added(volume, inode);
+        inode_lookup_added(volume, inode, parent);
         inode_attr(inode, ret);
     }
     inode_put(volume, inode);

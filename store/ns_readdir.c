@@ -99,7 +99,7 @@ static int visit_with_attributes(struct walk *walk, struct tfs_directory_entry *
         return err;
     inode_attr(inode, &attr);
     entry->attr = &attr;
-    inode_lookup_added(walk->volume, inode);
+    inode_lookup_added(walk->volume, inode, walk->directory);
     *ret_more = walk->visit(walk->context, entry);
     if (!*ret_more)
         inode_forget(walk->volume, entry->inode, 1);

@@ -154,7 +154,7 @@ static void say(struct tfs_volume *volume, struct tfs_inode *inode, const struct
 {
     char path[PATH_TEXT_SIZE];
 
-    path_of_inode(volume, inode->number, path);
+    path_for_message(volume, inode->number, path);
     tfs_error("file %s (inode %llu): %llu bytes from offset %llu to %llu are lost: what they share "
               "a block with cannot be read",
               path, (unsigned long long)inode->number, (unsigned long long)lost->byte_count,

@@ -443,6 +443,7 @@ static int end_writing(struct tfs_volume *volume)
 
 static void volume_free(struct tfs_volume *volume)
 {
+    path_searches_release(&volume->path_searches);
     complaints_release(&volume->complaints);
     tfs_mutex_release(&volume->metadata);
     free(volume->path);
@@ -459,6 +460,7 @@ int tfs_volume_open(const struct tfs_volume_options *options, struct tfs_message
         return -ENOMEM;
     tfs_mutex_init(&volume->metadata, TFS_RANK_NAMESPACE);
     complaints_init(&volume->complaints);
+    path_searches_init(&volume->path_searches);
     volume->options = *options;
     volume->path = strdup(options->path);
     volume->options.path = volume->path;

@@ -11,6 +11,7 @@
 #include "store/base/lock.h"
 #include "store/complaint.h"
 #include "store/index/index.h"
+#include "store/path.h"
 #include "store/stats.h"
 #include "store/store.h"
 
@@ -64,6 +65,7 @@ struct tfs_volume {
     struct tfs_names *names;
     struct tfs_stats stats;
     struct complaints complaints;
+    struct path_searches path_searches;
     /* When room was last waited for in vain, 0: never; and namespace_changes when that began.
      * Relaxed: a torn pair costs a wait more or less. */
     _Atomic uint64_t vain_wait_ns;

@@ -54,6 +54,7 @@ tfs_add_store_test(test_commit VOLUME SOURCES store_crash.c
     WRAP flush_inode segments_sync index_commit index_sync index_batch_put)
 tfs_add_store_test(test_copy VOLUME WRAP commit_inode)
 tfs_add_store_test(test_xattr VOLUME WRAP index_scan_open)
+tfs_add_store_test(test_path VOLUME WRAP index_scan_open)
 tfs_add_store_test(test_ns_make VOLUME WRAP data_new)
 tfs_add_store_test(test_snapshot VOLUME SOURCES store_crash.c
     WRAP snapshot_take flush_inode flush_inode_start)
