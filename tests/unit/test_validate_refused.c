@@ -227,6 +227,57 @@ static void names_that_say_little_say_nothing_against_a_file(void **state)
     assert_taken(&bytes, "pickle.pt", "raw", 0);
 }
 
+/* What torch.save wrote before zip: one tensor of halves in storage "0". */
+static void legacy_build(uint32_t count, uint64_t count_written, size_t data_size,
+                         struct bytes *ret)
+{
+    bytes_put(ret, "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 15);
+    bytes_put(ret, "\x80\x02M\xe9\x03.\x80\x02}.", 10);
+    pickle_build("w", "HalfStorage", count, ret);
+    bytes_put(ret,
+              "\x80\x02]X\1\0\0\0"
+              "0a.",
+              11);
+    bytes_put_number(ret, count_written, 8);
+    bytes_fill(ret, 7, data_size);
+}
+
+static void torch_files_from_before_zip_have_their_tensors(void **state)
+{
+    struct bytes bytes = {0};
+    struct tensor_list list;
+
+    (void)state;
+    legacy_build(4, 4, 8, &bytes);
+    assert_int_equal(parse(&bytes, &list), 0);
+    assert_string_equal(list.format, "torch");
+    assert_int_equal(list.count, 1);
+    assert_string_equal(list.tensors[0].name, "0 (w)");
+    assert_int_equal(list.tensors[0].dtype, GPU_F16);
+    assert_int_equal(list.tensors[0].offset, bytes.size - 8);
+    assert_int_equal(list.tensors[0].size, 8);
+    format_list_release(&list);
+    bytes_fill(&bytes, 1, 3); /* something else behind it, as in a stream */
+    assert_taken(&bytes, "a.pt", "torch", 1);
+    legacy_build(4, 5, 10, &bytes);
+    assert_reason(&bytes, "a.pt", "torch", "has 5 elements, its pickle says 4");
+}
+
+static void torch_files_from_before_zip_that_are_cut_off_are_refused(void **state)
+{
+    struct bytes whole = {0};
+
+    (void)state;
+    legacy_build(4, 4, 8, &whole);
+    for (size_t size = 1; size < whole.size; size++) {
+        struct bytes bytes = {0};
+
+        bytes_put(&bytes, whole.data, size);
+        assert_reason(&bytes, "a.pt", "torch", "cut off");
+    }
+    bytes_free(&whole);
+}
+
 static void another_format_is_no_safetensors(void **state)
 {
     struct bytes bytes = {0};
@@ -245,6 +296,8 @@ int main(void)
         cmocka_unit_test(white_space_without_end_takes_the_name),
         cmocka_unit_test(what_is_in_place_of_a_file_is_named),
         cmocka_unit_test(names_that_say_little_say_nothing_against_a_file),
+        cmocka_unit_test(torch_files_from_before_zip_have_their_tensors),
+        cmocka_unit_test(torch_files_from_before_zip_that_are_cut_off_are_refused),
         cmocka_unit_test(another_format_is_no_safetensors),
     };
 

@@ -256,21 +256,6 @@ static void a_compressed_pickle_leaves_bytes(void **state)
     assert_bytes_only(&bytes, 0);
 }
 
-static void a_legacy_file_of_torch_is_raw(void **state)
-{
-    struct bytes bytes = {0};
-    struct tensor_list list;
-
-    (void)state;
-    bytes_put(&bytes, "\x80\x02\x8a\nl\xfc\x9c\x46\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.", 21);
-    bytes_fill(&bytes, 0, 100);
-    assert_int_equal(parse(&bytes, &list), 0);
-    assert_string_equal(list.format, "raw");
-    assert_int_equal(list.count, 0);
-    format_list_release(&list);
-    bytes_free(&bytes);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,7 +270,6 @@ int main(void)
         cmocka_unit_test(storages_of_the_other_byte_order_are_bytes),
         cmocka_unit_test(a_pickle_that_cannot_be_followed_leaves_bytes),
         cmocka_unit_test(a_compressed_pickle_leaves_bytes),
-        cmocka_unit_test(a_legacy_file_of_torch_is_raw),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,6 +88,9 @@ TFS_MUST_CHECK int format_find_tensors(const struct format_source *source, const
 TFS_MUST_CHECK int format_find_safetensors(const struct format_source *source,
                                            struct tensor_list *list);
 TFS_MUST_CHECK int format_find_zip(const struct format_source *source, struct tensor_list *list);
+bool format_is_torch_legacy(const uint8_t *head, size_t size);
+TFS_MUST_CHECK int format_find_torch_legacy(const struct format_source *source,
+                                            struct tensor_list *list);
 
 /* An array in npy format that starts at `offset` and has `size` bytes at most: a file, or a zip's
  * entry. */

@@ -80,6 +80,18 @@ static int malformed(const struct name_row *row, struct tensor_list *list, const
     return format_list_malformed(list, "%s", what);
 }
 
+/* Some put a bare pickle there, which ends with its last operation. */
+static int pickle_check(const struct format_source *source, const struct name_row *row,
+                        struct tensor_list *list)
+{
+    char last;
+    int err = format_read(source, list, source->size - 1, &last, 1);
+
+    if (err < 0)
+        return err;
+    return last == '.' ? 0 : malformed(row, list, "a pickle that is cut off");
+}
+
 /* The content is of no format that is known. */
 static int raw_check(const struct format_source *source, const struct name_row *row,
                      struct tensor_list *list)
@@ -102,8 +114,10 @@ static int raw_check(const struct format_source *source, const struct name_row *
         return malformed(row, list, substitute);
     if (strcmp(row->format, "safetensors") == 0)
         list->format = row->format;
-    else if (row->is_strict && head[0] != '\x80') /* some put a bare pickle there */
+    else if (row->is_strict && head[0] != '\x80')
         return malformed(row, list, "nothing that the library named by its ending reads");
+    else if (row->is_strict)
+        return pickle_check(source, row, list);
     return 0;
 }
 

@@ -35,6 +35,9 @@ static const struct type_row storage_types[] = {
     {"torch", "ByteStorage", GPU_U8, 1},          {"torch", "BoolStorage", GPU_BOOL, 1},
     {"torch", "ComplexFloatStorage", GPU_F32, 8}, {"torch", "ComplexDoubleStorage", GPU_F64, 16},
     {"torch", "UntypedStorage", GPU_BYTES, 1},    {"torch.storage", "UntypedStorage", GPU_BYTES, 1},
+    {"torch", "QInt8Storage", GPU_BYTES, 1},      {"torch", "QUInt8Storage", GPU_BYTES, 1},
+    {"torch", "QInt32Storage", GPU_BYTES, 4},     {"torch", "QUInt4x2Storage", GPU_BYTES, 1},
+    {"torch", "QUInt2x4Storage", GPU_BYTES, 1},
 };
 
 /* Of tensors in untyped storages. */
@@ -89,6 +92,9 @@ static int storage_add(const struct pickle *pickle, uint32_t node, struct torch_
     const struct type_row *row;
     struct torch_storage storage = {.node = node};
 
+    if (pickle->nodes[id].kind == PICKLE_TUPLE &&
+        pickle_is_text(pickle, pickle_item(pickle, id, 0), "module"))
+        return 0; /* the source of a class, which older torch kept */
     if (pickle->nodes[id].kind != PICKLE_TUPLE ||
         !pickle_is_text(pickle, pickle_item(pickle, id, 0), "storage") ||
         pickle->nodes[type].kind != PICKLE_GLOBAL || key->kind != PICKLE_TEXT ||
