@@ -5,6 +5,7 @@
 #include "tools/validate/file.h"
 
 #include "store/base/error.h"
+#include "tools/validate/completeness.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -283,6 +284,7 @@ int validate_file_open(struct validate_file *file, const struct validate_options
     if (options->drop_caches)
         caches_drop(file->fd);
     err = tensors_find(file);
+    err = err < 0 ? err : completeness_check(file);
     err = err < 0 ? err : extents_build(file);
     err = err < 0 ? err : store_expect(file);
     if (err == 0 && options->manifest)

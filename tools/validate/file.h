@@ -57,7 +57,8 @@ enum { VALIDATE_EXPECT_STORE, VALIDATE_EXPECT_MANIFEST, VALIDATE_EXPECTATION_COU
 
 struct validate_file {
     char *path;
-    char *name; /* in a manifest and under a copy's directory */
+    char *name;    /* in a manifest and under a copy's directory */
+    bool is_below; /* found below a directory that was named */
 
     /* Set by validate_file_open, constant afterwards. */
     int fd;

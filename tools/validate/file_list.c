@@ -7,6 +7,7 @@
 
 #include "store/base/error.h"
 #include "tools/common/interrupt.h"
+#include "tools/validate/sibling.h"
 
 #include <errno.h>
 #include <fts.h>
@@ -65,10 +66,13 @@ static int files_add(struct file_list *list, const char *path, const char *name)
 /* A cache of a hub keeps files under names that are hashes, with links that bear their names. */
 static bool says_more(const char *name, const char *than)
 {
-    const char *slash = strrchr(name, '/');
-    const char *than_slash = strrchr(than, '/');
+    return strchr(sibling_base(name), '.') && !strchr(sibling_base(than), '.');
+}
 
-    return strchr(slash ? slash : name, '.') && !strchr(than_slash ? than_slash : than, '.');
+/* Such a file is checked in each of its folders: what it names lies beside it. */
+static bool tells_of_others(const char *name)
+{
+    return sibling_ends_with(name, ".index.json") || strcmp(sibling_base(name), ".metadata") == 0;
 }
 
 static int regular_add(struct file_list *list, const struct stat *status, const char *path,
@@ -80,11 +84,14 @@ static int regular_add(struct file_list *list, const struct stat *status, const 
 
     if (err < 0)
         return err;
+    list->files[list->count - 1]->is_below = true;
     list->met_count++;
     found = inode_set_add(&list->inodes, status->st_dev, status->st_ino,
                           list->files[list->count - 1], &known);
     if (found <= 0 || list->has_every_name)
         return found < 0 ? found : 0;
+    if (tells_of_others(name) && tells_of_others(((struct validate_file *)known)->name))
+        return 0;
     if (says_more(name, ((struct validate_file *)known)->name))
         validate_file_swap_names(known, list->files[list->count - 1]);
     validate_file_free(list->files[--list->count]);
@@ -238,12 +245,11 @@ static int directory_add(struct file_list *list, char *directory)
 static int operand_add(struct file_list *list, char *path, bool may_be_empty)
 {
     const size_t met_count = list->met_count;
-    const char *slash = strrchr(path, '/');
     struct stat status;
     int err;
 
     if (stat(path, &status) < 0 || !S_ISDIR(status.st_mode)) {
-        err = files_add(list, path, slash ? slash + 1 : path);
+        err = files_add(list, path, sibling_base(path));
         return err < 0 ? complain(err, path) : 0;
     }
     list->has_directory = true;

@@ -11,6 +11,7 @@
 #include "tools/validate/json_reader.h"
 
 #include "store/base/bytes.h"
+#include "tools/common/interrupt.h"
 #include "tools/common/output.h"
 
 #include <errno.h>
@@ -211,6 +212,8 @@ static int tensor_parse(struct header *header)
     struct entry entry = {.element_count = 1};
     int err;
 
+    if (interrupt_is_pending())
+        return -EINTR;
     if (validate_json_string(&header->json, header->name, header->name_capacity,
                              &header->name_size) < 0 ||
         !validate_json_take(&header->json, ':'))

@@ -4,6 +4,7 @@
  * can grow in any order.
  */
 #include "tools/validate/pickle.h"
+#include "tools/common/interrupt.h"
 #include "tools/validate/pickle_operations.h"
 
 #include "store/base/bytes.h"
@@ -17,9 +18,10 @@
 /* A pickle of 100 MB can want more; those of the largest checkpoints are a tenth of it. */
 enum {
     PICKLE_STACK_MAX = 1 << 20,
-    PICKLE_MEMO_MAX = 1 << 22,
+    PICKLE_MEMO_MAX = 1 << 25,
     PICKLE_NODES_MAX = 1 << 24,
     PICKLE_CELLS_MAX = 1 << 25,
+    INTERRUPT_STEPS = 1 << 16,
 };
 
 #define MARK UINT32_MAX
@@ -328,8 +330,9 @@ static int memo_put(struct machine *machine, uint64_t index)
 
     if (err < 0)
         return err;
-    if (index >= PICKLE_MEMO_MAX)
-        return tfs_fail(-EUCLEAN, "pickle: bad memo index");
+    if (index >= PICKLE_MEMO_MAX) /* writers count up */
+        return tfs_fail(index == machine->memo.count ? -EOPNOTSUPP : -EUCLEAN,
+                        "pickle: memo index %llu", (unsigned long long)index);
     while (err == 0 && machine->memo.count <= index)
         err = indexes_push(&machine->memo, PICKLE_MEMO_MAX, 0);
     if (err == 0)
@@ -537,11 +540,13 @@ static int execute(struct machine *machine, const struct pickle_operation *opera
 
 static int machine_run(struct machine *machine)
 {
-    while (machine->at < machine->end) {
+    for (unsigned step = 1; machine->at < machine->end; step++) {
         const struct pickle_operation *operation = pickle_operation_find(*machine->at++);
         struct argument argument = {0};
         int err;
 
+        if (step % INTERRUPT_STEPS == 0 && interrupt_is_pending())
+            return -EINTR;
         if (!operation)
             return tfs_fail(-EUCLEAN, "pickle: operation 0x%02x", machine->at[-1]);
         err = take_argument(machine, operation, &argument);

@@ -72,7 +72,7 @@ struct pickle {
  * Ownership: *ret is freed with pickle_release; texts in it point into data. On failure it is
  *            empty.
  * Errors:    -EUCLEAN (malformed or cut off), -EOPNOTSUPP (it may be whole, but operations have a
- *            meaning of the writer's own, or it is beyond a limit), -ENOMEM.
+ *            meaning of the writer's own, or it is beyond a limit), -EINTR, -ENOMEM.
  */
 TFS_MUST_CHECK int pickle_read(const void *data, size_t size, struct pickle *ret);
 void pickle_release(struct pickle *pickle);

@@ -9,6 +9,7 @@
 #include "tools/common/interrupt.h"
 #include "tools/common/output.h"
 #include "tools/validate/comparison.h"
+#include "tools/validate/completeness.h"
 #include "tools/validate/file_list.h"
 #include "tools/validate/manifest_save.h"
 #include "tools/validate/report.h"
@@ -78,8 +79,10 @@ static int check_files(struct gpu *gpu, struct validate_options *options, struct
     struct validate_report report = {.device = gpu_description(gpu),
                                      .manifest = options->manifest,
                                      .wants_all_of_manifest = list->has_directory};
-    int err = validate_run(gpu, options, list->files, list->count, &report.cost);
+    int err;
 
+    completeness_check_folders(list);
+    err = validate_run(gpu, options, list->files, list->count, &report.cost);
     if (err < 0) {
         (void)trouble(err, "the check could not be run");
         return STATUS_TROUBLE;

@@ -2,7 +2,10 @@
 # TIMEOUT: 240
 import json
 import os
+import pickle
 import subprocess
+import sys
+import types
 
 import files
 
@@ -22,16 +25,46 @@ def state():
     return tensors
 
 
+def metadata_class(module, name):
+    """A class that is pickled by the name that torch's has."""
+    found = type(name, (), {"__module__": module})
+    sys.modules.setdefault(module, types.ModuleType(module)).__dict__[name] = found
+    return found
+
+
+def metadata_object(name, module="torch.distributed.checkpoint.metadata", **members):
+    known = getattr(sys.modules.get(module), name, None)
+    made = (known or metadata_class(module, name))()
+    made.__dict__.update(members)
+    return made
+
+
+def save_metadata(path, places):
+    """What the coordinator writes at the end: where each tensor is."""
+    objects = {name: metadata_object("TensorStorageMetadata", chunks=[metadata_object("ChunkStorageMetadata")])
+               for name in places}
+    stored = {metadata_object("MetadataIndex", fqn=name, index=0):
+              metadata_object("_StorageInfo", "torch.distributed.checkpoint.filesystem",
+                              relative_path=file, offset=offset, length=length)
+              for name, (file, offset, length) in places.items()}
+    with open(f"{path}/.metadata", "wb") as file:
+        pickle.dump(metadata_object("Metadata", state_dict_metadata=objects, storage_data=stored), file)
+
+
 def save_distributed(path, single_file_per_rank=True):
     if hasattr(checkpoint, "save"):
         writer = checkpoint.FileSystemWriter(path, single_file_per_rank=single_file_per_rank)
         checkpoint.save(state(), storage_writer=writer, no_dist=True)
         return
     os.mkdir(path)  # what the writer does: one torch.save behind the other
-    for number, tensor in enumerate(state().values()):
+    places = {}
+    for number, (key, tensor) in enumerate(state().items()):
         name = "__0_0.distcp" if single_file_per_rank else f"__0_{number}.distcp"
         with open(f"{path}/{name}", "ab") as file:
+            begin = file.tell()
             torch.save(tensor, file)
+            places[key] = (name, begin, file.tell() - begin)
+    save_metadata(path, places)
 
 
 def validate(path, *more):
@@ -78,7 +111,23 @@ def expect_cut_off_is_bad(path):
     os.truncate(f"{path}/{name}", os.path.getsize(f"{path}/{name}") - 60_000)
     status, found = validate(path)
     problems = [problem for file in found["files"] for problem in file["problems"]]
-    assert status == 1 and [problem["kind"] for problem in problems] == ["malformed"], found
+    assert status == 1, found
+    assert sorted(problem["kind"] for problem in problems) == ["malformed", "missing"], found
+
+
+def expect_incomplete_is_bad(path):
+    """Each file is whole, but not all of the checkpoint is there."""
+    sizes = {name: os.path.getsize(f"{path}/{name}") for name in sorted(os.listdir(path)) if name != ".metadata"}
+    last = max(name for name in sizes if sizes[name])
+    os.unlink(f"{path}/{last}")
+    status, found = validate(path)
+    problems = [problem for file in found["files"] for problem in file["problems"]]
+    assert status == 1 and len(problems) == 1, found
+    assert f"'{last}' with 1 pieces" in problems[0]["text"] and "is missing" in problems[0]["text"], found
+    os.unlink(f"{path}/.metadata")
+    status, found = validate(path)
+    problems = [problem["text"] for file in found["files"] for problem in file["problems"]]
+    assert status == 1 and problems == ["'.metadata', which is written last, is missing beside it"], found
 
 
 def main():
@@ -96,6 +145,7 @@ def main():
     expect_found(f"{MNT}/legacy")
     expect_by_hand(f"{MNT}/by-hand")
     expect_cut_off_is_bad(f"{MNT}/one-file")
+    expect_incomplete_is_bad(f"{MNT}/a-file-for-each")
 
 
 main()

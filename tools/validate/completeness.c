@@ -1,0 +1,246 @@
+/*
+ * A shard that is there but damaged is its own problem and not the index's.
+ */
+#include "tools/validate/completeness.h"
+
+#include "store/base/error.h"
+#include "tools/validate/dcp_metadata.h"
+#include "tools/validate/shard_index.h"
+#include "tools/validate/sibling.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* All of the file. Returns: 0 and nothing, *ret NULL, when it cannot be read, which is a problem of
+ * its blocks. Errors: -ENOMEM, -EINTR. */
+static int content_read(struct validate_file *file, char **ret)
+{
+    struct tensor_list unused;
+    struct format_source source;
+    char *content;
+    int err;
+
+    *ret = NULL;
+    if (file->size > FORMAT_HEADER_BYTES_MAX) {
+        validate_file_problem(file, VALIDATE_MALFORMED, 0, 0, 0, "malformed %s: it has %llu bytes",
+                              file->tensors.format, (unsigned long long)file->size);
+        return 0;
+    }
+    content = malloc(file->size + 1);
+    if (!content)
+        return -ENOMEM;
+    format_list_init(&unused);
+    format_source_of_file(file->fd, file->size, &source);
+    err = format_read(&source, &unused, 0, content, file->size);
+    if (err == 0)
+        *ret = content;
+    else
+        free(content);
+    return err == -EINTR ? err : 0;
+}
+
+static int name_compare(const void *key, const void *element)
+{
+    return strcmp(key, *(char *const *)element);
+}
+
+static int names_sort_compare(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Are the tensors of these entries, all of one shard, in the list? */
+static int names_check(struct validate_file *file, const struct shard_entry *entries, size_t count,
+                       const struct tensor_list *list)
+{
+    char **names = calloc(list->count + 1, sizeof(char *));
+    const char *first = NULL;
+    size_t missing = 0;
+
+    if (!names)
+        return -ENOMEM;
+    for (size_t i = 0; i < list->count; i++)
+        names[i] = list->tensors[i].name;
+    if (list->count > 0)
+        qsort(names, list->count, sizeof(char *), names_sort_compare);
+    for (size_t i = 0; i < count; i++) {
+        if (list->count > 0 &&
+            bsearch(entries[i].tensor, names, list->count, sizeof(char *), name_compare))
+            continue;
+        first = missing++ == 0 ? entries[i].tensor : first;
+    }
+    free(names);
+    if (missing > 0)
+        validate_file_problem(file, VALIDATE_MISSING, 0, 0, 0,
+                              "%zu of %zu tensors are not in '%.100s', the first '%.100s'", missing,
+                              count, entries->file, first);
+    return 0;
+}
+
+/* Only safetensors name all their tensors. */
+static int shard_open_check(struct validate_file *file, const struct shard_entry *entries,
+                            size_t count, int fd, uint64_t size)
+{
+    struct format_source source;
+    struct tensor_list list;
+    int err;
+
+    if (!sibling_ends_with(entries->file, ".safetensors"))
+        return 0;
+    format_source_of_file(fd, size, &source);
+    err = format_find_tensors(&source, entries->file, &list);
+    if (err == 0)
+        err = names_check(file, entries, count, &list);
+    format_list_release(&list);
+    return err == -ENOMEM || err == -EINTR ? err : 0;
+}
+
+/* `count` entries of one shard. */
+static int shard_check(struct validate_file *file, const struct shard_entry *entries, size_t count)
+{
+    uint64_t size = 0;
+    int fd = sibling_open(file->path, entries->file, &size);
+    int err;
+
+    if (fd < 0) {
+        validate_file_problem(file, VALIDATE_MISSING, 0, 0, 0,
+                              "'%.100s' with %zu tensors, the first '%.100s', %s%s", entries->file,
+                              count, entries->tensor,
+                              fd == -ENOENT ? "is missing" : "cannot be opened: ",
+                              fd == -ENOENT ? "" : tfs_error_text(fd));
+        return 0;
+    }
+    err = shard_open_check(file, entries, count, fd, size);
+    (void)close(fd); /* read only, nothing to lose */
+    return err;
+}
+
+static int index_check(struct validate_file *file)
+{
+    struct shard_index index = {.entries = NULL};
+    const char *reason = "";
+    char *content;
+    int err;
+
+    file->tensors.format = "index";
+    err = content_read(file, &content);
+    if (err < 0 || !content)
+        return err;
+    err = shard_index_read(content, file->size, &index, &reason);
+    free(content);
+    if (err == -EUCLEAN)
+        validate_file_problem(file, VALIDATE_MALFORMED, 0, 0, 0, "malformed index: %s", reason);
+    for (size_t first = 0, end; err == 0 && first < index.count; first = end) {
+        for (end = first + 1;
+             end < index.count && strcmp(index.entries[end].file, index.entries[first].file) == 0;
+             end++)
+            ;
+        err = shard_check(file, index.entries + first, end - first);
+    }
+    shard_index_release(&index);
+    return err == -EUCLEAN ? 0 : err;
+}
+
+/* A name from a pickle, cut to what a line can bear. */
+#define TEXT(text) (int)tfs_min_u64((text).size, 100), (text).at
+
+/* `count` pieces of one file, in the order of their offsets. */
+static void pieces_check(struct validate_file *file, const struct dcp_piece *pieces, size_t count)
+{
+    char *name = strndup(pieces->file.at, pieces->file.size);
+    const struct dcp_piece *first = NULL;
+    uint64_t size = 0;
+    size_t behind = 0;
+    int fd = name ? sibling_open(file->path, name, &size) : -ENOMEM;
+
+    free(name);
+    if (fd < 0) {
+        validate_file_problem(file, VALIDATE_MISSING, 0, 0, 0,
+                              "'%.*s' with %zu pieces, the first of '%.*s', %s%s",
+                              TEXT(pieces->file), count, TEXT(pieces->tensor),
+                              fd == -ENOENT ? "is missing" : "cannot be opened: ",
+                              fd == -ENOENT ? "" : tfs_error_text(fd));
+        return;
+    }
+    (void)close(fd); /* read only, nothing to lose */
+    for (size_t i = 0; i < count; i++) {
+        if (pieces[i].offset + pieces[i].size <= size)
+            continue;
+        first = behind++ == 0 ? &pieces[i] : first;
+    }
+    if (behind > 0)
+        validate_file_problem(file, VALIDATE_MISSING, 0, 0, 0,
+                              "'%.*s' is cut off: it has %llu bytes, and %zu of %zu pieces end "
+                              "behind that, the first of '%.*s' at %llu",
+                              TEXT(pieces->file), (unsigned long long)size, behind, count,
+                              TEXT(first->tensor),
+                              (unsigned long long)(first->offset + first->size));
+}
+
+static void metadata_files_check(struct validate_file *file, const struct dcp_metadata *metadata)
+{
+    const struct dcp_piece *pieces = metadata->pieces;
+
+    for (size_t first = 0, end; first < metadata->piece_count; first = end) {
+        for (end = first + 1; end < metadata->piece_count &&
+                              pickle_text_compare(pieces[end].file, pieces[first].file) == 0;
+             end++)
+            ;
+        pieces_check(file, pieces + first, end - first);
+    }
+    for (size_t i = 0; i < metadata->object_count; i++) {
+        const struct dcp_object *object = &metadata->objects[i];
+
+        if (object->stored_count < object->piece_count)
+            validate_file_problem(file, VALIDATE_MISSING, 0, 0, 0,
+                                  "%llu of %llu pieces of '%.*s' were saved nowhere",
+                                  (unsigned long long)(object->piece_count - object->stored_count),
+                                  (unsigned long long)object->piece_count, TEXT(object->name));
+    }
+}
+
+static int metadata_check(struct validate_file *file)
+{
+    struct dcp_metadata metadata = {.pieces = NULL};
+    char *content;
+    int err = content_read(file, &content);
+
+    if (err < 0 || !content)
+        return err;
+    err = dcp_metadata_read(content, file->size, &metadata);
+    if (err == 0)
+        metadata_files_check(file, &metadata);
+    if (err == -EUCLEAN)
+        validate_file_problem(file, VALIDATE_MALFORMED, 0, 0, 0,
+                              "malformed .metadata: a pickle that is cut off or damaged");
+    if (err == -EOPNOTSUPP && sibling_exists(file->path, "__0_0.distcp"))
+        validate_file_problem(file, VALIDATE_MALFORMED, 0, 0, 0,
+                              "a .metadata that is too large or of no known kind: whether the "
+                              "checkpoint is complete cannot be told");
+    if (err == 0 || err == -EUCLEAN)
+        file->tensors.format = "metadata";
+    dcp_metadata_release(&metadata);
+    free(content);
+    return err == -ENOMEM || err == -EINTR ? err : 0;
+}
+
+/* There are other files called .metadata, of others. */
+static bool is_dcp_metadata(const struct validate_file *file)
+{
+    uint8_t first = 0;
+
+    if (strcmp(sibling_base(file->path), ".metadata") != 0)
+        return false;
+    if (file->size == 0)
+        return sibling_exists(file->path, "__0_0.distcp");
+    return pread(file->fd, &first, 1, 0) == 1 && first == 0x80;
+}
+
+int completeness_check(struct validate_file *file)
+{
+    if (sibling_ends_with(file->path, ".index.json"))
+        return index_check(file);
+    return is_dcp_metadata(file) ? metadata_check(file) : 0;
+}
