@@ -1,11 +1,11 @@
 /*
- * The table of options and the parser that walks it.
+ * The parser that walks the table of options (options_table.c).
  *
  * Whatever mount(8) passes on from fstab is either understood, known to be meant for others or to
  * mean nothing here (auto, nofail, x-*, silent) and dropped, or refused: an option that is silently
  * ignored makes its user believe that it works.
  */
-#include "fs/options.h"
+#include "fs/options_table.h"
 
 #include "control/metrics_server.h"
 #include "store/base/error.h"
@@ -15,108 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-enum option_kind {
-    OPTION_SIZE,     /* uint64_t, bytes; K M G */
-    OPTION_POWER,    /* likewise, a power of two */
-    OPTION_COUNT,    /* unsigned */
-    OPTION_CODEC,    /* struct codec_spec */
-    OPTION_LEVEL,    /* enum tfs_log_level */
-    OPTION_TEXT,     /* char[PATH_MAX] */
-    OPTION_SET,      /* bool: the name sets it */
-    OPTION_CLEAR,    /* bool: the name clears it */
-    OPTION_ACCEPTED, /* always so; naming it changes nothing */
-};
-
-struct option {
-    const char *name;
-    enum option_kind kind;
-    size_t offset; /* into struct options */
-    uint64_t minimum;
-    uint64_t maximum;
-    const char *help; /* NULL: not in the help text */
-};
-
-#define AT(member)     offsetof(struct options, member)
-#define COMMIT_MAX_S   86400u
-#define LOCK_WAIT_S    3600u
-#define READ_AHEAD_MAX (64ull * TFS_MIB)
-#define MEMORY_MAX     (1ull << 46)
-
-static const struct option option_table[] = {
-    {"chunk_size", OPTION_POWER, AT(volume.chunk_size), TFS_CHUNK_SIZE_MIN, TFS_CHUNK_SIZE_MAX,
-     "size of the chunks of new files, a power of two"},
-    {"compression", OPTION_CODEC, AT(volume.compression), 0, 0,
-     "auto, none, gzip[:1-9] or zstd[:1-19], for new files"},
-    {"concurrency", OPTION_COUNT, AT(volume.concurrency), 1, TFS_CONCURRENCY_MAX,
-     "chunks in flight to the store"},
-    {"threads", OPTION_COUNT, AT(volume.threads), 0, TFS_CONCURRENCY_MAX,
-     "encode and decode workers; 0: the cores"},
-    {"memory", OPTION_SIZE, AT(volume.memory_size), TFS_MEMORY_SIZE_MIN, MEMORY_MAX,
-     "one budget for dirty data, data in flight and caches"},
-    {"cache", OPTION_SIZE, AT(volume.cache_size), 0, MEMORY_MAX,
-     "share of it for decoded data; 0: half"},
-    {"commit_interval", OPTION_COUNT, AT(volume.commit_interval_s), 0, COMMIT_MAX_S,
-     "seconds until unsynced data is committed; 0: only when asked"},
-    {"read_ahead", OPTION_SIZE, AT(read_ahead_size), 0, READ_AHEAD_MAX,
-     "the kernel's read-ahead (needs root); 0: leave it"},
-    {"request_threads", OPTION_COUNT, AT(request_threads), 0, 256,
-     "threads that serve the kernel; 0: by the cores"},
-    {"lock_wait", OPTION_COUNT, AT(lock_wait_s), 0, LOCK_WAIT_S,
-     "seconds to wait for an earlier mount of the store to end"},
-    {"direct", OPTION_SET, AT(volume.direct), 0, 0, "O_DIRECT to the store's files (the default)"},
-    {"nodirect", OPTION_CLEAR, AT(volume.direct), 0, 0, "use the page cache beneath"},
-    {"create", OPTION_SET, AT(volume.create), 0, 0, "make the store when absent (the default)"},
-    {"nocreate", OPTION_CLEAR, AT(volume.create), 0, 0, "the store must exist"},
-    {"ro", OPTION_SET, AT(volume.read_only), 0, 0, "read only"},
-    {"rw", OPTION_CLEAR, AT(volume.read_only), 0, 0, "read and write (the default)"},
-    {"noatime", OPTION_SET, AT(volume.noatime), 0, 0, "reads do not move access times"},
-    {"atime", OPTION_CLEAR, AT(volume.noatime), 0, 0, "they do, as relatime (the default)"},
-    {"strictatime", OPTION_SET, AT(volume.strictatime), 0, 0, "they do each time"},
-    {"sync", OPTION_SET, AT(sync), 0, 0, "every change is durable when the call returns"},
-    {"async", OPTION_CLEAR, AT(sync), 0, 0, "what is synced is (the default)"},
-    {"dirsync", OPTION_SET, AT(dirsync), 0, 0, "changes of names are"},
-    {"allow_other", OPTION_SET, AT(allow_other), 0, 0, "other users may use the mount"},
-    {"suid", OPTION_SET, AT(allow_suid), 0, 0, "set-user-ID bits count (root only)"},
-    {"nosuid", OPTION_CLEAR, AT(allow_suid), 0, 0, "they do not (the default)"},
-    {"dev", OPTION_SET, AT(allow_dev), 0, 0, "device nodes work (root only)"},
-    {"nodev", OPTION_CLEAR, AT(allow_dev), 0, 0, "they do not (the default)"},
-    {"exec", OPTION_CLEAR, AT(noexec), 0, 0, "programs can be run (the default)"},
-    {"noexec", OPTION_SET, AT(noexec), 0, 0, "they cannot"},
-    {"nosymfollow", OPTION_SET, AT(nosymfollow), 0, 0, "no symbolic link is followed (root only)"},
-    {"symfollow", OPTION_CLEAR, AT(nosymfollow), 0, 0, "they are (the default)"},
-    {"fsname", OPTION_TEXT, AT(fsname), 1, PATH_MAX - 1, "source in /proc/mounts (the store)"},
-    {"metrics", OPTION_TEXT, AT(metrics), 1, 63,
-     "serve metrics over HTTP at PORT of 127.0.0.1, or ADDRESS:PORT"},
-    {"log_level", OPTION_LEVEL, AT(log_level), 0, 0, "error, warn, info or debug"},
-    {"default_permissions", OPTION_ACCEPTED, 0, 0, 0, "always on"},
-    {"nonempty", OPTION_ACCEPTED, 0, 0, 0, "always on"},
-    {"foreground", OPTION_SET, AT(foreground), 0, 0, "as -f"},
-    {"debug", OPTION_SET, AT(debug), 0, 0, "as -d"},
-    {"help", OPTION_SET, AT(show_help), 0, 0, NULL},
-    {"version", OPTION_SET, AT(show_version), 0, 0, NULL},
-};
-
-/* Of mount(8), fstab(5) and systemd.mount(5), and without a meaning here: directories have no
- * access times that listing moves, times are never written by themselves, nothing is locked by
- * force, and who may mount was decided before. */
-static const char *const dropped_options[] = {
-    "auto",       "noauto",     "defaults",   "nofail",   "_netdev",    "user",          "nouser",
-    "users",      "nousers",    "group",      "nogroup",  "owner",      "noowner",       "relatime",
-    "norelatime", "diratime",   "nodiratime", "lazytime", "nolazytime", "silent",        "loud",
-    "iversion",   "noiversion", "mand",       "nomand",   "comment",    "nostrictatime",
-};
-
-static const struct {
-    char letter;
-    const char *name;
-    const char *help;
-} short_options[] = {
-    {'f', "foreground", "stay in the foreground, log to standard error"},
-    {'d', "debug", "-f with every request traced"},
-    {'h', "help", "print this"},
-    {'V', "version", "print the versions of tensorfs and of its store format"},
-};
 
 void options_init(struct options *options)
 {
@@ -301,7 +199,7 @@ static bool name_is(const char *name, size_t length, const char *wanted)
 
 static const struct option *option_find(const char *name, size_t length)
 {
-    for (size_t i = 0; i < TFS_ARRAY_COUNT(option_table); i++) {
+    for (size_t i = 0; i < option_count; i++) {
         if (name_is(name, length, option_table[i].name))
             return &option_table[i];
     }
@@ -311,8 +209,8 @@ static const struct option *option_find(const char *name, size_t length)
 /* user=NAME and comment=TEXT have a value, others have none. */
 static bool is_dropped(const char *name, size_t length)
 {
-    for (size_t i = 0; i < TFS_ARRAY_COUNT(dropped_options); i++) {
-        if (name_is(name, length, dropped_options[i]))
+    for (size_t i = 0; i < option_dropped_count; i++) {
+        if (name_is(name, length, option_dropped[i]))
             return true;
     }
     return false;
@@ -370,11 +268,11 @@ static int parse_short(const char *letters, struct options *options, struct tfs_
         size_t i = 0;
         int err;
 
-        while (i < TFS_ARRAY_COUNT(short_options) && short_options[i].letter != *letters)
+        while (i < option_letter_count && option_letters[i].letter != *letters)
             i++;
-        if (i == TFS_ARRAY_COUNT(short_options))
+        if (i == option_letter_count)
             return refuse(message, "unknown option '-%c' (see tensorfs --help)", *letters);
-        err = parse_one(short_options[i].name, options, message);
+        err = parse_one(option_letters[i].name, options, message);
         if (err < 0)
             return err;
     }
@@ -511,7 +409,7 @@ static const char *value_text(const struct option *option, const struct options 
 void options_visit(const struct options *options,
                    void (*visit)(void *context, const char *name, const char *value), void *context)
 {
-    for (size_t i = 0; i < TFS_ARRAY_COUNT(option_table); i++) {
+    for (size_t i = 0; i < option_count; i++) {
         const struct option *option = &option_table[i];
         const char *field = (const char *)options + option->offset;
         char text[32];
@@ -539,11 +437,11 @@ void options_print_help(FILE *stream)
                 "STORE is $TENSORFS_STORE when not given, else the mountpoint's path with '-' for\n"
                 "'/' in ${XDG_DATA_HOME:-~/.local/share}/tensorfs. Unmount with fusermount3 -u.\n"
                 "\n");
-    for (size_t i = 0; i < TFS_ARRAY_COUNT(short_options); i++)
-        (void)fprintf(stream, "  -%c, --%-18s %s\n", short_options[i].letter, short_options[i].name,
-                      short_options[i].help);
+    for (size_t i = 0; i < option_letter_count; i++)
+        (void)fprintf(stream, "  -%c, --%-18s %s\n", option_letters[i].letter,
+                      option_letters[i].name, option_letters[i].help);
     (void)fprintf(stream, "  -o NAME[=VALUE],...       any of these without the dashes\n");
-    for (size_t i = 0; i < TFS_ARRAY_COUNT(option_table); i++) {
+    for (size_t i = 0; i < option_count; i++) {
         const struct option *option = &option_table[i];
         const char *value = value_text(option, &defaults, text);
 

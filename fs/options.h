@@ -1,7 +1,7 @@
 /*
  * The command line: tensorfs [OPTIONS] [STORE] MOUNTPOINT.
  *
- * One table (options.c) says every option's name, kind, limits and help text; it serves
+ * One table (options_table.c) says every option's name, kind, limits and help text; it serves
  * --name=value, -o name=value,..., --help and the checks. '-' and '_' in names are the same.
  */
 #ifndef TFS_FS_OPTIONS_H
