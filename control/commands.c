@@ -10,6 +10,7 @@ static const struct control_command commands[] = {
     {.name = "du", .run = control_run_du},
     {.name = "sync", .run = control_run_sync, .needs_mount = true},
     {.name = "loglevel", .run = control_run_loglevel, .needs_mount = true},
+    {.name = "noatime", .run = control_run_noatime, .needs_mount = true},
     {.name = "layout", .run = control_run_layout},
     {.name = "log", .run = control_run_log, .needs_mount = true},
     {.name = "scrub", .run = control_run_scrub, .changes = true},

@@ -14,6 +14,7 @@ int control_run_info(struct control_call *call);
 int control_run_du(struct control_call *call);
 int control_run_sync(struct control_call *call);
 int control_run_loglevel(struct control_call *call);
+int control_run_noatime(struct control_call *call);
 int control_run_layout(struct control_call *call);
 int control_run_log(struct control_call *call);
 int control_run_scrub(struct control_call *call);

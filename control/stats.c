@@ -1,5 +1,5 @@
 /*
- * stats, and what does something small: sync, loglevel, layout, log.
+ * stats, and what does something small: sync, loglevel, noatime, layout, log.
  */
 #include "control/commands.h"
 #include "control/log_ring.h"
@@ -47,6 +47,19 @@ int control_run_sync(struct control_call *call)
     if (!err)
         control_add_number(call->result, "took_ns", tfs_clock_ns() - start_ns);
     return err;
+}
+
+/* For mount -o remount. Without "set" it only tells. */
+int control_run_noatime(struct control_call *call)
+{
+    bool noatime = tfs_volume_is_noatime(call->volume);
+    int err = control_request_flag(call->request, "set", &noatime);
+
+    if (err)
+        return control_fail(call, err, "'set' is true or false");
+    tfs_volume_set_noatime(call->volume, noatime);
+    (void)cJSON_AddBoolToObject(call->result, "noatime", noatime);
+    return 0;
 }
 
 /* Without "level" it only tells. */

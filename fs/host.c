@@ -17,6 +17,9 @@ static void add_options(void *context, struct cJSON *options)
     const struct host *host = context;
 
     options_visit(host->options, add_option, options);
+    cJSON_DeleteItemFromObjectCaseSensitive(options, "noatime"); /* it can be changed */
+    if (tfs_volume_is_noatime(host->volume))
+        add_option(options, "noatime", "true");
 }
 
 static void add_requests(const struct loop *loop, cJSON *stats)

@@ -12,6 +12,7 @@
 #include "fs/mount.h"
 #include "fs/mountpoint.h"
 #include "fs/options.h"
+#include "fs/remount.h"
 #include "fs/syslog_sink.h"
 #include "store/base/error.h"
 #include "store/base/log.h"
@@ -302,6 +303,19 @@ static int prepare(struct options *options, struct tfs_message *message)
     return err;
 }
 
+/* Returns the exit status. */
+static int change_mount(struct options *options, struct daemonize *daemonize)
+{
+    struct tfs_message message = {.text = ""};
+    int err = mountpoint_find(options, &message);
+
+    if (err == 0)
+        err = remount_change(options, &message);
+    if (err < 0)
+        daemonize_fail(daemonize, message.text);
+    return err < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 int main(int argc, char *argv[])
 {
     static struct options options;
@@ -320,6 +334,8 @@ int main(int argc, char *argv[])
         print_version();
         return EXIT_SUCCESS;
     }
+    if (err == 0 && options.remount)
+        return change_mount(&options, &daemonize);
     if (err == 0)
         err = prepare(&options, &message);
     if (err < 0) {

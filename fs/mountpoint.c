@@ -112,6 +112,27 @@ static int refuse_dead(const char *path, struct tfs_message *message)
                   path, is_inside ? "inside of " : "", dead);
 }
 
+int mountpoint_find(struct options *options, struct tfs_message *message)
+{
+    char absolute[PATH_MAX];
+    char type[TYPE_SIZE];
+    const char *path = options->mountpoint;
+
+    if (is_dead(path))
+        return refuse_dead(path, message);
+    if (!realpath(path, absolute)) {
+        int err = -errno;
+
+        return refuse(message, err, "mountpoint '%s': %s", path, tfs_error_text(err));
+    }
+    mount_type(absolute, type);
+    if (strcmp(type, "fuse.tensorfs") != 0)
+        return refuse(message, -EINVAL, "'%s' is no mount of tensorfs, so there is none to change",
+                      path);
+    memcpy(options->mountpoint, absolute, sizeof(absolute));
+    return 0;
+}
+
 int mountpoint_check(struct options *options, struct tfs_message *message)
 {
     char absolute[PATH_MAX];

@@ -15,6 +15,13 @@
 TFS_MUST_CHECK int mountpoint_check(struct options *options, struct tfs_message *message);
 
 /*
+ * Make options->mountpoint absolute and check that a tensorfs mount is there.
+ *
+ * Errors: as above.
+ */
+TFS_MUST_CHECK int mountpoint_find(struct options *options, struct tfs_message *message);
+
+/*
  * Make options->store absolute, with the default when none was given, and point volume.path at it.
  * Refuses a store inside of the mountpoint and a mountpoint inside of the store. Makes no
  * directory. Call it after mountpoint_check().

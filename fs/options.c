@@ -206,11 +206,10 @@ static const struct option *option_find(const char *name, size_t length)
     return NULL;
 }
 
-/* user=NAME and comment=TEXT have a value, others have none. */
-static bool is_dropped(const char *name, size_t length)
+static bool is_one_of(const char *name, size_t length, const char *const *names, size_t count)
 {
-    for (size_t i = 0; i < option_dropped_count; i++) {
-        if (name_is(name, length, option_dropped[i]))
+    for (size_t i = 0; i < count; i++) {
+        if (name_is(name, length, names[i]))
             return true;
     }
     return false;
@@ -225,11 +224,16 @@ static int parse_one(const char *text, struct options *options, struct tfs_messa
 
     if (length >= 2 && (text[0] == 'x' || text[0] == 'X') && text[1] == '-')
         return 0; /* x-systemd.automount and its like: comments for others, see mount(8) */
-    if (is_dropped(text, length))
+    if (is_one_of(text, length, option_dropped, option_dropped_count))
+        return 0; /* user=NAME and comment=TEXT have a value, others have none */
+    if (is_one_of(text, length, option_kernel, option_kernel_count)) {
+        options->remount_has_all = true;
         return 0;
+    }
     option = option_find(text, length);
     if (!option)
         return refuse(message, "unknown option '%.*s' (see tensorfs --help)", (int)length, text);
+    options->given[option - option_table] = true;
     return option_apply(option, equals ? equals + 1 : NULL, options, message);
 }
 
@@ -331,6 +335,8 @@ static int check_together(struct options *options, struct tfs_message *message)
 {
     struct control_metrics_address address;
 
+    if (options->remount_has_all && !options->remount)
+        return refuse(message, "options of the kernel's (user_id, ...) are for remounts only");
     if (options->volume.cache_size > options->volume.memory_size)
         return refuse(message, "option cache: more than the whole budget of option memory");
     if (options->metrics[0] && !control_metrics_is_built_in())
@@ -404,6 +410,81 @@ static const char *value_text(const struct option *option, const struct options 
     default:
         return text;
     }
+}
+
+/* The same for every kind: what is set is "true". `text` is for the caller to keep. */
+static const char *any_value_text(const struct option *option, const struct options *options,
+                                  char text[32])
+{
+    const char *field = (const char *)options + option->offset;
+
+    switch (option->kind) {
+    case OPTION_TEXT:
+        return field;
+    case OPTION_SET:
+    case OPTION_CLEAR:
+        return *(const bool *)(const void *)field ? "true" : "false";
+    default:
+        return value_text(option, options, text);
+    }
+}
+
+bool options_is_given(const struct options *options, const char *name)
+{
+    const struct option *option = option_find(name, strlen(name));
+
+    return option && options->given[option - option_table];
+}
+
+bool options_holds(const struct options *options, const char *name)
+{
+    const struct option *option = option_find(name, strlen(name));
+    const bool *field;
+
+    if (!option || (option->kind != OPTION_SET && option->kind != OPTION_CLEAR))
+        return false;
+    field = (const bool *)(const void *)((const char *)options + option->offset);
+    return *field == (option->kind == OPTION_SET);
+}
+
+int options_take(struct options *options, const char *name, const char *value)
+{
+    const struct option *option = option_find(name, strlen(name));
+    struct tfs_message ignored;
+
+    if (!option)
+        return tfs_fail(-EINVAL, "there is no option '%s'", name);
+    return option_apply(option, takes_value(option->kind) ? value : NULL, options, &ignored);
+}
+
+static bool is_in(const char *name, const char *const *names)
+{
+    while (*names && strcmp(*names, name) != 0)
+        names++;
+    return *names != NULL;
+}
+
+int options_check_same(const struct options *options, const struct options *now,
+                       const char *const *changeable, struct tfs_message *message)
+{
+    for (size_t i = 0; i < option_count; i++) {
+        const struct option *option = &option_table[i];
+        char text_asked[32];
+        char text_now[32];
+        const char *is;
+
+        if (!options->given[i] || is_in(option->name, changeable))
+            continue;
+        is = any_value_text(option, now, text_now);
+        if (strcmp(any_value_text(option, options, text_asked), is) == 0)
+            continue;
+        if (!takes_value(option->kind))
+            return refuse(message, "option %s cannot be changed while '%s' is mounted",
+                          option->name, options->mountpoint);
+        return refuse(message, "option %s cannot be changed while '%s' is mounted; it is '%s'",
+                      option->name, options->mountpoint, is);
+    }
+    return 0;
 }
 
 void options_visit(const struct options *options,

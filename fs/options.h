@@ -13,6 +13,8 @@
 #include <limits.h>
 #include <stdio.h>
 
+enum { OPTIONS_COUNT_MAX = 64 }; /* of the table */
+
 struct options {
     struct tfs_volume_options volume; /* .path is set by mountpoint_resolve_store() */
     char store[PATH_MAX];             /* as given, later absolute; empty: not given */
@@ -32,7 +34,10 @@ struct options {
     bool sync;    /* every change is durable before its reply */
     bool dirsync; /* changes of names are */
     bool foreground;
-    bool debug; /* foreground, log level debug, and libfuse's trace of requests */
+    bool debug;           /* foreground, log level debug, and libfuse's trace of requests */
+    bool remount;         /* change the mount that is there */
+    bool remount_has_all; /* the kernel's own options are among those given: all are */
+    bool given[OPTIONS_COUNT_MAX]; /* which were named, by their place in the table */
     bool show_help;
     bool show_version;
 };
@@ -53,6 +58,22 @@ TFS_MUST_CHECK int options_parse(int argc, char *const argv[], struct options *r
 void options_visit(const struct options *options,
                    void (*visit)(void *context, const char *name, const char *value),
                    void *context);
+
+/* Whether the option was named; and whether one without a value (nosuid, suid) holds, be it by
+ * default. */
+bool options_is_given(const struct options *options, const char *name);
+bool options_holds(const struct options *options, const char *name);
+
+/*
+ * Take an option as options_visit() has told it, for `options` all zero. Errors: -EINVAL: there is
+ * none of that name or value.
+ */
+TFS_MUST_CHECK int options_take(struct options *options, const char *name, const char *value);
+
+/* Every option that was given is as `now` has it, but for those in `changeable` (to NULL). Errors:
+ * -EINVAL, with a line that names the first that is not. */
+TFS_MUST_CHECK int options_check_same(const struct options *options, const struct options *now,
+                                      const char *const *changeable, struct tfs_message *message);
 
 /* What --help prints. */
 void options_print_help(FILE *stream);

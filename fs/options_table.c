@@ -1,5 +1,7 @@
 #include "fs/options_table.h"
 
+#include <assert.h>
+
 #define AT(member)     offsetof(struct options, member)
 #define COMMIT_MAX_S   86400u
 #define LOCK_WAIT_S    3600u
@@ -56,11 +58,13 @@ const struct option option_table[] = {
     {"nonempty", OPTION_ACCEPTED, 0, 0, 0, "always on"},
     {"foreground", OPTION_SET, AT(foreground), 0, 0, "as -f"},
     {"debug", OPTION_SET, AT(debug), 0, 0, "as -d"},
+    {"remount", OPTION_SET, AT(remount), 0, 0, NULL},
     {"help", OPTION_SET, AT(show_help), 0, 0, NULL},
     {"version", OPTION_SET, AT(show_version), 0, 0, NULL},
 };
 
 const size_t option_count = TFS_ARRAY_COUNT(option_table);
+static_assert(TFS_ARRAY_COUNT(option_table) <= OPTIONS_COUNT_MAX, "struct options has less");
 
 /* Of mount(8), fstab(5) and systemd.mount(5), and without a meaning here: directories have no
  * access times that listing moves, times are never written by themselves, nothing is locked by
@@ -73,6 +77,11 @@ const char *const option_dropped[] = {
 };
 
 const size_t option_dropped_count = TFS_ARRAY_COUNT(option_dropped);
+
+const char *const option_kernel[] = {"user_id",  "group_id", "rootmode", "fd",
+                                     "max_read", "blksize",  "seclabel"};
+
+const size_t option_kernel_count = TFS_ARRAY_COUNT(option_kernel);
 
 const struct option_letter option_letters[] = {
     {'f', "foreground", "stay in the foreground, log to standard error"},

@@ -43,4 +43,9 @@ extern const size_t option_letter_count;
 extern const char *const option_dropped[];
 extern const size_t option_dropped_count;
 
+/* What the kernel has in the list of a mount's options beside those of mount(8), which passes all
+ * of them on when a mount is changed. */
+extern const char *const option_kernel[];
+extern const size_t option_kernel_count;
+
 #endif

@@ -45,7 +45,7 @@ int tfs_file_open(struct tfs_volume *volume, uint64_t number, int flags, struct 
                               .writable = writable,
                               .changes = writable || flags & O_TRUNC,
                               .reads_move_atime =
-                                  !volume->options.noatime && !volume->options.read_only,
+                                  !tfs_volume_is_noatime(volume) && !volume->options.read_only,
                               .each_read_moves_atime = volume->options.strictatime};
     tfs_mutex_lock(&inode->lock);
     file->errors_seen = inode->data->error_count;

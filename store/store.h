@@ -101,6 +101,10 @@ int tfs_volume_close(struct tfs_volume *volume);
  * made is removed again. One that was there before stays. */
 int tfs_volume_discard(struct tfs_volume *volume);
 
+/* Whether reads move access times, of files that are opened from now on. Threads: any. */
+void tfs_volume_set_noatime(struct tfs_volume *volume, bool noatime);
+bool tfs_volume_is_noatime(const struct tfs_volume *volume);
+
 /* Whether tfs_volume_open() has made the store. */
 bool tfs_volume_is_new(const struct tfs_volume *volume);
 

@@ -462,6 +462,7 @@ int tfs_volume_open(const struct tfs_volume_options *options, struct tfs_message
     complaints_init(&volume->complaints);
     path_searches_init(&volume->path_searches);
     volume->options = *options;
+    tfs_volume_set_noatime(volume, options->noatime);
     volume->path = strdup(options->path);
     volume->options.path = volume->path;
     err = volume->path ? volume_open(volume, message) : -ENOMEM;
@@ -503,6 +504,16 @@ int tfs_volume_close(struct tfs_volume *volume)
 int tfs_volume_discard(struct tfs_volume *volume)
 {
     return volume ? close_volume(volume, false) : 0;
+}
+
+void tfs_volume_set_noatime(struct tfs_volume *volume, bool noatime)
+{
+    atomic_store_explicit(&volume->noatime, noatime, memory_order_relaxed);
+}
+
+bool tfs_volume_is_noatime(const struct tfs_volume *volume)
+{
+    return atomic_load_explicit(&volume->noatime, memory_order_relaxed);
 }
 
 bool tfs_volume_is_new(const struct tfs_volume *volume)

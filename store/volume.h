@@ -32,7 +32,8 @@ struct tfs_segments;
 struct tfs_usage;
 
 struct tfs_volume {
-    struct tfs_volume_options options; /* immutable */
+    struct tfs_volume_options options; /* immutable; of noatime the first value */
+    _Atomic bool noatime;              /* relaxed: who opens a file meanwhile has either */
     char *path;                        /* immutable */
     uint8_t uuid[16];                  /* immutable */
     uint64_t name_hash_seed;           /* immutable */

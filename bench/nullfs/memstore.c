@@ -181,6 +181,18 @@ int tfs_volume_statfs(struct tfs_volume *volume, struct statvfs *ret)
     return 0;
 }
 
+void tfs_volume_set_noatime(struct tfs_volume *volume, bool noatime)
+{
+    (void)volume; /* it has no access times */
+    (void)noatime;
+}
+
+bool tfs_volume_is_noatime(const struct tfs_volume *volume)
+{
+    (void)volume;
+    return true;
+}
+
 int tfs_volume_discard(struct tfs_volume *volume)
 {
     return tfs_volume_close(volume);

@@ -135,12 +135,57 @@ static void what_every_filesystem_has_is_taken(void **state)
               "loud,rw,owner,noowner,group,nogroup,nousers,comment=a text,symfollow",
               NULL),
         0);
+    memset(options.given, 0, sizeof(options.given));
     assert_memory_equal(&options, &without, sizeof(options));
     assert_int_equal(parse("/s", "/m", "-o", "sync,dirsync,strictatime,nosymfollow", NULL), 0);
     assert_true(options.sync && options.dirsync && options.nosymfollow);
     assert_true(options.volume.strictatime);
     assert_int_equal(parse("/s", "/m", "-o", "sync,async,nosymfollow,symfollow", NULL), 0);
     assert_false(options.sync || options.nosymfollow);
+}
+
+static const char *const nothing[] = {NULL};
+
+static void what_the_kernel_lists_is_for_remounts(void **state)
+{
+    (void)state;
+    assert_refused(parse("-o", "user_id=0,max_read=1048576", "/m", NULL),
+                   "options of the kernel's (user_id, ...) are for remounts only");
+    assert_int_equal(parse("/m", "-o", "rw,nosuid,remount,user_id=0,group_id=0", NULL), 0);
+    assert_true(options.remount && options.remount_has_all);
+    assert_true(options_is_given(&options, "nosuid") && options_holds(&options, "nosuid"));
+    assert_true(options_holds(&options, "nodev") && !options_is_given(&options, "nodev"));
+    assert_false(options_holds(&options, "ro") || options_holds(&options, "memory"));
+}
+
+static void take(void *context, const char *name, const char *value)
+{
+    assert_int_equal(options_take(context, name, value), 0);
+}
+
+/* A mount tells its options with options_visit(), and a remount reads them with options_take(). */
+static void an_option_that_differs_from_the_mounts_is_found(void **state)
+{
+    static const char *const memory[] = {"memory", NULL};
+    static struct options now;
+
+    (void)state;
+    assert_int_equal(parse("/m", "-o", "memory=1G,nodirect,compression=zstd:7,fsname=a", NULL), 0);
+    memset(&now, 0, sizeof(now));
+    options_visit(&options, take, &now);
+    assert_int_equal(options_check_same(&options, &now, nothing, &message), 0);
+    assert_int_equal(parse("/m", "-o", "remount,compression=zstd:7,memory=1024M,ro", NULL), 0);
+    assert_int_equal(
+        options_check_same(&options, &now, (const char *[]){"ro", "remount", NULL}, &message), 0);
+    assert_int_equal(parse("/m", "-o", "memory=2G", NULL), 0);
+    assert_refused(options_check_same(&options, &now, nothing, &message),
+                   "option memory cannot be changed while '/m' is mounted; it is '1G'");
+    assert_int_equal(options_check_same(&options, &now, memory, &message), 0);
+    assert_int_equal(parse("/m", "-o", "direct", NULL), 0);
+    assert_refused(options_check_same(&options, &now, nothing, &message),
+                   "option direct cannot be changed while '/m' is mounted");
+    assert_int_equal(options_take(&now, "turbo", "9"), -EINVAL);
+    assert_int_equal(options_take(&now, "memory", "x"), -EINVAL);
 }
 
 static void a_comma_in_a_value_is_escaped(void **state)
@@ -334,6 +379,8 @@ int main(void)
         cmocka_unit_test(the_later_of_two_opposites_wins),
         cmocka_unit_test(what_fstab_passes_for_others_is_dropped),
         cmocka_unit_test(what_every_filesystem_has_is_taken),
+        cmocka_unit_test(what_the_kernel_lists_is_for_remounts),
+        cmocka_unit_test(an_option_that_differs_from_the_mounts_is_found),
         cmocka_unit_test(a_comma_in_a_value_is_escaped),
         cmocka_unit_test(after_two_dashes_all_is_a_path),
         cmocka_unit_test(help_and_version_need_nothing_else),
