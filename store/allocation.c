@@ -18,6 +18,7 @@
 #include "store/commit.h"
 #include "store/data.h"
 #include "store/file.h"
+#include "store/format.h"
 #include "store/room.h"
 #include "store/segment/segment.h"
 #include "store/volume.h"
@@ -133,6 +134,8 @@ int allocation_add(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t 
 
     data_enter(inode);
     err = count_needed(volume, inode, from, to, &needed);
+    if (!err && needed > 0)
+        err = format_use_feature(volume->lock_file, FORMAT_FEATURE_ALLOCATION);
     if (!err)
         err = room_keep(volume, inode, needed);
     if (!err && (needed > 0 || range_of(inode).to > 0))

@@ -10,6 +10,7 @@
 
 #include "store/base/clock.h"
 #include "store/base/error.h"
+#include "store/base/lock.h"
 #include "store/base/regular.h"
 #include "store/base/text.h"
 
@@ -17,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,12 +30,16 @@ enum { FORMAT_LINE_SIZE_MAX = 256, LOCK_POLL_MS = 20 };
 
 static const char name_format[] = "FORMAT";
 static const char name_new[] = "FORMAT.new";
+static const char name_next[] =
+    "FORMAT.next"; /* FORMAT with other flags, before it takes its place */
 
 struct tfs_format_lock {
     int directory;
     bool has_made_directory;
     bool has_made_store;
-    uint8_t uuid[16];
+    struct format_line line;
+    struct tfs_mutex features_lock; /* rank TFS_RANK_LEAF; one change of FORMAT at a time */
+    atomic_uint features;           /* those that FORMAT names durably */
     struct format_paths paths;
 };
 
@@ -124,7 +130,7 @@ int format_parse(const char *line, struct format_line *ret)
         !parse_number(&at, 16, &parsed.compatible) || strcmp(at, "\n") != 0)
         return -EMEDIUMTYPE;
     *ret = parsed;
-    return parsed.incompatible ? -EPROTONOSUPPORT : 0;
+    return parsed.incompatible & ~(uint32_t)FORMAT_FEATURES ? -EPROTONOSUPPORT : 0;
 }
 
 static void format_uuid_text(const uint8_t *uuid, char *dst, size_t size)
@@ -133,6 +139,15 @@ static void format_uuid_text(const uint8_t *uuid, char *dst, size_t size)
                    "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", uuid[0],
                    uuid[1], uuid[2], uuid[3], uuid[4], uuid[5], uuid[6], uuid[7], uuid[8], uuid[9],
                    uuid[10], uuid[11], uuid[12], uuid[13], uuid[14], uuid[15]);
+}
+
+static void line_text(const struct format_line *line, char ret[FORMAT_LINE_SIZE_MAX])
+{
+    char uuid[40];
+
+    format_uuid_text(line->uuid, uuid, sizeof(uuid));
+    (void)snprintf(ret, FORMAT_LINE_SIZE_MAX, "tensorfs %d %s %x %x\n", TFS_FORMAT_VERSION, uuid,
+                   line->incompatible, line->compatible); /* it fits */
 }
 
 /* Reads a file of one line. Returns its size, or a negative errno. */
@@ -250,7 +265,6 @@ static int begin_creation(struct tfs_format_lock *lock, const struct tfs_volume_
                           struct tfs_message *message)
 {
     char line[FORMAT_LINE_SIZE_MAX];
-    char uuid[40];
     int err;
 
     if (!options->create || options->read_only || !directory_is_empty(lock->directory))
@@ -259,9 +273,8 @@ static int begin_creation(struct tfs_format_lock *lock, const struct tfs_volume_
     lock->has_made_store = true;
     err = make_private(lock->directory);
     if (!err)
-        err = make_uuid(lock->uuid);
-    format_uuid_text(lock->uuid, uuid, sizeof(uuid));
-    (void)snprintf(line, sizeof(line), "tensorfs %d %s 0 0\n", TFS_FORMAT_VERSION, uuid);
+        err = make_uuid(lock->line.uuid);
+    line_text(&lock->line, line);
     if (!err)
         err = write_line(lock->directory, name_new, line);
     if (!err && mkdirat(lock->directory, "segments", 0700) < 0 && errno != EEXIST)
@@ -288,7 +301,8 @@ static int check_line(struct tfs_format_lock *lock, const struct tfs_volume_opti
         return format_message(message, err,
                               "'%s' is not a tensorfs store: its FORMAT file is something else",
                               options->path);
-    memcpy(lock->uuid, parsed.uuid, sizeof(lock->uuid));
+    lock->line = parsed;
+    atomic_store_explicit(&lock->features, parsed.incompatible, memory_order_relaxed);
     return 0;
 }
 
@@ -378,6 +392,7 @@ int format_open(const struct tfs_volume_options *options, struct tfs_message *me
     if (!lock)
         return -ENOMEM;
     lock->directory = -1;
+    tfs_mutex_init(&lock->features_lock, TFS_RANK_LEAF);
     err = make_paths(lock, options->path);
     if (!err)
         err = open_directory(lock, options, message);
@@ -423,6 +438,41 @@ int format_finish(struct tfs_format_lock *lock)
     return sync_name(lock->directory);
 }
 
+static int add_feature_locked(struct tfs_format_lock *lock, enum format_feature feature)
+    TFS_REQUIRES(&lock->features_lock)
+{
+    struct format_line next = lock->line;
+    char text[FORMAT_LINE_SIZE_MAX];
+    int err;
+
+    if (next.incompatible & feature)
+        return 0;
+    next.incompatible |= feature;
+    line_text(&next, text);
+    err = write_line(lock->directory, name_next, text);
+    if (!err && (renameat(lock->directory, name_next, lock->directory, name_format) < 0 ||
+                 fsync(lock->directory) < 0))
+        err = -errno;
+    if (err)
+        return tfs_fail(err, "cannot note a feature in FORMAT: %s", tfs_error_text(err));
+    lock->line = next;
+    /* Release: who sees it may write what needs it. */
+    atomic_store_explicit(&lock->features, next.incompatible, memory_order_release);
+    return 0;
+}
+
+int format_use_feature(struct tfs_format_lock *lock, enum format_feature feature)
+{
+    int err;
+
+    if (atomic_load_explicit(&lock->features, memory_order_acquire) & feature)
+        return 0;
+    tfs_mutex_lock(&lock->features_lock);
+    err = add_feature_locked(lock, feature);
+    tfs_mutex_unlock(&lock->features_lock);
+    return err;
+}
+
 const struct format_paths *format_get_paths(const struct tfs_format_lock *lock)
 {
     return &lock->paths;
@@ -430,7 +480,7 @@ const struct format_paths *format_get_paths(const struct tfs_format_lock *lock)
 
 const uint8_t *format_uuid(const struct tfs_format_lock *lock)
 {
-    return lock->uuid;
+    return lock->line.uuid;
 }
 
 /* Removes the files of a directory, and the directory if nothing else is in it. */
@@ -484,6 +534,7 @@ void format_close(struct tfs_format_lock *lock)
         return;
     if (lock->directory >= 0)
         (void)close(lock->directory); /* gives the lock up */
+    tfs_mutex_release(&lock->features_lock);
     free(lock->paths.index);
     free(lock->paths.segments);
     free(lock);

@@ -13,6 +13,20 @@
 
 struct tfs_format_lock;
 
+/* Things that a store may hold and that programs made before do not know: incompatible flags. A
+ * store has the flag from its first such thing on, so one that never used it stays readable. */
+enum format_feature {
+    FORMAT_FEATURE_ALLOCATION = 1 << 0, /* inode records with an allocated range */
+    FORMAT_FEATURES = (1 << 1) - 1,     /* all that are known here */
+};
+
+struct format_line {
+    uint32_t version;
+    uint8_t uuid[16];
+    uint32_t incompatible; /* enum format_feature */
+    uint32_t compatible;
+};
+
 struct format_paths {
     char *index;
     char *segments;
@@ -35,6 +49,14 @@ TFS_MUST_CHECK int format_finish(struct tfs_format_lock *lock);
 const struct format_paths *format_get_paths(const struct tfs_format_lock *lock);
 const uint8_t *format_uuid(const struct tfs_format_lock *lock);
 
+/*
+ * Before the first thing is written that needs the feature: programs that do not know it must
+ * refuse the store from now on, also after a crash. Costs nothing when it is noted already.
+ *
+ * Errors: -EIO, -ENOSPC, -EROFS; FORMAT is as it was. Threads: any; may hold all but leaf locks.
+ */
+TFS_MUST_CHECK int format_use_feature(struct tfs_format_lock *lock, enum format_feature feature);
+
 /* Whether format_open() found no store and began to make one. */
 bool format_has_made_store(const struct tfs_format_lock *lock);
 
@@ -46,12 +68,6 @@ void format_close(struct tfs_format_lock *lock);
 void format_discard(struct tfs_format_lock *lock);
 
 /* For tests and fuzzing: one FORMAT line. Errors: -EMEDIUMTYPE, -EPROTONOSUPPORT. */
-struct format_line {
-    uint32_t version;
-    uint8_t uuid[16];
-    uint32_t incompatible;
-    uint32_t compatible;
-};
 TFS_MUST_CHECK int format_parse(const char *line, struct format_line *ret);
 
 /* Write a message for the user. Does nothing with NULL. Returns `error`. */

@@ -20,7 +20,7 @@ from read_frame import Corrupt, crc32c, decode_frame, load_library, need, payloa
 
 TABLES = ("default", "inode", "dentry", "extent", "xattr", "segment", "share", "orphan", "super")
 SETTINGS = {"name_hash_seed", "clean", "sweep_from", "resume_segment", "resume_offset", "next_inode",
-            "next_segment", "scrub_inode", "scrub_row"}
+            "next_segment", "allocated", "scrub_inode", "scrub_row"}
 ROOT = 1
 FIRST_INODE = 16
 UNIT_MAX = 256 << 10  # the largest block, and the smallest row
@@ -36,7 +36,7 @@ ROCKSDB = load_library("rocksdb", **{f"rocksdb_{name}": POINTER for name in (
 XXHASH = load_library("xxhash", XXH3_64bits_withSeed=ctypes.c_uint64)
 
 Inode = collections.namedtuple("Inode", "chunk_size codec level flags version size stored rdev parent mode uid gid "
-                               "nlink atime mtime ctime btime target")
+                               "nlink atime mtime ctime btime allocated target")
 Extent = collections.namedtuple("Extent", "first frame_first visible raw_size stored_size checksum segment offset "
                                 "inline")
 
@@ -116,12 +116,16 @@ def decode_inode(record):
     version, chunk_log, codec, level, flags, *fields = struct.unpack_from("<BBBBIQQQQQIIII", record)
     target_size, = struct.unpack_from("<H", record, 112)
     inode = Inode(1 << chunk_log, codec, level, flags, *fields,
-                  *[decode_time(record, at) for at in (64, 76, 88, 100)], record[144:])
+                  *[decode_time(record, at) for at in (64, 76, 88, 100)],
+                  struct.unpack_from("<QQQ", record, 120), record[144:])
     kind = stat.S_IFMT(inode.mode)
     need(version == 1 and 8 <= chunk_log <= 26 and codec <= 3, "an inode's record")
     need(inode.size <= 1 << 60 and (inode.size == 0 or kind == stat.S_IFREG), "a size")
     need(inode.rdev == 0 or kind in (stat.S_IFCHR, stat.S_IFBLK), "a device number")
     need(len(record) == 144 + target_size and not any(record[114:120]), "an inode's reserved bytes or target")
+    begin, end, room = inode.allocated
+    need(begin < end <= 1 << 60 and room <= 1 << 61 and kind == stat.S_IFREG if end else begin == room == 0,
+         "an allocated range")
     need(1 <= target_size <= 4095 if kind == stat.S_IFLNK else target_size == 0, "a target's length")
     return inode
 
@@ -180,7 +184,7 @@ class Store:
             line = file.read(256).decode("ascii")
         found = re.fullmatch(r"tensorfs (\d+) ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) ([0-9a-f]+) [0-9a-f]+\n",
                              line)
-        need(found and len(line) <= 255 and found[1] == "1" and int(found[3], 16) == 0, "FORMAT")
+        need(found and len(line) <= 255 and found[1] == "1" and int(found[3], 16) & ~1 == 0, "FORMAT")
         return found[2]
 
     def check_seal(self):
@@ -303,6 +307,8 @@ class Audit:
         need(set(settings) <= SETTINGS, f"settings that the page does not name: {set(settings) - SETTINGS}")
         need(all(ROOT == number or FIRST_INODE <= number < settings.get("next_inode", FIRST_INODE)
                  for number in self.inodes), "an inode's number")
+        need(settings.get("allocated", 0) == sum(inode.allocated[2] for inode in self.inodes.values()),
+             "the sum of what is kept for allocated ranges")
         segments = [from_big(key) for key, value in self.index.scan("segment")]
         need(all(1 <= number < settings.get("next_segment", 1) for number in segments), "a segment's number")
         need(settings["clean"] in (0, 1) and (settings["clean"] or not settings["resume_segment"]), "where to go on")

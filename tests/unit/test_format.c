@@ -29,6 +29,8 @@ static void a_line_gives_version_uuid_and_flags(void **state)
     assert_memory_equal(line.uuid, uuid, sizeof(uuid));
     assert_int_equal(line.incompatible, 0);
     assert_int_equal(line.compatible, 0xdeadbeef);
+    assert_int_equal(format_parse("tensorfs 1 " UUID " 1 0\n", &line), 0);
+    assert_int_equal(line.incompatible, FORMAT_FEATURE_ALLOCATION);
 }
 
 static void another_version_is_told_from_a_foreign_file(void **state)
@@ -38,7 +40,7 @@ static void another_version_is_told_from_a_foreign_file(void **state)
         "tensorfs 2 " UUID " 0 0\n",
         "tensorfs 0 " UUID " 0 0\n",
         "tensorfs 99 whatever comes with it\n",
-        "tensorfs 1 " UUID " 1 0\n", /* a flag that must be understood */
+        "tensorfs 1 " UUID " 2 0\n", /* a flag that must be understood */
         "tensorfs 1 " UUID " 80000000 0\n",
     };
 
@@ -109,7 +111,7 @@ static void mutated_lines_are_refused_or_read_as_they_stand(void **state)
             continue;
         }
         assert_int_equal(line.version, TFS_FORMAT_VERSION);
-        assert_int_equal(line.incompatible, 0);
+        assert_int_equal(line.incompatible & ~(uint32_t)FORMAT_FEATURES, 0);
         accepted++;
     }
     assert_in_range(accepted, 1, MUTATIONS - 1); /* other digits of the UUID are as good */

@@ -103,6 +103,9 @@ def save_names():
     os.setxattr(f"{MNT}/hard link", "user.empty", b"")
     os.utime(f"{MNT}/a/b", ns=(-10**18 - 1, -5))
     os.chmod(f"{MNT}/hard link", 0o4751)
+    with open(f"{MNT}/allocated", "wb") as file: # a feature that FORMAT names
+        os.posix_fallocate(file.fileno(), 0, 3 << 20)
+        file.write(b"some of it")
     if os.geteuid() == 0:
         os.mknod(f"{MNT}/device", stat.S_IFCHR | 0o600, os.makedev(0x345, 0x12345))
         os.chown(f"{MNT}/link", 12345, 54321, follow_symlinks=False)
@@ -139,10 +142,12 @@ def seen_through_the_mount():
         if "content" in facts:
             with open(full, "rb") as file:
                 facts["content"] = file.read()
-        if "content" in facts or path in map(str.encode, map(str, CHUNK_SIZES)):
             facts["chunk size"] = os.getxattr(full, "user.tensorfs.chunk_size").decode()
-        if "content" in facts or os.path.basename(path) in map(str.encode, CODECS):
             facts["codec"] = os.getxattr(full, "user.tensorfs.compression").decode()
+        # A directory lists the settings that it was given.
+        for fact, name in ("chunk size", "user.tensorfs.chunk_size"), ("codec", "user.tensorfs.compression"):
+            if name in facts["xattrs"]:
+                facts[fact] = facts["xattrs"].pop(name).decode()
     return tree
 
 
