@@ -234,6 +234,91 @@ static void a_manifest_of_the_smallest_blocks_is_compared(void **state)
     assert_output_has("1 problems");
 }
 
+/* What torch.save writes: `zip` is where the archive begins in it. */
+static void archive_write(const char *name, struct bytes *zip)
+{
+    static uint8_t data[2 * BF16_COUNT];
+    struct bytes pickle = {0};
+
+    memset(data, 0x11, sizeof(data));
+    pickle_build("w", "HalfStorage", BF16_COUNT, &pickle);
+    zip_build((const struct zip_member[]){{"m/data.pkl", pickle.data, pickle.size},
+                                          {"m/data/0", data, sizeof(data)},
+                                          {"m/version", "3\n", 2}},
+              3, zip);
+    file_write(name, zip->data, zip->size);
+    bytes_free(&pickle);
+}
+
+static uint64_t place_in(const struct bytes *bytes, const char *text)
+{
+    const uint8_t *found = memmem(bytes->data, bytes->size, text, strlen(text));
+
+    assert_non_null(found);
+    return (uint64_t)(found - bytes->data);
+}
+
+static void a_member_that_differs_from_its_archive_s_checksum_is_named(void **state)
+{
+    struct bytes zip = {0};
+    uint64_t storage;
+    char wanted[128];
+
+    (void)state;
+    archive_write("data/w.pt", &zip);
+    assert_int_equal(command(in_directory("data/w.pt"), NULL), 0);
+    storage = place_in(&zip, "m/data/0FB\1") + strlen("m/data/0") + 5;
+    byte_flip("data/w.pt", storage + 300000, 0x40);
+    byte_flip("data/w.pt", place_in(&zip, "Z3\n") + 1, 0x01);
+    assert_int_equal(command(in_directory("data/w.pt"), NULL), 1);
+    (void)snprintf(wanted, sizeof(wanted), "member 'm/data/0' at offset %" PRIu64 ": CRC-32 0x",
+                   storage);
+    assert_output_has(wanted);
+    assert_output_has("; tensor 'm/data/0 (w)'");
+    assert_output_has("member 'm/version' at offset ");
+    assert_output_has("2 problems");
+    assert_int_equal(command(in_directory("data/w.pt"), "--json", "--jobs=1", NULL), 1);
+    assert_output_has("{\"kind\":\"member_differs\",\"block\":");
+    bytes_free(&zip);
+}
+
+/* torch can be told not to compute them, and then writes zeros. */
+static void a_member_without_a_checksum_is_not_compared(void **state)
+{
+    const uint64_t record = 22 + 46 + strlen("m/version");
+    struct bytes zip = {0};
+
+    (void)state;
+    archive_write("data/w.pt", &zip);
+    memset(zip.data + zip.size - record + 16, 0, 4);
+    file_write("data/w.pt", zip.data, zip.size);
+    byte_flip("data/w.pt", place_in(&zip, "Z3\n") + 1, 0x01);
+    assert_int_equal(command(in_directory("data/w.pt"), NULL), 0);
+    bytes_free(&zip);
+}
+
+static void members_of_every_archive_of_a_sequence_are_compared(void **state)
+{
+    struct bytes zip = {0};
+    struct bytes both = {0};
+    uint64_t second;
+
+    (void)state;
+    archive_write("data/w.distcp", &zip);
+    second = zip.size;
+    bytes_put(&both, zip.data, zip.size);
+    bytes_fill(&both, 0, 100);
+    bytes_put(&both, zip.data, zip.size);
+    file_write("data/w.distcp", both.data, both.size);
+    byte_flip("data/w.distcp", 60000, 0x01);
+    byte_flip("data/w.distcp", second + 100 + 60000, 0x01);
+    assert_int_equal(command(in_directory("data/w.distcp"), NULL), 1);
+    assert_output_has("'0:m/data/0 (w)'");
+    assert_output_has("2 problems");
+    bytes_free(&both);
+    bytes_free(&zip);
+}
+
 static void a_comparison_prints_medians_of_its_rounds(void **state)
 {
     const char *samples;
@@ -365,6 +450,9 @@ int main(int argc, char **argv)
         TEST(a_counterpart_that_is_missing_or_of_another_size_is_bad),
         TEST(any_number_of_jobs_gives_the_same_numbers),
         TEST(a_manifest_of_the_smallest_blocks_is_compared),
+        TEST(a_member_that_differs_from_its_archive_s_checksum_is_named),
+        TEST(a_member_without_a_checksum_is_not_compared),
+        TEST(members_of_every_archive_of_a_sequence_are_compared),
         TEST(a_comparison_prints_medians_of_its_rounds),
         TEST(a_fifo_is_no_regular_file_and_nobody_waits_for_it),
         TEST(a_manifest_that_cannot_be_written_removes_only_a_file),

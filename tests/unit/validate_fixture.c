@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 void bytes_put(struct bytes *bytes, const void *data, size_t size)
 {
@@ -57,7 +58,8 @@ static void zip_record(const struct zip_member *member, size_t local_offset,
                        struct bytes *directory)
 {
     bytes_put(directory, "PK\1\2", 4);
-    bytes_fill(directory, 0, 16); /* versions, flags, method 0, time, date, CRC-32 */
+    bytes_fill(directory, 0, 12); /* versions, flags, method 0, time, date */
+    bytes_put_number(directory, crc32(0, member->data, (uInt)member->size), 4);
     bytes_put_number(directory, member->size, 4);
     bytes_put_number(directory, member->size, 4);
     bytes_put_number(directory, strlen(member->name), 2);

@@ -157,34 +157,6 @@ static int tensors_find(struct validate_file *file)
     return 0;
 }
 
-static void extent_add(struct validate_file *file, uint64_t offset, uint64_t end, size_t tensor,
-                       enum gpu_dtype dtype)
-{
-    if (end > offset)
-        file->extents[file->extent_count++] =
-            (struct validate_extent){offset, end - offset, tensor, dtype};
-}
-
-static int extents_build(struct validate_file *file)
-{
-    uint64_t at = 0;
-
-    file->extents = calloc(2 * file->tensors.count + 1, sizeof(*file->extents));
-    if (!file->extents)
-        return -ENOMEM;
-    for (size_t i = 0; i < file->tensors.count; i++) {
-        const struct tensor *tensor = &file->tensors.tensors[i];
-
-        if (tensor->size == 0)
-            continue;
-        extent_add(file, at, tensor->offset, VALIDATE_NO_TENSOR, GPU_BYTES);
-        at = tensor->offset + tensor->size;
-        extent_add(file, tensor->offset, at, i, tensor->dtype);
-    }
-    extent_add(file, at, file->size, VALIDATE_NO_TENSOR, GPU_BYTES);
-    return 0;
-}
-
 static int store_expect(struct validate_file *file)
 {
     struct validate_expectation *store = &file->expected[VALIDATE_EXPECT_STORE];
@@ -285,7 +257,7 @@ int validate_file_open(struct validate_file *file, const struct validate_options
         caches_drop(file->fd);
     err = tensors_find(file);
     err = err < 0 ? err : completeness_check(file);
-    err = err < 0 ? err : extents_build(file);
+    err = err < 0 ? err : validate_extents_build(file);
     err = err < 0 ? err : store_expect(file);
     if (err == 0 && options->manifest)
         err = manifest_expect(file, options->manifest);

@@ -22,7 +22,8 @@ enum validate_problem_kind {
     VALIDATE_UNREADABLE, /* a block */
     VALIDATE_BLOCK_DIFFERS,
     VALIDATE_COPY_DIFFERS,
-    VALIDATE_NOT_FINITE, /* a tensor */
+    VALIDATE_MEMBER_DIFFERS, /* of an archive, from the checksum that the archive has */
+    VALIDATE_NOT_FINITE,     /* a tensor */
     VALIDATE_PROBLEM_KIND_COUNT
 };
 
@@ -41,10 +42,19 @@ struct validate_extent {
     uint64_t offset;
     uint64_t size;
     size_t tensor; /* index, or VALIDATE_NO_TENSOR */
+    size_t member; /* that it is a part of, or VALIDATE_NO_MEMBER */
     enum gpu_dtype dtype;
 };
 
 #define VALIDATE_NO_TENSOR SIZE_MAX
+#define VALIDATE_NO_MEMBER SIZE_MAX
+
+/* The CRC-32 of a member, as far as its bytes are merged. */
+struct validate_member_cursor {
+    uint32_t crc;
+    uint64_t size;
+    bool is_unreadable;
+};
 
 /* Somebody's checksums of the file, and how far they have been compared. */
 struct validate_expectation {
@@ -80,6 +90,7 @@ struct validate_file {
     struct validate_expectation expected[VALIDATE_EXPECTATION_COUNT];
     struct validate_blocks recorded; /* what was computed here */
     struct validate_block_cursor recorded_cursor;
+    struct validate_member_cursor member_cursor;
     struct validate_problem problems[VALIDATE_PROBLEMS_KEPT];
     uint64_t problem_count;
 };
@@ -95,6 +106,9 @@ void validate_file_free(struct validate_file *file);
 
 /* Give each the other's path and name. Call it while neither is opened. */
 void validate_file_swap_names(struct validate_file *a, struct validate_file *b);
+
+/* The tensors and what lies between them, cut where members begin and end. Errors: -ENOMEM. */
+TFS_MUST_CHECK int validate_extents_build(struct validate_file *file);
 
 /*
  * Open the file, find its tensors and what is known of its blocks. Whatever is wrong with the file

@@ -1,5 +1,5 @@
 /*
- * What all formats share: reading, and the list of tensors.
+ * What all formats share: reading, and saying what is wrong.
  */
 #include "tools/validate/format.h"
 
@@ -56,19 +56,6 @@ void format_source_of_part(const struct format_source *source, uint64_t offset, 
     ret->size = size;
 }
 
-void format_list_init(struct tensor_list *list)
-{
-    *list = (struct tensor_list){.format = "raw"};
-}
-
-void format_list_release(struct tensor_list *list)
-{
-    for (size_t i = 0; i < list->count; i++)
-        free(list->tensors[i].name);
-    free(list->tensors);
-    format_list_init(list);
-}
-
 int format_list_malformed(struct tensor_list *list, const char *format, ...)
 {
     va_list arguments;
@@ -98,75 +85,6 @@ int format_read(const struct format_source *source, struct tensor_list *list, ui
         if (count == 0)
             return format_list_malformed(list, "the file has become shorter");
         done += (size_t)count;
-    }
-    return 0;
-}
-
-static int list_grow(struct tensor_list *list)
-{
-    size_t capacity = list->capacity ? 2 * list->capacity : 64;
-    struct tensor *tensors;
-
-    if (list->count == FORMAT_TENSOR_COUNT_MAX)
-        return format_list_malformed(list, "more than %u tensors", FORMAT_TENSOR_COUNT_MAX);
-    tensors = realloc(list->tensors, capacity * sizeof(*tensors));
-    if (!tensors)
-        return -ENOMEM;
-    list->tensors = tensors;
-    list->capacity = capacity;
-    return 0;
-}
-
-int format_list_add(struct tensor_list *list, const char *name, size_t name_size,
-                    const struct tensor *tensor)
-{
-    int err = list->count == list->capacity ? list_grow(list) : 0;
-    char *copy;
-
-    if (err < 0)
-        return err;
-    copy = strndup(name, name_size);
-    if (!copy)
-        return -ENOMEM;
-    list->tensors[list->count] = *tensor;
-    list->tensors[list->count].name = copy;
-    list->count++;
-    return 0;
-}
-
-static int offset_compare(const void *a, const void *b)
-{
-    const struct tensor *left = a;
-    const struct tensor *right = b;
-
-    if (left->offset != right->offset)
-        return left->offset < right->offset ? -1 : 1;
-    /* An empty tensor before the one that begins where it lies, so that they do not seem to
-     * overlap. */
-    if (left->size != right->size)
-        return left->size < right->size ? -1 : 1;
-    return strcmp(left->name, right->name);
-}
-
-int format_list_finish(struct tensor_list *list, uint64_t file_size)
-{
-    uint64_t end = 0;
-
-    if (list->count > 0)
-        qsort(list->tensors, list->count, sizeof(*list->tensors), offset_compare);
-    for (size_t i = 0; i < list->count; i++) {
-        const struct tensor *tensor = &list->tensors[i];
-
-        if (tensor->offset > file_size || tensor->size > file_size - tensor->offset)
-            return format_list_malformed(list, "tensor '%.100s' ends behind the file",
-                                         tensor->name);
-        if (tensor->size % gpu_dtype_width(tensor->dtype) != 0)
-            return format_list_malformed(list, "tensor '%.100s' ends inside an element",
-                                         tensor->name);
-        if (tensor->offset < end)
-            return format_list_malformed(list, "tensors '%.80s' and '%.80s' overlap",
-                                         list->tensors[i - 1].name, tensor->name);
-        end = tensor->offset + tensor->size;
     }
     return 0;
 }

@@ -38,10 +38,21 @@ struct tensor {
     enum gpu_dtype dtype;
 };
 
+/* Bytes of which the file itself has a checksum: a stored member of a zip archive. */
+struct format_member {
+    char *name;
+    uint64_t offset;
+    uint64_t size; /* above 0 */
+    uint32_t crc;  /* CRC-32, as zip has it */
+};
+
 struct tensor_list {
     struct tensor *tensors; /* ascending by offset, not overlapping */
     size_t count;
     size_t capacity;
+    struct format_member *members; /* likewise; a tensor is in one of them, or in none of it */
+    size_t member_count;
+    size_t member_capacity;
     const char *format; /* "safetensors", "torch", "zip", "npy" or "raw"; static */
     char reason[256];   /* why a file is malformed */
 };
@@ -65,8 +76,13 @@ TFS_MUST_CHECK int format_read(const struct format_source *source, struct tensor
 TFS_MUST_CHECK int format_list_add(struct tensor_list *list, const char *name, size_t name_size,
                                    const struct tensor *tensor);
 
+/* Errors: -ENOMEM. */
+TFS_MUST_CHECK int format_list_add_member(struct tensor_list *list, const char *name,
+                                          size_t name_size, const struct format_member *member);
+
 /*
- * Sort the tensors and check that they lie in a file of file_size bytes without overlapping.
+ * Sort the tensors and check that they lie in a file of file_size bytes without overlapping; sort
+ * the members, and forget those that overlap another, or a part of a tensor.
  *
  * Errors: -EUCLEAN.
  */

@@ -35,6 +35,7 @@ struct entry {
     size_t name_size;
     uint64_t offset; /* of the data */
     uint64_t size;   /* as stored */
+    uint32_t crc;    /* CRC-32; 0 when the writer was told not to compute it */
     bool is_stored;
     bool is_used; /* as a tensor */
 };
@@ -121,6 +122,7 @@ static ssize_t entry_parse(const struct archive *archive, const uint8_t *at, siz
     entry->name = (const char *)at + CENTRAL_BYTES;
     entry->name_size = name_size;
     entry->is_stored = tfs_get_le16(at + 10) == 0 && !is_encrypted;
+    entry->crc = tfs_get_le32(at + 16);
     entry->size = tfs_get_le32(at + 20);
     entry->offset = tfs_get_le32(at + 42);
     err = extra64_apply(at + CENTRAL_BYTES + name_size, extra_size,
@@ -311,6 +313,23 @@ static int entry_tensor(const struct archive *archive, const struct entry *entry
     return format_find_npy(archive->source, entry->offset, entry->size, name, archive->list);
 }
 
+/* Of what is compressed the checksum is of other bytes than those in the file. */
+static int members_add(const struct archive *archive)
+{
+    int err = 0;
+
+    for (size_t i = 0; err == 0 && i < archive->entry_count; i++) {
+        const struct entry *entry = &archive->entries[i];
+
+        if (entry->is_stored && entry->size > 0 && entry->crc != 0)
+            err = format_list_add_member(archive->list, entry->name, entry->name_size,
+                                         &(struct format_member){.offset = entry->offset,
+                                                                 .size = entry->size,
+                                                                 .crc = entry->crc});
+    }
+    return err;
+}
+
 static int archive_tensors(struct archive *archive)
 {
     int err = 0;
@@ -340,6 +359,8 @@ static int archive_parse(const struct format_source *source, const struct zip_ar
 
     format_source_of_part(source, place->begin, place->end - place->begin, &part);
     err = directory_read(&archive, place);
+    if (err == 0)
+        err = members_add(&archive);
     if (err == 0)
         err = archive_tensors(&archive);
     free(archive.entries);
@@ -386,6 +407,7 @@ static int archive_add(const struct format_source *source, const struct zip_arch
 {
     const bool is_in_sequence = place->begin > 0 || place->end < source->size;
     const size_t first = list->count;
+    const size_t member_first = list->member_count;
     int err = archive_parse(source, place, list);
 
     if (err == -EUCLEAN && is_in_sequence) {
@@ -395,6 +417,8 @@ static int archive_add(const struct format_source *source, const struct zip_arch
         return format_list_malformed(list, "the archive at %llu: %s",
                                      (unsigned long long)place->begin, reason);
     }
+    for (size_t i = member_first; i < list->member_count; i++)
+        list->members[i].offset += place->begin;
     return err < 0 ? err : tensors_move(list, first, place->begin, is_in_sequence);
 }
 

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include <zlib.h>
 
 bool validate_plan_is_done(const struct validate_file *file, const struct validate_plan *plan)
 {
@@ -31,6 +32,7 @@ void validate_job_free(struct validate_job *job)
     free(job->items);
     free(job->leaves);
     free(job->extents);
+    free(job->member_crcs);
     free(job->parts);
     free(job->part_ends);
     free(job);
@@ -103,9 +105,11 @@ int validate_job_new(struct validate_file *file, struct validate_plan *plan,
     job->items = calloc(VALIDATE_SLOT_ITEMS, sizeof(*job->items));
     job->leaves = calloc(VALIDATE_SLOT_ITEMS, sizeof(*job->leaves));
     job->extents = calloc(VALIDATE_SLOT_ITEMS, sizeof(*job->extents));
+    job->member_crcs = calloc(VALIDATE_SLOT_ITEMS, sizeof(*job->member_crcs));
     job->parts = calloc(part_count_max, sizeof(*job->parts));
     job->part_ends = calloc(part_count_max, sizeof(*job->part_ends));
-    if (!job->items || !job->leaves || !job->extents || !job->parts || !job->part_ends) {
+    if (!job->items || !job->leaves || !job->extents || !job->member_crcs || !job->parts ||
+        !job->part_ends) {
         validate_job_free(job);
         return -ENOMEM;
     }
@@ -201,6 +205,15 @@ int validate_job_read(struct validate_job *job, uint8_t *buffer)
     return bytes_read(job, job->file->fd, buffer);
 }
 
+void validate_job_sum_members(struct validate_job *job, const uint8_t *buffer)
+{
+    for (uint32_t i = 0; i < job->item_count; i++) {
+        if (job->file->extents[job->extents[i]].member != VALIDATE_NO_MEMBER)
+            job->member_crcs[i] =
+                (uint32_t)crc32(0, buffer + job->items[i].offset, job->items[i].size);
+    }
+}
+
 static uint32_t first_difference(const uint8_t *a, const uint8_t *b, uint32_t size)
 {
     uint32_t i = 0;
@@ -288,6 +301,27 @@ static void part_merge(struct validate_file *file, const struct validate_part *p
     }
 }
 
+/* The parts of a member follow each other; behind its last one it is compared. */
+static void member_merge(struct validate_file *file, size_t index, uint32_t crc,
+                         const struct gpu_item *item, bool is_unreadable)
+{
+    const struct format_member *member = &file->tensors.members[index];
+    struct validate_member_cursor *cursor = &file->member_cursor;
+
+    cursor->crc = (uint32_t)crc32_combine(cursor->crc, crc, item->size);
+    cursor->size += item->size;
+    cursor->is_unreadable |= is_unreadable;
+    if (cursor->size < member->size)
+        return;
+    if (!cursor->is_unreadable && cursor->crc != member->crc)
+        validate_file_problem(
+            file, VALIDATE_MEMBER_DIFFERS, member->offset / file->recorded.block_size,
+            member->offset, member->size,
+            "member '%.100s' at offset %" PRIu64 ": CRC-32 0x%08x, the archive has 0x%08x",
+            member->name, member->offset, cursor->crc, member->crc);
+    *cursor = (struct validate_member_cursor){.crc = 0};
+}
+
 static void results_merge(struct validate_job *job)
 {
     struct validate_file *file = job->file;
@@ -295,7 +329,9 @@ static void results_merge(struct validate_job *job)
 
     for (uint32_t i = 0; i < job->item_count; i++) {
         const struct gpu_item *item = &job->items[i];
-        size_t tensor = file->extents[job->extents[i]].tensor;
+        const size_t tensor = file->extents[job->extents[i]].tensor;
+        const size_t member = file->extents[job->extents[i]].member;
+        bool is_unreadable = false;
 
         if (tensor != VALIDATE_NO_TENSOR)
             gpu_stats_add(&file->stats[tensor], &job->leaves[i],
@@ -303,7 +339,10 @@ static void results_merge(struct validate_job *job)
         for (uint32_t p = item->part_first; p < item->part_first + item->part_count; p++) {
             part_merge(file, &job->parts[p], offset);
             offset += job->parts[p].size;
+            is_unreadable |= job->parts[p].error < 0;
         }
+        if (member != VALIDATE_NO_MEMBER)
+            member_merge(file, member, job->member_crcs[i], item, is_unreadable);
     }
 }
 

@@ -40,6 +40,7 @@ struct validate_job {
     struct gpu_item *items;
     struct gpu_leaf *leaves; /* result */
     size_t *extents;         /* of each item */
+    uint32_t *member_crcs;   /* CRC-32 of each item that is a part of a member */
     struct validate_part *parts;
     uint32_t *part_ends;
     uint32_t item_count;
@@ -62,6 +63,9 @@ void validate_job_free(struct validate_job *job);
  * Errors: -EINTR only (tools/common/interrupt.h): the job is worth nothing then.
  */
 TFS_MUST_CHECK int validate_job_read(struct validate_job *job, uint8_t *buffer);
+
+/* Compute the checksums of members' parts in that buffer. */
+void validate_job_sum_members(struct validate_job *job, const uint8_t *buffer);
 
 /* Read the copy's bytes into `copy`, compare them with the buffer's and note what differs. Errors:
  * likewise. */

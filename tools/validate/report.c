@@ -15,7 +15,8 @@ static const char *const kind_names[] = {
     [VALIDATE_CANNOT_OPEN] = "cannot_open",   [VALIDATE_MISSING] = "missing",
     [VALIDATE_MALFORMED] = "malformed",       [VALIDATE_SIZE_DIFFERS] = "size_differs",
     [VALIDATE_UNREADABLE] = "unreadable",     [VALIDATE_BLOCK_DIFFERS] = "block_differs",
-    [VALIDATE_COPY_DIFFERS] = "copy_differs", [VALIDATE_NOT_FINITE] = "not_finite",
+    [VALIDATE_COPY_DIFFERS] = "copy_differs", [VALIDATE_MEMBER_DIFFERS] = "member_differs",
+    [VALIDATE_NOT_FINITE] = "not_finite",
 };
 
 _Static_assert(TFS_ARRAY_COUNT(kind_names) == VALIDATE_PROBLEM_KIND_COUNT, "a name for each kind");

@@ -203,6 +203,8 @@ static int lane_start(struct worker *worker, struct lane *lane, struct validate_
         err = validate_job_compare(job, lane->slot->data, worker->copy_buffer);
     if (err < 0)
         return err;
+    if (batch.work == GPU_WORK_CHECK)
+        validate_job_sum_members(job, lane->slot->data);
     memcpy(lane->slot->items, job->items, job->item_count * sizeof(*job->items));
     memcpy(lane->slot->part_ends, job->part_ends, job->part_count * sizeof(*job->part_ends));
     return gpu_slot_start(lane->slot, &batch);
