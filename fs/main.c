@@ -8,6 +8,7 @@
  */
 #include "control/log_ring.h"
 #include "fs/daemonize.h"
+#include "fs/default_store.h"
 #include "fs/host.h"
 #include "fs/mount.h"
 #include "fs/mountpoint.h"
@@ -277,7 +278,10 @@ static int serve(const struct options *options, struct daemonize *daemonize)
         daemonize_fail(daemonize, message.text);
         return EXIT_FAILURE;
     }
-    (void)snprintf(text, sizeof(text), "tensorfs: store %s is mounted on %s\n", options->store,
+    if (!options->volume.read_only)
+        default_store_claim(options->store, options->mountpoint);
+    (void)snprintf(text, sizeof(text), "tensorfs: %sstore %s is mounted on %s\n",
+                   tfs_volume_is_new(server.volume) ? "new " : "", options->store,
                    options->mountpoint);
     server.was_usable = true;
     daemonize_succeed(daemonize, text);

@@ -1,11 +1,11 @@
 #include "fs/mountpoint.h"
 
+#include "fs/default_store.h"
 #include "store/base/error.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -178,50 +178,6 @@ static int path_concat(const char *head, const char *middle, const char *tail, c
     return 0;
 }
 
-static const char *home_directory(void)
-{
-    const char *home = getenv("HOME");
-    const struct passwd *user;
-
-    if (home && *home == '/')
-        return home;
-    user = getpwuid(getuid());
-    return user && user->pw_dir && *user->pw_dir == '/' ? user->pw_dir : NULL;
-}
-
-int mountpoint_default_store(const char *mountpoint, char ret[PATH_MAX])
-{
-    const char *given = getenv("TENSORFS_STORE");
-    const char *data = getenv("XDG_DATA_HOME");
-    const char *home = home_directory();
-    char name[PATH_MAX];
-    char path[PATH_MAX];
-    int err;
-
-    if (given && *given)
-        return path_concat(given, "", "", ret);
-
-    while (*mountpoint == '/')
-        mountpoint++;
-    err = path_concat(*mountpoint ? mountpoint : "root", "", "", name);
-    if (err < 0)
-        return err;
-    for (char *letter = name; *letter; letter++) {
-        if (*letter == '/')
-            *letter = '-';
-    }
-    if (data && *data == '/') /* the XDG specification: a relative path is to be ignored */
-        err = path_concat(data, "/tensorfs/", name, path);
-    else if (home)
-        err = path_concat(home, "/.local/share/tensorfs/", name, path);
-    else
-        err = tfs_fail(-ENOENT, "neither HOME nor a home directory in the user database");
-    if (err < 0)
-        return err;
-    memcpy(ret, path, sizeof(path));
-    return 0;
-}
-
 static bool path_is_inside(const char *path, const char *directory)
 {
     size_t length = strlen(directory);
@@ -274,11 +230,13 @@ int mountpoint_resolve_store(struct options *options, struct tfs_message *messag
 
     options->store_is_default = !options->store[0];
     if (options->store_is_default)
-        err = mountpoint_default_store(options->mountpoint, given);
+        err = default_store_find(options->mountpoint, given, message);
     else
         memcpy(given, options->store, sizeof(given));
     if (err == 0)
         err = path_make_absolute(given, options->store);
+    if (err < 0 && message->text[0])
+        return err;
     if (err < 0)
         return refuse(message, err, "no place for the store of '%s': %s", options->mountpoint,
                       tfs_error_text(err));

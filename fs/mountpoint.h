@@ -28,14 +28,6 @@ TFS_MUST_CHECK int mountpoint_find(struct options *options, struct tfs_message *
  */
 TFS_MUST_CHECK int mountpoint_resolve_store(struct options *options, struct tfs_message *message);
 
-/*
- * The default store of an absolute mountpoint: $TENSORFS_STORE, else under $XDG_DATA_HOME, else
- * under the home directory.
- *
- * Errors: -ENOENT (no home), -ENAMETOOLONG.
- */
-TFS_MUST_CHECK int mountpoint_default_store(const char *mountpoint, char ret[PATH_MAX]);
-
 /* Make the directories above the store, 0700. For a default store; where the user names one, its
  * parent has to be there, so that a slip of the pen makes no new tree. */
 TFS_MUST_CHECK int mountpoint_make_parents(const char *store, struct tfs_message *message);

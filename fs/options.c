@@ -516,7 +516,8 @@ void options_print_help(FILE *stream)
                 "\n"
                 "Mount the store STORE on the directory MOUNTPOINT; make the store on first use.\n"
                 "STORE is $TENSORFS_STORE when not given, else the mountpoint's path with '-' for\n"
-                "'/' in ${XDG_DATA_HOME:-~/.local/share}/tensorfs. Unmount with fusermount3 -u.\n"
+                "'/' and \\x2d for '-' in ${XDG_DATA_HOME:-~/.local/share}/tensorfs. Unmount with\n"
+                "fusermount3 -u.\n"
                 "\n");
     for (size_t i = 0; i < option_letter_count; i++)
         (void)fprintf(stream, "  -%c, --%-18s %s\n", option_letters[i].letter,

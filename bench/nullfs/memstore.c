@@ -193,6 +193,12 @@ bool tfs_volume_is_noatime(const struct tfs_volume *volume)
     return true;
 }
 
+bool tfs_volume_is_new(const struct tfs_volume *volume)
+{
+    (void)volume;
+    return false;
+}
+
 int tfs_volume_discard(struct tfs_volume *volume)
 {
     return tfs_volume_close(volume);

@@ -8,6 +8,7 @@ tfs_add_unit_test(test_fs_mountpoint SOURCES test_fs_mountpoint.c LINK tfs_fs tf
 if(TARGET test_fs_mountpoint)
     target_link_options(test_fs_mountpoint PRIVATE "-Wl,--wrap=fsync")
 endif()
+tfs_add_unit_test(test_fs_default_store SOURCES test_fs_default_store.c LINK tfs_fs tfs_test_store)
 tfs_add_unit_test(test_fs_daemonize SOURCES test_fs_daemonize.c LINK tfs_fs tfs_test_store)
 tfs_add_unit_test(test_fs_loop SOURCES test_fs_loop.c LINK tfs_fs tfs_test_store)
 tfs_add_unit_test(test_fs_ll SOURCES test_fs_ll.c fs_fake_kernel.c LINK tfs_fs tfs_test_store)

@@ -1,7 +1,6 @@
 /*
- * Goal: bad places are refused before anything is touched, and the default store is where the
- * manual says. Method: a directory of our own under /tmp, and the environment's variables set by
- * hand.
+ * Goal: bad places are refused before anything is touched. Method: a directory of our own under
+ * /tmp.
  */
 #include "fs/mountpoint.h"
 
@@ -86,45 +85,6 @@ static void a_mountpoint_that_is_no_directory_is_refused(void **state)
     assert_string_equal(message.text, "mountpoint '/etc/passwd/x': Not a directory");
 }
 
-static void the_default_store_comes_from_the_environment(void **state)
-{
-    char path[PATH_MAX];
-
-    (void)state;
-    assert_int_equal(setenv("TENSORFS_STORE", "/data/store", 1), 0);
-    assert_int_equal(mountpoint_default_store("/mnt/ckpt", path), 0);
-    assert_string_equal(path, "/data/store");
-    assert_int_equal(unsetenv("TENSORFS_STORE"), 0);
-
-    assert_int_equal(setenv("XDG_DATA_HOME", "/xdg", 1), 0);
-    assert_int_equal(mountpoint_default_store("/mnt/ckpt", path), 0);
-    assert_string_equal(path, "/xdg/tensorfs/mnt-ckpt");
-    assert_int_equal(mountpoint_default_store("/", path), 0);
-    assert_string_equal(path, "/xdg/tensorfs/root");
-
-    assert_int_equal(setenv("XDG_DATA_HOME", "relative", 1), 0);
-    assert_int_equal(setenv("HOME", "/home/me", 1), 0);
-    assert_int_equal(mountpoint_default_store("/mnt/ckpt", path), 0);
-    assert_string_equal(path, "/home/me/.local/share/tensorfs/mnt-ckpt");
-    assert_int_equal(unsetenv("XDG_DATA_HOME"), 0);
-    assert_int_equal(mountpoint_default_store("/mnt/ckpt", path), 0);
-    assert_string_equal(path, "/home/me/.local/share/tensorfs/mnt-ckpt");
-}
-
-static void a_default_store_that_is_too_long_is_an_error(void **state)
-{
-    char home[PATH_MAX];
-    char path[PATH_MAX] = "untouched";
-
-    (void)state;
-    memset(home, 'a', sizeof(home) - 1);
-    home[0] = '/';
-    home[sizeof(home) - 1] = '\0';
-    assert_int_equal(setenv("HOME", home, 1), 0);
-    assert_int_equal(mountpoint_default_store("/mnt", path), -ENAMETOOLONG);
-    assert_string_equal(path, "untouched");
-}
-
 static void a_store_that_is_not_there_yet_becomes_absolute_and_is_not_made(void **state)
 {
     char expected[PATH_MAX];
@@ -195,8 +155,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_relative_mountpoint_and_a_symlink_become_absolute),
         cmocka_unit_test(a_mountpoint_that_is_no_directory_is_refused),
-        cmocka_unit_test(the_default_store_comes_from_the_environment),
-        cmocka_unit_test(a_default_store_that_is_too_long_is_an_error),
         cmocka_unit_test(a_store_that_is_not_there_yet_becomes_absolute_and_is_not_made),
         cmocka_unit_test(store_and_mountpoint_must_not_lie_in_each_other),
         cmocka_unit_test(parents_of_a_new_store_are_made_for_the_owner_alone),

@@ -41,15 +41,37 @@ if [ "$(id -u)" = 0 ]; then
 fi
 umount "$MNT"
 
-# The default store, printed.
-name=${MNT//\//-}
+# The default store, printed: its name is the mountpoint's, by the escapes of systemd-escape.
+name=${MNT#/}
+name=${name//\\/\\x5c}
+name=${name//-/\\x2d}
+name=${name//\//-}
 unset TENSORFS_STORE
 said=$(XDG_DATA_HOME=$WORK/data "$TENSORFS" "$MNT" 2>&1)
 umount "$MNT"
 found=$(find "$WORK/data/tensorfs" -mindepth 1 -maxdepth 1)
-[[ $(basename "$found") == "$name" || $(basename "$found") == "${name#-}" ]] ||
-    fail "the default store is '$found'"
-[[ $said == *"$found"* ]] || fail "the store is not told: '$said'"
+expect_equal "$name" "$(basename "$found")" "the default store"
+expect_equal "tensorfs: new store $found is mounted on $MNT" "$said" "what is told of a new store"
+said=$(XDG_DATA_HOME=$WORK/data "$TENSORFS" "$MNT" 2>&1)
+umount "$MNT"
+expect_equal "tensorfs: store $found is mounted on $MNT" "$said" "what is told of one that was there"
+if command -v systemd-escape >/dev/null; then
+    expect_equal "$MNT" "$(systemd-escape --unescape --path -- "$name")" "the name turned back"
+fi
+
+# No two mountpoints have one store, as they did when '-' stood for both letters.
+mkdir -p "$WORK/x/y" "$WORK/x-y"
+for place in x/y x-y; do
+    XDG_DATA_HOME=$WORK/data "$TENSORFS" "$WORK/$place"
+    expect_equal "" "$(ls -A "$WORK/$place")" "what is there in a new default store"
+    echo "$place" >"$WORK/$place/mine"
+done
+for place in x/y x-y; do
+    umount "$WORK/$place"
+    XDG_DATA_HOME=$WORK/data "$TENSORFS" "$WORK/$place"
+    expect_equal "$place" "$(cat "$WORK/$place/mine")" "the file of $place"
+    umount "$WORK/$place"
+done
 said=$(TENSORFS_STORE=$WORK/named "$TENSORFS" "$MNT" 2>&1)
 umount "$MNT"
 [ -f "$WORK/named/FORMAT" ] || fail "TENSORFS_STORE was not heeded"
