@@ -1,5 +1,5 @@
 /*
- * Commits. One thread at a time leads: it takes all requests that wait, commits them in one go
+ * Commits. One thread at a time leads: it takes all requests that wait, commits them together
  * (commit_group.c), and hands over to one of those that came meanwhile.
  *
  * Invariants:
@@ -126,11 +126,8 @@ static void collect_group_locked(struct tfs_commit *commit, struct commit_group 
 {
     struct list *node;
 
-    while (group->count < COMMIT_FILES_MAX && (node = list_pop_front(&commit->waiting))) {
-        group->requests[group->count] = list_entry(node, struct commit_request, node);
-        group->taken[group->count] = false;
-        group->count++;
-    }
+    while (group->count < COMMIT_FILES_MAX && (node = list_pop_front(&commit->waiting)))
+        commit_group_add(group, list_entry(node, struct commit_request, node));
 }
 
 /* Leads until the own request is done; called and returns with the lock. */
@@ -141,37 +138,57 @@ static void lead_locked(struct tfs_commit *commit, const struct commit_request *
 
     commit->led = true;
     while (!own->done) {
-        group->count = 0;
         collect_group_locked(commit, group);
         tfs_mutex_unlock(&commit->lock);
         commit_group_run(commit->volume, group);
         tfs_mutex_lock(&commit->lock);
-        for (size_t i = 0; i < group->count; i++)
-            group->requests[i]->done = true;
+        commit_group_settle(group);
         tfs_cond_broadcast(&commit->changed);
     }
     commit->led = false;
     tfs_cond_broadcast(&commit->changed); /* somebody of those that wait leads on */
 }
 
-/* Has all the requests committed, in as few groups as possible. Returns the first error. */
-static int submit(struct tfs_volume *volume, struct commit_request *requests, size_t count)
+/* Queues the requests and waits until all are done, in as few groups as possible. */
+static void queue_and_wait(struct tfs_commit *commit, struct commit_request *requests, size_t count)
 {
-    struct tfs_commit *commit = volume->commit;
-    struct commit_request *last = &requests[count - 1]; /* requests are served in their order */
-    int err = 0;
+    size_t done = 0;
 
     tfs_mutex_lock(&commit->lock);
     for (size_t i = 0; i < count; i++)
         list_push_back(&commit->waiting, &requests[i].node);
-    while (!last->done) {
-        if (commit->led)
+    while (done < count) {
+        if (requests[done].done)
+            done++;
+        else if (commit->led)
             tfs_cond_wait(&commit->changed, &commit->lock);
         else
-            lead_locked(commit, last);
+            lead_locked(commit, &requests[done]);
     }
     tfs_mutex_unlock(&commit->lock);
+}
+
+/* The leader waits for no file. Who asked for one that was busy waits here until it is not, and
+ * stays in its gate, so that no change of shape comes first again. */
+static void ask_again(struct tfs_commit *commit, struct commit_request *request)
+{
+    while (request->busy) {
+        data_enter_for_commit(request->inode);
+        request->busy = false;
+        request->done = false;
+        queue_and_wait(commit, request, 1);
+        data_leave(request->inode);
+    }
+}
+
+/* Has all the requests committed. Returns the first error. */
+static int submit(struct tfs_volume *volume, struct commit_request *requests, size_t count)
+{
+    int err = 0;
+
+    queue_and_wait(volume->commit, requests, count);
     for (size_t i = 0; i < count; i++) {
+        ask_again(volume->commit, &requests[i]);
         note_clean(volume, requests[i].inode);
         err = err ? err : requests[i].error;
     }

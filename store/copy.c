@@ -75,7 +75,7 @@ static bool is_committed(struct tfs_inode *inode, uint64_t first, uint64_t count
     tfs_mutex_lock(&inode->lock);
     chunk_visit_locked(inode, look_for_change, &range);
     same_size = inode->record.size == inode->data->size &&
-                inode->record.size == inode->data->base_size && !inode->data->in_commit;
+                inode->record.size == inode->data->index_end && !inode->data->in_commit;
     tfs_mutex_unlock(&inode->lock);
     return same_size && !range.changed;
 }
@@ -149,6 +149,7 @@ static void take_over(struct sharing *sharing, const struct meta_inode *record)
     target->record.stored_bytes = record->stored_bytes;
     target->data->size = record->size;
     target->data->base_size = record->size;
+    target->data->index_end = record->size;
     target->data->written_end = tfs_max_u64(target->data->written_end, sharing->target_end);
     chunk_visit_locked(target, forget_row, &range);
     if (!allocation_is_committed_locked(target))

@@ -1,8 +1,8 @@
 /*
  * A file's data in memory: sizes and the gate. Invariants:
  *
- * 1. While `exclusive` is set, `active` is 0: a change of shape sees no read, write or flush in
- * progress.
+ * 1. While `exclusive` is set, `active` is 0 and `in_commit` is not set: a change of shape sees no
+ * read, write, flush or commit in progress.
  * 2. record.size <= what the chunks in the index and the holes between them give; data->size may be
  * more or less until the next commit.
  */
@@ -42,6 +42,7 @@ int data_new(struct tfs_volume *volume, struct tfs_inode *inode, struct tfs_data
     data->shape = data_shape(inode->record.chunk_size_log2);
     data->size = inode->record.size;
     data->base_size = inode->record.size;
+    data->index_end = inode->record.size;
     data->allocation = (struct allocation){.now = inode->record.allocation, .settled = true};
     data->written_end = inode->record.size;
     data->bucket_count = DATA_BUCKETS_MIN;
@@ -149,6 +150,17 @@ void data_enter_flush(struct tfs_inode *inode)
     tfs_mutex_unlock(&inode->lock);
 }
 
+void data_enter_for_commit(struct tfs_inode *inode)
+{
+    struct tfs_data *data = inode->data;
+
+    tfs_mutex_lock(&inode->lock);
+    while (data->exclusive || data->in_commit)
+        tfs_cond_wait(&data->changed, &inode->lock);
+    data->active++;
+    tfs_mutex_unlock(&inode->lock);
+}
+
 void data_leave(struct tfs_inode *inode)
 {
     struct tfs_data *data = inode->data;
@@ -166,7 +178,7 @@ void data_enter_exclusive(struct tfs_inode *inode)
 
     tfs_mutex_lock(&inode->lock);
     data->exclusive_wait++;
-    while (data->exclusive || data->active)
+    while (data->exclusive || data->active || data->in_commit)
         tfs_cond_wait(&data->changed, &inode->lock);
     data->exclusive_wait--;
     data->exclusive = true;

@@ -19,8 +19,10 @@ struct tfs_data {
     struct codec_spec compression; /* of new frames */
     struct tfs_cond changed;       /* any of the states below; waiters look again */
 
-    uint64_t size;        /* what programs see */
-    uint64_t base_size;   /* up to here the file was committed or promised, and not cut since */
+    uint64_t size;      /* what programs see */
+    uint64_t base_size; /* up to here the file was committed or promised, and not cut since */
+    uint64_t index_end; /* up to here the rows in the index are the file's: what is committed, less
+                           after a cut */
     uint64_t written_end; /* of written bytes; what truncate appended does not count */
     bool in_commit;       /* a snapshot was taken, and is neither applied nor dropped yet */
     bool times_changed;   /* record has times that are not committed */
@@ -70,7 +72,9 @@ void data_attr_locked(struct tfs_inode *inode, struct tfs_attr *ret);
 
 /*
  * The gate. Reads, writes and flushes enter together; a change of shape (truncate, punch, clone
- * into) waits until they have left and keeps them out. Waits; takes the inode's lock.
+ * into) waits until they have left and keeps them out. A commit that has begun is waited for too,
+ * and none begins meanwhile: it is not kept waiting, but told to come again (snapshot_take()).
+ * Waits; takes the inode's lock.
  */
 void data_enter(struct tfs_inode *inode);
 
@@ -79,6 +83,10 @@ void data_enter(struct tfs_inode *inode);
  * Writers inside the gate may be waiting for the memory that only write-back gives back.
  */
 void data_enter_flush(struct tfs_inode *inode);
+
+/* For who wants the file committed: enters when neither a change of shape nor a commit of it is in
+ * progress. */
+void data_enter_for_commit(struct tfs_inode *inode);
 void data_leave(struct tfs_inode *inode);
 void data_enter_exclusive(struct tfs_inode *inode);
 void data_leave_exclusive(struct tfs_inode *inode);

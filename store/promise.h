@@ -8,8 +8,6 @@
  * what other programs write meanwhile or later takes nothing from it. Where they wrote into a hole
  * or over old data below that size, and it is not written back yet, a crash shows the hole or the
  * old data, as the file had it when the promise was asked for. Only a cut takes from a promise.
- *
- * A snapshot is a promise too: of the size that is being committed.
  */
 #ifndef TFS_PROMISE_H
 #define TFS_PROMISE_H

@@ -246,6 +246,7 @@ static void set_size_locked(struct removal *removal, uint64_t size)
     struct tfs_data *data = removal->inode->data;
 
     data->written_end = tfs_min_u64(data->written_end, size);
+    data->index_end = tfs_min_u64(data->index_end, size);
     promise_cut_locked(data, size);
     data->size = size;
     file_touch_locked(removal->volume, removal->inode);

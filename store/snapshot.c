@@ -114,25 +114,59 @@ static void take_chunk(struct tfs_chunk *chunk, void *context)
         snapshot->appended = true;
 }
 
-int snapshot_take(struct tfs_inode *inode, struct snapshot *ret)
+/*
+ * The order in which rows are committed when they need several batches: upwards from the row in
+ * which the committed size ends, which a cut may have shortened, so that the size can follow; then
+ * those before it, which it covers anyway.
+ */
+static uint64_t turn_of(const struct snapshot_chunk *taken, uint64_t first)
+{
+    return taken->chunk->index - first; /* wraps */
+}
+
+static int compare_turns(const void *a, const void *b, void *context)
+{
+    const uint64_t *first = context;
+    uint64_t x = turn_of(a, *first);
+    uint64_t y = turn_of(b, *first);
+
+    return x < y ? -1 : x > y;
+}
+
+static void take_locked(struct tfs_inode *inode, struct snapshot *snapshot)
+    TFS_REQUIRES(&inode->lock)
 {
     struct tfs_data *data = inode->data;
 
-    *ret = (struct snapshot){.inode = inode};
+    data->in_commit = true;
+    snapshot->times_changed = data->times_changed;
+    data->times_changed = false;
+    snapshot->size = snapshot_size_locked(data);
+    snapshot->allocation = allocation_to_commit_locked(data);
+    snapshot->index_end = data->index_end;
+    snapshot->first_row = data->index_end / data->shape.chunk_size;
+    chunk_visit_locked(inode, take_chunk, snapshot);
+    snapshot->put_size = snapshot->size;
+    if (snapshot->chunk_count > 1)
+        qsort_r(snapshot->chunks, snapshot->chunk_count, sizeof(snapshot->chunks[0]), compare_turns,
+                &snapshot->first_row);
+}
+
+int snapshot_take(struct tfs_inode *inode, struct snapshot *ret)
+{
+    struct snapshot snapshot = {.inode = inode};
+    bool busy;
+
     tfs_mutex_lock(&inode->lock);
-    if (data) {
-        while (data->exclusive) /* half of a change of shape must not be committed */
-            tfs_cond_wait(&data->changed, &inode->lock);
-        data->in_commit = true;
-        ret->times_changed = data->times_changed;
-        data->times_changed = false;
-        ret->size = snapshot_size_locked(data);
-        promise_note_locked(data, ret->size, &ret->promise);
-        ret->allocation = allocation_to_commit_locked(data);
-        chunk_visit_locked(inode, take_chunk, ret);
-    }
+    /* Half of a change of shape must not be committed. */
+    busy = inode->data && (inode->data->exclusive || inode->data->in_commit);
+    if (!busy && inode->data)
+        take_locked(inode, &snapshot);
     tfs_mutex_unlock(&inode->lock);
-    return ret->error;
+    if (busy)
+        return -EAGAIN;
+    *ret = snapshot;
+    return snapshot.error;
 }
 
 bool snapshot_is_empty(const struct snapshot *snapshot)
@@ -149,8 +183,9 @@ bool snapshot_is_empty(const struct snapshot *snapshot)
     return empty;
 }
 
-static void put_row(struct snapshot *snapshot, const struct snapshot_chunk *taken,
-                    struct index_batch *batch, struct usage_change *change)
+/* Returns how many bytes it takes in the batch. */
+static size_t put_row(struct snapshot *snapshot, const struct snapshot_chunk *taken,
+                      struct index_batch *batch, struct usage_change *change)
 {
     uint8_t key[META_EXTENT_KEY_SIZE];
     size_t size;
@@ -162,17 +197,18 @@ static void put_row(struct snapshot *snapshot, const struct snapshot_chunk *take
         row_stored_size(taken->row) - row_stored_size(taken->chunk->committed);
     if (!taken->row) {
         index_batch_delete(batch, INDEX_EXTENT, key, sizeof(key));
-        return;
+        return sizeof(key);
     }
     size = row_encoded_size(taken->row);
     bytes = malloc(size);
     if (!bytes) {
         change->error = -ENOMEM;
-        return;
+        return sizeof(key);
     }
     row_encode(taken->row, bytes);
     index_batch_put(batch, INDEX_EXTENT, key, sizeof(key), bytes, size);
     free(bytes);
+    return sizeof(key) + size;
 }
 
 static uint64_t add_signed(uint64_t value, int64_t delta)
@@ -180,7 +216,34 @@ static uint64_t add_signed(uint64_t value, int64_t delta)
     return delta < 0 && (uint64_t)-delta > value ? 0 : value + (uint64_t)delta;
 }
 
-void snapshot_put(struct snapshot *snapshot, struct index_batch *batch, struct usage_change *change)
+/* Adds rows in their order, at least one if there is one. */
+static void put_rows(struct snapshot *snapshot, size_t bytes_max, struct index_batch *batch,
+                     struct usage_change *change)
+{
+    size_t bytes = 0;
+
+    snapshot->stored_delta = 0;
+    snapshot->put_count = snapshot->applied_count;
+    while (snapshot->put_count < snapshot->chunk_count && bytes < bytes_max)
+        bytes += put_row(snapshot, &snapshot->chunks[snapshot->put_count++], batch, change);
+}
+
+/* The size that the rows of this and the earlier batches allow: up to the first that is missing. */
+static uint64_t size_of_put(const struct snapshot *snapshot)
+{
+    uint64_t end = UINT64_MAX;
+
+    if (snapshot->put_count < snapshot->chunk_count) {
+        const struct tfs_chunk *missing = snapshot->chunks[snapshot->put_count].chunk;
+
+        if (missing->index >= snapshot->first_row)
+            end = missing->index * snapshot->inode->data->shape.chunk_size;
+    }
+    return tfs_min_u64(snapshot->size, tfs_max_u64(snapshot->index_end, end));
+}
+
+void snapshot_put(struct snapshot *snapshot, size_t row_bytes_max, struct index_batch *batch,
+                  struct usage_change *change)
 {
     struct tfs_inode *inode = snapshot->inode;
     uint8_t key[META_INODE_KEY_SIZE];
@@ -188,15 +251,15 @@ void snapshot_put(struct snapshot *snapshot, struct index_batch *batch, struct u
     struct meta_inode record;
     size_t size;
 
-    snapshot->stored_delta = 0;
-    for (size_t i = 0; i < snapshot->chunk_count; i++)
-        put_row(snapshot, &snapshot->chunks[i], batch, change);
+    put_rows(snapshot, row_bytes_max, batch, change);
+    if (inode->data)
+        snapshot->put_size = size_of_put(snapshot);
 
     tfs_mutex_lock(&inode->lock);
     record = inode->record;
     if (inode->data) {
         snapshot->room_delta = (int64_t)(snapshot->allocation.room - record.allocation.room);
-        record.size = snapshot->size;
+        record.size = snapshot->put_size;
         record.allocation = snapshot->allocation;
     }
     tfs_mutex_unlock(&inode->lock);
@@ -223,6 +286,13 @@ static void apply_chunk_locked(struct snapshot_chunk *taken)
     chunk_put_locked(chunk);
 }
 
+/* The file's next commit, or a change of its shape, may begin. */
+static void leave_locked(struct tfs_inode *inode)
+{
+    inode->data->in_commit = false;
+    tfs_cond_broadcast(&inode->data->changed);
+}
+
 static void drop_chunk_locked(struct tfs_volume *volume, struct snapshot_chunk *taken)
 {
     chunk_commit_failed_locked(volume, taken->chunk);
@@ -231,41 +301,47 @@ static void drop_chunk_locked(struct tfs_volume *volume, struct snapshot_chunk *
     chunk_put_locked(taken->chunk);
 }
 
-void snapshot_apply(struct snapshot *snapshot)
+bool snapshot_apply(struct snapshot *snapshot)
 {
     struct tfs_inode *inode = snapshot->inode;
     struct tfs_data *data = inode->data;
+    bool finished = snapshot->put_count == snapshot->chunk_count;
 
     tfs_mutex_lock(&inode->lock);
     inode->erased = false;
     inode->record.version++;
     inode->record.stored_bytes = add_signed(inode->record.stored_bytes, snapshot->stored_delta);
     if (data) {
-        inode->record.size = snapshot->size;
+        inode->record.size = snapshot->put_size;
         inode->record.allocation = snapshot->allocation;
-        promise_keep_locked(data, &snapshot->promise);
-        data->in_commit = false;
-        for (size_t i = 0; i < snapshot->chunk_count; i++)
+        data->index_end = snapshot->put_size;
+        data->base_size = tfs_max_u64(data->base_size, snapshot->put_size);
+        for (size_t i = snapshot->applied_count; i < snapshot->put_count; i++)
             apply_chunk_locked(&snapshot->chunks[i]);
+        if (finished)
+            leave_locked(inode);
     }
     tfs_mutex_unlock(&inode->lock);
-    free(snapshot->chunks);
-    snapshot->chunks = NULL;
+    snapshot->index_end = snapshot->put_size;
+    snapshot->applied_count = snapshot->put_count;
+    if (finished)
+        free(TAKE_PTR(snapshot->chunks));
+    return finished;
 }
 
 void snapshot_drop(struct tfs_volume *volume, struct snapshot *snapshot)
 {
-    tfs_mutex_lock(&snapshot->inode->lock);
-    for (size_t i = 0; i < snapshot->chunk_count; i++)
+    struct tfs_inode *inode = snapshot->inode;
+
+    tfs_mutex_lock(&inode->lock);
+    for (size_t i = snapshot->applied_count; i < snapshot->chunk_count; i++)
         drop_chunk_locked(volume, &snapshot->chunks[i]);
-    if (snapshot->inode->data) {
+    if (inode->data) {
         if (snapshot->times_changed)
-            snapshot->inode->data->times_changed = true;
-        snapshot->inode->data->in_commit = false;
-        promise_drop_locked(&snapshot->promise);
+            inode->data->times_changed = true;
+        leave_locked(inode);
     }
-    tfs_mutex_unlock(&snapshot->inode->lock);
-    free(snapshot->chunks);
-    snapshot->chunks = NULL;
+    tfs_mutex_unlock(&inode->lock);
+    free(TAKE_PTR(snapshot->chunks));
     snapshot->chunk_count = 0;
 }

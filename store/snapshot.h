@@ -1,13 +1,15 @@
 /*
- * A snapshot: what one commit writes of one file. Taken under the inode's lock, made part of a
- * batch later, and then applied to the file's state in memory or dropped.
+ * A snapshot: what one commit writes of one file. Taken under the inode's lock, made part of one or
+ * several batches later, and each time applied to the file's state in memory; or dropped.
+ *
+ * Between batches the index has a state that a crash may leave: the first of the rows, and a size
+ * that ends before the first that is missing.
  */
 #ifndef TFS_SNAPSHOT_H
 #define TFS_SNAPSHOT_H
 
 #include "store/chunk.h"
 #include "store/meta.h"
-#include "store/promise.h"
 #include "store/usage.h"
 
 struct index_batch;
@@ -24,26 +26,39 @@ struct snapshot {
     size_t chunk_count;
     size_t chunk_capacity;
     uint64_t size;                     /* to be committed */
-    struct promise promise;            /* of that size, until it is committed */
-    struct meta_allocation allocation; /* likewise to be committed */
+    struct meta_allocation allocation; /* likewise */
+    uint64_t index_end;                /* up to here the rows in the index are the file's */
+    uint64_t first_row;                /* in which that was when it was taken */
     bool times_changed;                /* the record has times that are not committed */
     bool appended; /* some row has a frame that is not committed yet: sync the segments first */
-    int64_t stored_delta;
-    int64_t room_delta; /* of the allocation */
-    int error;          /* -ENOMEM while it was taken */
+    int error;     /* -ENOMEM while it was taken */
+
+    size_t applied_count; /* so many rows were in earlier batches */
+    size_t put_count;     /* and so many are with the batch that is being made */
+    uint64_t put_size;    /* the size in that batch */
+    int64_t stored_delta; /* of the record's stored_bytes, likewise */
+    int64_t room_delta;   /* of its allocation */
 };
 
+/*
+ * Until it is applied to its end or dropped the file's gate cannot be closed.
+ *
+ * Errors: -EAGAIN (the gate is closed, or an earlier snapshot is not finished; *ret is untouched),
+ *         -ENOMEM (to be dropped).
+ */
 TFS_MUST_CHECK int snapshot_take(struct tfs_inode *inode, struct snapshot *ret);
 
 /* Nothing to write: the file is as the index has it. */
 bool snapshot_is_empty(const struct snapshot *snapshot);
 
-/* Add the rows and the inode's record. volume->metadata is held. */
-void snapshot_put(struct snapshot *snapshot, struct index_batch *batch,
+/* Add rows, as many as fit into so many bytes but at least one, and the inode's record.
+ * volume->metadata is held. */
+void snapshot_put(struct snapshot *snapshot, size_t row_bytes_max, struct index_batch *batch,
                   struct usage_change *change);
 
-/* The batch was committed: the file's state says so. */
-void snapshot_apply(struct snapshot *snapshot);
+/* The batch was committed, or the snapshot was empty: the file's state says so. Returns whether
+ * that was all of it; if not, the rest is to be put into another batch. */
+TFS_MUST_CHECK bool snapshot_apply(struct snapshot *snapshot);
 
 /* The batch was not committed, or the snapshot is not needed. */
 void snapshot_drop(struct tfs_volume *volume, struct snapshot *snapshot);

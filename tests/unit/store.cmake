@@ -52,6 +52,8 @@ tfs_add_store_test(test_stuck VOLUME SOURCES store_crash.c)
 # The volume with calls of its lower layers wrapped.
 tfs_add_store_test(test_commit VOLUME SOURCES store_crash.c
     WRAP flush_inode segments_sync index_commit index_sync index_batch_put)
+tfs_add_store_test(test_commit_batches VOLUME SOURCES store_crash.c
+    WRAP index_commit commit_group_run)
 tfs_add_store_test(test_copy VOLUME WRAP commit_inode)
 tfs_add_store_test(test_xattr VOLUME WRAP index_scan_open)
 tfs_add_store_test(test_path VOLUME WRAP index_scan_open)

@@ -5,23 +5,28 @@
  * chunks; the commit is let go on and ends when the test has come to the index, just before it
  * looks there or just behind it. What is looked for is in memory only before the commit, and in the
  * index only afterwards.
+ *
+ * A change of shape waits for a commit that has begun: there the commit is let go on when the
+ * change waits at the gate.
  */
 #include "store_fixture.h"
 
 #include "store/base/lock.h"
 #include "store/check/check.h"
+#include "store/data.h"
 #include "store/index/index.h"
 #include "store/segment/segment.h"
 
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 
 enum { FILE_SIZE = 5 * TFS_MIB };
 
 /* Where the look at the index is when the commit comes. */
-enum moment { BEFORE_THE_LOOK, BEHIND_THE_LOOK, MOMENT_COUNT };
+enum moment { BEFORE_THE_LOOK, BEHIND_THE_LOOK, MOMENT_COUNT, AT_THE_GATE = MOMENT_COUNT };
 
 enum stage { IDLE, ARMED, TAKEN, LOOKING, COMMITTED };
 
@@ -125,43 +130,80 @@ static void end(pthread_t committer)
     play.stage = IDLE;
 }
 
+/* Until a change of the file's shape waits at the gate. */
+static void *watch_gate(void *argument)
+{
+    struct tfs_inode *inode = argument;
+    bool waits = false;
+
+    while (!waits) {
+        (void)sched_yield(); /* cannot fail */
+        tfs_mutex_lock(&inode->lock);
+        waits = inode->data->exclusive_wait > 0;
+        tfs_mutex_unlock(&inode->lock);
+    }
+    (void)pthread_mutex_lock(&play.lock);
+    play.stage = LOOKING;
+    (void)pthread_cond_broadcast(&play.changed);
+    (void)pthread_mutex_unlock(&play.lock);
+    return NULL;
+}
+
+/* A new file that is being committed, and its shape then changed. */
+static struct tfs_file *change_shape(struct fixture *fixture,
+                                     void (*change)(struct fixture *fixture, struct tfs_file *file))
+{
+    pthread_t committer;
+    pthread_t watcher;
+    struct tfs_file *file = begin(fixture, AT_THE_GATE, &committer);
+    struct tfs_inode *inode;
+
+    assert_int_equal(inode_get(fixture->volume, tfs_file_inode(file), &inode), 0);
+    assert_int_equal(pthread_create(&watcher, NULL, watch_gate, inode), 0);
+    change(fixture, file);
+    assert_int_equal(pthread_join(watcher, NULL), 0);
+    end(committer);
+    inode_put(fixture->volume, inode);
+    return file;
+}
+
 static void finish(struct fixture *fixture, struct tfs_file *file)
 {
     tfs_file_close(file);
     fixture_remove_file(fixture, "file");
 }
 
+static void truncate_to_1000(struct fixture *fixture, struct tfs_file *file)
+{
+    fixture_truncate(fixture, tfs_file_inode(file), 1000);
+}
+
 static void what_truncate_cuts_off_stays_away(void **state)
 {
     struct fixture *fixture = *state;
+    struct tfs_file *file = change_shape(fixture, truncate_to_1000);
 
-    for (enum moment moment = 0; moment < MOMENT_COUNT; moment++) {
-        pthread_t committer;
-        struct tfs_file *file = begin(fixture, moment, &committer);
+    fixture_truncate(fixture, tfs_file_inode(file), FILE_SIZE);
+    fixture_assert_random(file, 0, 1000, 7);
+    fixture_assert_zeros(file, 1000, FILE_SIZE - 1000);
+    finish(fixture, file);
+}
 
-        fixture_truncate(fixture, tfs_file_inode(file), 1000);
-        end(committer);
-        fixture_truncate(fixture, tfs_file_inode(file), FILE_SIZE);
-        fixture_assert_random(file, 0, 1000, 7);
-        fixture_assert_zeros(file, 1000, FILE_SIZE - 1000);
-        finish(fixture, file);
-    }
+static void punch(struct fixture *fixture, struct tfs_file *file)
+{
+    int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+
+    (void)fixture;
+    assert_int_equal(tfs_file_fallocate(file, mode, 0, 4 * TFS_MIB), 0);
 }
 
 static void what_is_punched_reads_as_zeros(void **state)
 {
     struct fixture *fixture = *state;
+    struct tfs_file *file = change_shape(fixture, punch);
 
-    for (enum moment moment = 0; moment < MOMENT_COUNT; moment++) {
-        pthread_t committer;
-        struct tfs_file *file = begin(fixture, moment, &committer);
-        int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-
-        assert_int_equal(tfs_file_fallocate(file, mode, 0, 4 * TFS_MIB), 0);
-        end(committer);
-        fixture_assert_zeros(file, 0, 4 * TFS_MIB);
-        finish(fixture, file);
-    }
+    fixture_assert_zeros(file, 0, 4 * TFS_MIB);
+    finish(fixture, file);
 }
 
 static void data_is_no_hole(void **state)
@@ -181,25 +223,24 @@ static void data_is_no_hole(void **state)
     }
 }
 
+static void truncate_to_0(struct fixture *fixture, struct tfs_file *file)
+{
+    fixture_truncate(fixture, tfs_file_inode(file), 0);
+}
+
 static void a_removed_file_leaves_no_row_behind(void **state)
 {
     struct fixture *fixture = *state;
     struct tfs_check_options options = {.path = fixture->path};
     struct tfs_check_result result;
+    struct tfs_file *file = change_shape(fixture, truncate_to_0);
 
-    for (enum moment moment = 0; moment < MOMENT_COUNT; moment++) {
-        pthread_t committer;
-        struct tfs_file *file = begin(fixture, moment, &committer);
-
-        fixture_truncate(fixture, tfs_file_inode(file), 0);
-        end(committer);
-        assert_int_equal(tfs_file_sync(file, false), 0);
-        finish(fixture, file);
-        fixture_close(fixture);
-        assert_int_equal(tfs_check(&options, &fixture->message, &result), 0);
-        assert_int_equal(result.live_bytes, 0);
-        fixture_open(fixture);
-    }
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    finish(fixture, file);
+    fixture_close(fixture);
+    assert_int_equal(tfs_check(&options, &fixture->message, &result), 0);
+    assert_int_equal(result.live_bytes, 0);
+    fixture_open(fixture);
 }
 
 #define MAP_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)

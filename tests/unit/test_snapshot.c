@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 
 /* What to do before the next snapshot, and behind it; once. */
@@ -389,16 +390,30 @@ static void a_cut_takes_from_a_promise_that_is_under_way(void **state)
     tfs_file_close(file);
 }
 
-static void a_cut_takes_from_a_commit_that_is_under_way(void **state)
+static pthread_t late_writer;
+
+static void *write_late_thread(void *context)
+{
+    write_late(context);
+    return NULL;
+}
+
+static void write_late_elsewhere(void *context)
+{
+    assert_int_equal(pthread_create(&late_writer, NULL, write_late_thread, context), 0);
+}
+
+static void a_cut_waits_for_the_commit_that_is_under_way(void **state)
 {
     struct fixture *fixture = *state;
     struct tfs_file *file = fixture_create(fixture, "file");
     struct late_write late = {fixture, file, 0, 0, TFS_MIB, 2};
 
     fixture_write_random(file, 0, TFS_MIB, 1);
-    behind_snapshot = write_late;
+    behind_snapshot = write_late_elsewhere;
     behind_context = &late;
     assert_int_equal(tfs_file_sync(file, false), 0);
+    assert_int_equal(pthread_join(late_writer, NULL), 0);
     assert_int_equal(size_after_crash(fixture), TFS_MIB); /* as it was when it was asked for */
     commit_without_write_back(fixture);
     assert_int_equal(size_after_crash(fixture), 0);
@@ -487,7 +502,7 @@ int main(void)
         SNAPSHOT_TEST(what_the_interval_wrote_back_stays_while_others_fill_a_gap),
         SNAPSHOT_TEST(a_promise_outlives_a_commit),
         SNAPSHOT_TEST(a_cut_takes_from_a_promise_that_is_under_way),
-        SNAPSHOT_TEST(a_cut_takes_from_a_commit_that_is_under_way),
+        SNAPSHOT_TEST(a_cut_waits_for_the_commit_that_is_under_way),
         SNAPSHOT_TEST(of_several_promises_the_largest_that_is_left_counts),
         SNAPSHOT_TEST(bytes_of_an_overwrite_are_the_old_or_the_new_ones),
         SNAPSHOT_TEST(what_fsync_promised_stays_while_others_write),
