@@ -75,7 +75,8 @@ tfs_add_store_test(test_allocation VOLUME SOURCES small_disk.c store_crash.c)
 # What stands on top of the store.
 tfs_add_store_test(test_check VOLUME SOURCES check_fixture.c)
 tfs_add_store_test(test_check_data VOLUME SOURCES check_fixture.c)
-tfs_add_store_test(test_check_random VOLUME SOURCES check_fixture.c)
+tfs_add_store_test(test_check_random VOLUME SOURCES check_fixture.c check_readings.c)
+tfs_add_store_test(test_hostile_random VOLUME SOURCES check_fixture.c check_readings.c)
 tfs_add_store_test(test_check_stopped VOLUME SOURCES check_fixture.c)
 tfs_add_store_test(test_hostile VOLUME SOURCES check_fixture.c)
 tfs_add_store_test(test_scrub VOLUME)
@@ -83,8 +84,10 @@ tfs_add_store_test(test_compact VOLUME SOURCES store_crash.c wrap_numbers.c
     WRAP segments_punch index_commit numbers_take)
 
 # The same with more rounds.
-if(TARGET test_check_random)
-    add_test(NAME test_check_random_long COMMAND test_check_random)
-    set_tests_properties(test_check_random_long PROPERTIES
-        LABELS "unit;long" TIMEOUT 3600 ENVIRONMENT "TFS_TEST_LONG=1")
-endif()
+foreach(random test_check_random test_hostile_random)
+    if(TARGET ${random})
+        add_test(NAME ${random}_long COMMAND ${random})
+        set_tests_properties(${random}_long PROPERTIES
+            LABELS "unit;long" TIMEOUT 3600 ENVIRONMENT "TFS_TEST_LONG=1")
+    endif()
+endforeach()

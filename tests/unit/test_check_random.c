@@ -6,10 +6,8 @@
  * random. What can be read is found out by reading every file by its number, before the repair and
  * after.
  */
-#include "check_fixture.h"
+#include "check_readings.h"
 
-#include "store/base/bytes.h"
-#include "store/base/crc32c.h"
 #include "store/base/log.h"
 
 #include <errno.h>
@@ -19,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ROUNDS = 12, ROUNDS_LONG = 500, UNITS_MAX = 64, FILES_MAX = 4, UNIT_SIZE = 128 * 1024 };
+enum { ROUNDS = 12, ROUNDS_LONG = 500 };
 
 /* ---- damage ---- */
 
@@ -141,133 +139,24 @@ static void damage(struct fixture *fixture, uint64_t *dice)
         damage_segments(fixture, dice);
 }
 
-/* ---- what can be read ---- */
-
-struct unit {
-    uint32_t crc;
-    uint32_t size; /* 0: not, or behind the end */
-};
-
-struct reading {
-    bool opened;
-    struct unit units[FILES_MAX][UNITS_MAX];
-};
-
-static void read_file(struct fixture *fixture, uint64_t inode, struct unit *units)
-{
-    struct tfs_file *file;
-
-    if (tfs_file_open(fixture->volume, inode, O_RDONLY, &file) < 0)
-        return;
-    for (uint64_t i = 0; i < UNITS_MAX; i++) {
-        struct tfs_read read;
-
-        if (tfs_file_read(file, i * UNIT_SIZE, UNIT_SIZE, &read) < 0)
-            continue;
-        units[i].size = (uint32_t)read.size;
-        for (int piece = 0; piece < read.piece_count; piece++)
-            units[i].crc =
-                tfs_crc32c(units[i].crc, read.pieces[piece].iov_base, read.pieces[piece].iov_len);
-        tfs_read_release(&read);
-    }
-    tfs_file_close(file);
-}
-
-static void read_all(struct fixture *fixture, const uint64_t *inodes, struct reading *ret)
-{
-    *ret = (struct reading){0};
-    fixture->options.read_only = true;
-    fixture->options.create = false;
-    ret->opened = fixture_try_open(fixture) == 0;
-    for (int i = 0; ret->opened && i < FILES_MAX && inodes[i]; i++)
-        read_file(fixture, inodes[i], ret->units[i]);
-    if (ret->opened)
-        fixture_close(fixture);
-    fixture->volume = NULL;
-}
-
-static void assert_nothing_lost(const struct reading *before, const struct reading *after)
-{
-    assert_true(after->opened);
-    for (int file = 0; before->opened && file < FILES_MAX; file++) {
-        for (int i = 0; i < UNITS_MAX; i++) {
-            const struct unit *was = &before->units[file][i];
-            const struct unit *is = &after->units[file][i];
-
-            if (was->size == 0)
-                continue;
-            /* A size that hid data may have grown, and the last unit with it. */
-            if (is->size < was->size || (is->size == was->size && is->crc != was->crc))
-                fail_msg("file %d unit %d: %u bytes of 0x%08x, before %u of 0x%08x", file, i,
-                         is->size, is->crc, was->size, was->crc);
-        }
-    }
-}
-
 /* ---- rounds ---- */
-
-static void print_found(const struct found *found)
-{
-    for (size_t i = 0; i < found->count; i++)
-        print_error("  %s %s '%s': %s\n", tfs_check_outcome_name(found->problems[i].outcome),
-                    tfs_check_kind_name(found->problems[i].kind), found->problems[i].path,
-                    found->problems[i].text);
-}
-
-static void assert_repaired(struct fixture *fixture)
-{
-    struct found *found;
-    uint64_t unreadable;
-
-    assert_int_equal(check_run(fixture, false, &found), 0);
-    free(found);
-    assert_int_equal(check_run(fixture, true, &found), 0);
-    if (found->result.left)
-        print_found(found);
-    assert_int_equal(found->result.left, 0);
-    unreadable = found->result.unreadable;
-    free(found);
-    assert_int_equal(check_run(fixture, true, &found), 0);
-    if (found->result.left + found->result.fixed)
-        print_found(found);
-    assert_int_equal(found->result.left + found->result.fixed, 0);
-    assert_int_equal(found->result.unreadable, unreadable);
-    free(found);
-}
 
 static void run_round(const struct fixture *original, const uint64_t *inodes, uint64_t *dice)
 {
-    struct fixture fixture = *original;
     struct reading *before = malloc(sizeof(*before));
     struct reading *after = malloc(sizeof(*after));
-    char command[1500];
+    struct fixture fixture;
 
     assert_non_null(before);
     assert_non_null(after);
-    (void)snprintf(fixture.path, sizeof(fixture.path), "%s/damaged", original->directory);
-    fixture.options.path = fixture.path;
-    (void)snprintf(command, sizeof(command), "rm -rf '%s' && cp -a '%s' '%s'", fixture.path,
-                   original->path, fixture.path);
-    assert_int_equal(system(command), 0);
+    check_copy_store(original, &fixture);
     damage(&fixture, dice);
-    read_all(&fixture, inodes, before);
-    assert_repaired(&fixture);
-    read_all(&fixture, inodes, after);
-    assert_nothing_lost(before, after);
+    reading_take(&fixture, inodes, before);
+    check_assert_converges(&fixture);
+    reading_take(&fixture, inodes, after);
+    reading_assert_nothing_lost(before, after);
     free(before);
     free(after);
-}
-
-/* Names stand in the same order each time: their hashes' seed is known, and repair sorts them. */
-static int set_up(void **state)
-{
-    int err = check_set_up(state);
-
-    if (!err)
-        check_plant_setting(*state, "name_hash_seed", 1);
-    if (!err)
-        check_assert_repairs(*state, TFS_CHECK_NAME);
-    return err;
 }
 
 static void repair_converges_and_loses_nothing(void **state)
@@ -276,9 +165,9 @@ static void repair_converges_and_loses_nothing(void **state)
     const char *given = getenv("TFS_TEST_SEED");
     uint64_t seed = given ? strtoull(given, NULL, 10) : 1;
     uint64_t rounds = getenv("TFS_TEST_LONG") ? ROUNDS_LONG : ROUNDS;
-    uint64_t inodes[FILES_MAX + 1] = {check_inode_of(fixture, "dir/large"),
-                                      check_inode_of(fixture, "copy"),
-                                      check_inode_of(fixture, "link")};
+    uint64_t inodes[READING_FILES_MAX + 1] = {check_inode_of(fixture, "dir/large"),
+                                              check_inode_of(fixture, "copy"),
+                                              check_inode_of(fixture, "link")};
 
     tfs_log_set_level(TFS_LOG_ERROR);
     for (uint64_t i = 0; i < rounds; i++) {
@@ -292,7 +181,7 @@ static void repair_converges_and_loses_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(repair_converges_and_loses_nothing, set_up,
+        cmocka_unit_test_setup_teardown(repair_converges_and_loses_nothing, check_set_up_known,
                                         fixture_tear_down),
     };
 
