@@ -245,6 +245,7 @@ class Sweep(Case):
             self.assertEqual(len(test["save"]["runs"]), 2)
             self.assertGreater(test["stored"]["min"], 0)
         self.assertEqual(found["tests"][0]["save_improvement_percent"], 0)
+        self.assertIs(found["complete"], True)
         self.assertLess(found["tests"][1]["stored"]["mean"], found["tests"][0]["stored"]["mean"])
         self.assert_clean()
         if shutil.which("gnuplot") is None:
@@ -254,6 +255,38 @@ class Sweep(Case):
         again = os.path.join(self.dir, "again")
         self.bench("plot", "--out=" + again, os.path.join(out, "results.json"))
         self.assert_drawn(os.path.join(again, "optimization_analysis.png"), 3, 2)
+
+    def interrupt(self, out):
+        """A sweep of very many runs, stopped in its second round."""
+        config = self.write("config.json", SMALL_SWEEP)
+        words = ("sweep", "--config=" + config, "--store-dir=" + self.dir, "--out=" + out, "--runs=99")
+        child = subprocess.Popen(self.arguments(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for line in child.stderr:
+            if re.match("run 2/99 auto: load", line):
+                break
+        child.send_signal(signal.SIGINT)
+        _, said = child.communicate(timeout=TIMEOUT)
+        self.assertEqual(child.returncode, 128 + signal.SIGINT, said)
+        self.assert_clean()
+        return said
+
+    def test_an_interrupted_sweep_keeps_what_it_measured(self):
+        out = os.path.join(self.dir, "out")
+        self.assertIn("results.json: what was measured so far", self.interrupt(out))
+        with open(os.path.join(out, "results.json"), encoding="utf-8") as file:
+            first = file.read()
+        found = json.loads(first)
+        self.assert_schema(found)
+        self.assertIs(found["complete"], False)
+        self.assertEqual({test["name"]: len(test["save"]["runs"]) >= 1 for test in found["tests"]},
+                         {"baseline": True, "auto": True})
+        if shutil.which("gnuplot") is not None:
+            self.bench("plot", os.path.join(out, "results.json"))
+        self.assertIn("results.partial.json", self.interrupt(out))
+        with open(os.path.join(out, "results.json"), encoding="utf-8") as file:
+            self.assertEqual(file.read(), first, "results that were there are not replaced")
+        with open(os.path.join(out, "results.partial.json"), encoding="utf-8") as file:
+            self.assert_schema(json.load(file))
 
     def test_thresholds_decide_the_exit_status(self):
         config = self.write("config.json", {**SMALL_SWEEP, "testing": {"num_runs": 1, "model": {"size": "1M"}}})
@@ -324,6 +357,48 @@ class Validate(Case):
         child.send_signal(signal.SIGINT)
         printed, _ = child.communicate(timeout=60)
         self.assertEqual((child.returncode, printed), (128 + signal.SIGINT, ""))
+
+
+class Plot(Case):
+    """Pictures of results that are written here; without gnuplot there are script and data all the same."""
+
+    def results_write(self, name, milliseconds):
+        os.makedirs(os.path.dirname(os.path.join(self.dir, name)), exist_ok=True)
+        summary = {"runs": [1], "min": 1, "median": 1, "mean": milliseconds / 1000, "max": 1, "stddev": 0}
+        values = {value: summary for value in ("save", "load", "stored")}
+        improvements = {f"{value}_improvement_percent": 5 for value in values}
+        return self.write(name, {"tests": [{"name": name, **values, **improvements} for name in ("baseline", "auto")]})
+
+    def plot(self, *words, status=0):
+        if status == 0 and shutil.which("gnuplot") is None:
+            self.skipTest("no gnuplot")
+        return self.bench("plot", *words, status=status)
+
+    def assert_data(self, folder, text):
+        with open(os.path.join(self.dir, folder, "optimization_analysis.dat"), encoding="utf-8") as file:
+            self.assertIn(text, file.read())
+
+    def test_files_of_one_name_get_a_folder_each(self):
+        files = [self.results_write(name, time) for name, time in
+                 (("ra/results.json", 1111), ("rb/results.json", 2222), ("rb/other.json", 3333))]
+        out = os.path.join(self.dir, "p")
+        self.plot("--out=" + out, *files)
+        whole = [file.strip("/").replace("/", "-")[:-len(".json")] for file in files]
+        self.assertEqual(sorted(os.listdir(out)), sorted([whole[0], whole[1], "other"]))
+        self.assert_data(f"p/{whole[0]}", "1.111")
+        self.assert_data(f"p/{whole[1]}", "2.222")
+        self.assert_data("p/other", "3.333")
+
+    def test_pictures_that_would_replace_others_are_refused_before_any_is_drawn(self):
+        first = self.results_write("ra/a.json", 1)
+        second = self.results_write("ra/b.json", 2)
+        third = self.results_write("ra-a.json", 3)
+        self.assertIn("give --out", self.plot(first, second, status=2).stderr)
+        self.assertIn("both go to", self.plot("--out=" + self.dir + "/p", first, first, status=2).stderr)
+        self.assertEqual(sorted(os.listdir(self.dir)), ["ra", "ra-a.json"])
+        self.assertEqual(sorted(os.listdir(self.dir + "/ra")), ["a.json", "b.json"])
+        self.plot("--out=" + self.dir + "/p", first, third)
+        self.assertEqual(sorted(os.listdir(self.dir + "/p")), ["a", "ra-a"])
 
 
 class Usage(Case):

@@ -140,6 +140,26 @@ static int sweep_write(const struct sweep_settings *settings, const cJSON *resul
     return err == -ENOENT ? 0 : err; /* without gnuplot there are the script and the data */
 }
 
+/* A sweep that ends early has cost its time, too. The results of one that did not are never
+ * replaced. Errors: said. */
+static void sweep_keep(const struct sweep_settings *settings, const struct sweep *sweep)
+{
+    static const char *const names[] = {"results.json", "results.partial.json"};
+    tfs_cleanup(results_delete_p) cJSON *results = NULL;
+    char path[PATH_MAX];
+
+    if (!sweep_has_results(sweep) || results_new("sweep", &settings->common, &results) < 0)
+        return;
+    sweep_add_results(sweep, results);
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(names); i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", settings->out, names[i]); /* it did fit */
+        if (access(path, F_OK) < 0)
+            break;
+    }
+    if (results_write(results, path) == 0)
+        console_note("wrote %s: what was measured so far", path);
+}
+
 static int sweep_run(const struct sweep_settings *settings, const struct sweep_config *config,
                      cJSON **ret_results)
 {
@@ -149,8 +169,10 @@ static int sweep_run(const struct sweep_settings *settings, const struct sweep_c
     if (err < 0)
         return err;
     err = sweep_measure(&sweep);
-    if (err < 0)
+    if (err < 0) {
+        sweep_keep(settings, &sweep);
         return err;
+    }
     err = results_new("sweep", &settings->common, ret_results);
     if (err < 0)
         return err;

@@ -136,11 +136,34 @@ int sweep_measure(struct sweep *sweep)
     for (unsigned run = 0; run < runs && err == 0; run++) {
         checkpoint_vary(sweep->checkpoint, run);
         /* Another first one in each round: nobody always follows the same test's clearing up. */
-        for (size_t turn = 0; turn < sweep->test_count && err == 0; turn++)
-            err = test_run(sweep, (turn + run) % sweep->test_count, run);
+        for (size_t turn = 0; turn < sweep->test_count && err == 0; turn++) {
+            size_t index = (turn + run) % sweep->test_count;
+
+            err = test_run(sweep, index, run);
+            if (err == 0)
+                sweep->samples[index].count = run + 1;
+        }
     }
     console_end();
     return err;
+}
+
+bool sweep_has_results(const struct sweep *sweep)
+{
+    for (size_t index = 0; index < sweep->test_count; index++) {
+        if (sweep->samples[index].count > 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_complete(const struct sweep *sweep)
+{
+    for (size_t index = 0; index < sweep->test_count; index++) {
+        if (sweep->samples[index].count < sweep->config->runs)
+            return false;
+    }
+    return true;
 }
 
 static void add_model(const struct sweep *sweep, cJSON *results)
@@ -177,8 +200,9 @@ static void add_test(const struct sweep *sweep, size_t index, const struct stats
         (void)cJSON_AddStringToObject(entry, "value", test->value);
     }
     for (int value = 0; value < SWEEP_VALUE_COUNT; value++)
-        means[value] = results_add_summary(
-            entry, value_names[value], sweep->samples[index].values[value], sweep->config->runs);
+        means[value] =
+            results_add_summary(entry, value_names[value], sweep->samples[index].values[value],
+                                sweep->samples[index].count);
     (void)cJSON_AddNumberToObject(entry, "save_gb_per_s", bytes / means[SWEEP_SAVE].mean / 1e9);
     (void)cJSON_AddNumberToObject(entry, "load_gb_per_s", bytes / means[SWEEP_LOAD].mean / 1e9);
     (void)cJSON_AddNumberToObject(entry, "stored_percent", means[SWEEP_STORED].mean / bytes * 100);
@@ -202,8 +226,9 @@ static void summarise_baseline(const struct sweep *sweep, struct stats_summary *
     cJSON *unused = cJSON_CreateObject();
 
     for (int value = 0; value < SWEEP_VALUE_COUNT; value++)
-        ret[value] = results_add_summary(unused, value_names[value],
-                                         sweep->samples[index].values[value], sweep->config->runs);
+        ret[value] =
+            results_add_summary(unused, value_names[value], sweep->samples[index].values[value],
+                                sweep->samples[index].count);
     cJSON_Delete(unused);
 }
 
@@ -219,6 +244,7 @@ void sweep_add_results(const struct sweep *sweep, cJSON *results)
     (void)cJSON_AddStringToObject(results, "format", sweep->checkpoint->format->name);
     (void)cJSON_AddNumberToObject(results, "ranks", config->ranks);
     (void)cJSON_AddNumberToObject(results, "runs", config->runs);
+    (void)cJSON_AddBoolToObject(results, "complete", is_complete(sweep));
     (void)cJSON_AddStringToObject(results, "load_method", config->load_by_mmap ? "mmap" : "read");
     (void)cJSON_AddStringToObject(results, "cold", sweep->cold);
     (void)cJSON_AddBoolToObject(results, "verified", true); /* a mismatch ends the command */
@@ -226,7 +252,9 @@ void sweep_add_results(const struct sweep *sweep, cJSON *results)
     tests = cJSON_AddArrayToObject(results, "tests");
     scan = cJSON_AddArrayToObject(results, "parameter_scan");
     summarise_baseline(sweep, baseline);
-    for (size_t index = 0; index < sweep->test_count; index++)
-        add_test(sweep, index, baseline,
-                 config->tests[index].axis == SWEEP_AXIS_NONE ? tests : scan);
+    for (size_t index = 0; index < sweep->test_count; index++) {
+        if (sweep->samples[index].count > 0)
+            add_test(sweep, index, baseline,
+                     config->tests[index].axis == SWEEP_AXIS_NONE ? tests : scan);
+    }
 }

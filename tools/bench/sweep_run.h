@@ -21,6 +21,7 @@ enum sweep_value {
 
 struct sweep_samples {
     double values[SWEEP_VALUE_COUNT][SWEEP_RUNS_MAX];
+    unsigned count; /* runs that are complete */
 };
 
 struct sweep {
@@ -37,10 +38,13 @@ TFS_MUST_CHECK int sweep_init(struct sweep *sweep, const struct common_settings 
                               const struct sweep_config *config, bool with_scan);
 void sweep_release(struct sweep *sweep);
 
-/* Errors: said. */
+/* Errors: said; what was measured until then stays. */
 TFS_MUST_CHECK int sweep_measure(struct sweep *sweep);
 
-/* Add what was measured to the results. */
+/* Is anything of a test measured? */
+bool sweep_has_results(const struct sweep *sweep);
+
+/* Add what was measured to the results: the tests that have a run, and whether all have all. */
 void sweep_add_results(const struct sweep *sweep, cJSON *results);
 
 #endif
