@@ -157,6 +157,39 @@ static int sync_if_synchronous(const struct ll_file *file, int err)
     return err == 0 && file->is_synchronous ? tfs_file_sync(file->file, false) : err;
 }
 
+struct lost_pages {
+    struct notifier_task task;
+    struct ll *ll;
+    uint64_t inode;
+    uint64_t offset;
+    uint64_t size;
+};
+
+static void run_drop_lost(struct notifier_task *task, bool may_tell)
+{
+    struct lost_pages *lost = tfs_container_of(task, struct lost_pages, task);
+
+    if (may_tell)
+        ll_drop_pages(lost->ll, lost->inode, lost->offset, lost->size);
+    free(lost);
+}
+
+/*
+ * The kernel could not write back what was stored through a mapping, and goes on showing pages that
+ * the store does not have. They are dropped, so that who has them mapped hears of it at the next
+ * touch. After the reply, which ends the write-back that it would wait for.
+ */
+static void drop_lost_pages(struct ll *ll, uint64_t inode, uint64_t offset, uint64_t size)
+{
+    struct lost_pages *lost = malloc(sizeof(*lost));
+
+    if (!lost)
+        return; /* the handles are told all the same */
+    *lost = (struct lost_pages){
+        .task.run = run_drop_lost, .ll = ll, .inode = inode, .offset = offset, .size = size};
+    notifier_push(ll->notifier, &lost->task);
+}
+
 /*
  * Valid replies: written (all of it), error.
  *
@@ -172,17 +205,21 @@ void ll_write(fuse_req_t req, fuse_ino_t inode, const char *data, size_t size, o
     struct ll_file *file = ll_file_of(fi);
     const struct fuse_write_in in = current_write();
     bool drops_privileges = (in.write_flags & FUSE_WRITE_KILL_SUIDGID) != 0;
+    bool is_write_back = (in.write_flags & FUSE_WRITE_CACHE) != 0;
     int64_t written;
     int err;
 
     ll_file_mark_written(ll, file);
     open_inode_change_begin(&ll->inodes, file->open, false);
     written = tfs_file_write(file->file, (uint64_t)offset, data, size,
-                             drops_privileges ? TFS_WRITE_KILL_PRIVILEGES : 0);
+                             (drops_privileges ? TFS_WRITE_KILL_PRIVILEGES : 0) |
+                                 (is_write_back ? TFS_WRITE_BACK : 0));
     err = written < 0 ? (int)written : sync_if_asked(ll, file, &in);
     if (err < 0) {
         open_inode_change_end(&ll->inodes, file->open, false, 0);
         ll_reply_err(req, err);
+        if (is_write_back)
+            drop_lost_pages(ll, inode, (uint64_t)offset, size);
         return;
     }
     if (drops_privileges && inode_hints_has(ll->hints, inode, INODE_HINT_SPECIAL))

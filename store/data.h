@@ -10,6 +10,7 @@
 #include "store/allocation.h"
 #include "store/chunk.h"
 #include "store/inode.h"
+#include "store/lost.h"
 #include "store/readahead.h"
 
 struct tfs_data {
@@ -44,6 +45,7 @@ struct tfs_data {
     int last_error;
 
     struct allocation allocation;
+    struct lost_range lost;
 
     struct readahead readahead;
 };

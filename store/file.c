@@ -121,6 +121,9 @@ static void last_close(struct tfs_volume *volume, struct tfs_inode *inode)
         file_give_up_stuck(volume, inode);
     if (allocation_is_to_settle(inode))
         settle_allocation(volume, inode);
+    tfs_mutex_lock(&inode->lock);
+    lost_forget_locked(inode, 0, UINT64_MAX); /* told to all who had it open */
+    tfs_mutex_unlock(&inode->lock);
 }
 
 void tfs_file_close(struct tfs_file *file)

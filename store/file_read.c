@@ -376,7 +376,9 @@ int tfs_file_read(struct tfs_file *file, uint64_t offset, size_t size, struct tf
     assert(size <= TFS_READ_SIZE_MAX);
     data_enter(file->inode);
     size = clip_to_size(file->inode, offset, size);
-    if (size > 0) {
+    if (size > 0)
+        err = lost_check(file->inode, offset, offset + size);
+    if (size > 0 && !err) {
         in_sequence = readahead_note(file->volume, file->inode, offset, size);
         read.passes_by = file->cached_above && (in_sequence || size >= FRAME_BUFFER_SIZE);
         err = read_parts(&reading, offset, size);

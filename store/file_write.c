@@ -146,6 +146,7 @@ static int write_part(struct tfs_volume *volume, struct tfs_inode *inode,
         allocation_chunk_reserved_locked(volume, chunk, reservation_for(&inode->data->shape, part),
                                          spare->lent);
         note_written_locked(volume, inode, end);
+        lost_forget_locked(inode, end - part->size, end);
         complete = chunk_is_complete(chunk);
         if (complete)
             flush_submit_locked(volume->flush, chunk);
@@ -270,6 +271,24 @@ static int64_t append(struct tfs_volume *volume, struct tfs_inode *inode, const 
     return result;
 }
 
+/* All of it, or an error: the kernel would not come again with the rest. */
+static int64_t write_back(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t offset,
+                          const void *bytes, size_t size)
+{
+    size_t done = 0;
+    int64_t part = 1;
+
+    while (done < size && part > 0) {
+        part =
+            write_parts(volume, inode, offset + done, (const uint8_t *)bytes + done, size - done);
+        if (part > 0)
+            done += (size_t)part;
+    }
+    if (part < 0)
+        lost_note(volume, inode, offset + done, offset + size, (int)part);
+    return part < 0 ? part : (int64_t)size;
+}
+
 int64_t tfs_file_write(struct tfs_file *file, uint64_t offset, const void *bytes, size_t size,
                        unsigned flags)
 {
@@ -284,7 +303,7 @@ int64_t tfs_file_write(struct tfs_file *file, uint64_t offset, const void *bytes
         result = -EBADF;
     if (!result && (tfs_add_overflows(offset, size, &end) || end > TFS_FILE_SIZE_MAX))
         result = -EFBIG;
-    if (!result)
+    if (!result && !(flags & TFS_WRITE_BACK))
         result = file_take_error(file);
     if (!result && flags & TFS_WRITE_KILL_PRIVILEGES)
         result = file_kill_privileges(volume, inode);
@@ -294,6 +313,8 @@ int64_t tfs_file_write(struct tfs_file *file, uint64_t offset, const void *bytes
     data_enter(inode);
     if (flags & TFS_WRITE_APPEND)
         result = append(volume, inode, bytes, size);
+    else if (flags & TFS_WRITE_BACK)
+        result = write_back(volume, inode, offset, bytes, size);
     else
         result = write_parts(volume, inode, offset, bytes, size);
     data_leave(inode);

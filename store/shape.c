@@ -263,6 +263,7 @@ static int resize(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t s
         allocation_cut(volume, inode, size);
     tfs_mutex_lock(&inode->lock);
     set_size_locked(&removal, size);
+    lost_forget_locked(inode, size, UINT64_MAX);
     tfs_mutex_unlock(&inode->lock);
     return 0;
 }
@@ -310,6 +311,7 @@ static int punch(struct removal *removal, int mode)
     }
     allocation_punch(removal->volume, removal->inode, removal->from, wanted);
     tfs_mutex_lock(&removal->inode->lock);
+    lost_forget_locked(removal->inode, removal->from, removal->to);
     file_touch_locked(removal->volume, removal->inode);
     tfs_mutex_unlock(&removal->inode->lock);
     return mode & FALLOC_FL_KEEP_SIZE ? 0 : grow_to(removal, wanted);

@@ -382,6 +382,8 @@ bool tfs_file_read_is_ready(struct tfs_file *file, uint64_t offset, size_t size)
 enum tfs_write_flag {
     TFS_WRITE_APPEND = 1 << 0, /* offset is ignored, the end of the file is taken atomically */
     TFS_WRITE_KILL_PRIVILEGES = 1 << 1, /* as TFS_SET_KILL_PRIVILEGES */
+    TFS_WRITE_BACK = 1 << 2, /* what was stored through a mapping earlier; nobody calls. What cannot
+                                be written is lost: others are told at their next call */
 };
 
 /*

@@ -81,8 +81,8 @@ static int tear_down(void **state)
     return fixture_tear_down(state) ? -EIO : err;
 }
 
-/* Appends up to `size` bytes that do not compress; returns how many before the disk was full. */
-static uint64_t write_until_full(struct tfs_file *file, uint64_t size)
+/* Writes up to `size` bytes that do not compress; returns how many before the disk was full. */
+static uint64_t write_until_full_at(struct tfs_file *file, uint64_t offset, uint64_t size)
 {
     uint8_t *bytes = malloc(TFS_MIB);
     int64_t written = TFS_MIB;
@@ -90,13 +90,18 @@ static uint64_t write_until_full(struct tfs_file *file, uint64_t size)
 
     assert_non_null(bytes);
     while (written > 0 && done < size) {
-        fixture_fill(bytes, TFS_MIB, done + 1);
-        written = tfs_file_write(file, done, bytes, TFS_MIB, 0);
+        fixture_fill(bytes, TFS_MIB, offset + done + 1);
+        written = tfs_file_write(file, offset + done, bytes, TFS_MIB, 0);
         done += written > 0 ? (uint64_t)written : 0;
     }
     assert_true(written > 0 || written == -ENOSPC);
     free(bytes);
     return done;
+}
+
+static uint64_t write_until_full(struct tfs_file *file, uint64_t size)
+{
+    return write_until_full_at(file, 0, size);
 }
 
 /* A new file that takes most of the disk. */
@@ -191,6 +196,53 @@ static void a_removed_file_that_is_open_keeps_what_was_written_on_a_full_disk(vo
     tfs_file_close(file);
 }
 
+/* Also what is free again once everything is written back. */
+static void fill_disk_to_the_brim(struct fixture *fixture)
+{
+    struct tfs_file *file = fill_disk(fixture, "filler");
+    uint64_t end = 2ull * DISK_SIZE;
+    uint64_t written = 1;
+
+    while (written > 0) {
+        assert_int_equal(tfs_file_sync(file, false), 0);
+        written = write_until_full_at(file, end, DISK_SIZE);
+        end += written;
+    }
+    tfs_file_close(file);
+}
+
+/* What the kernel hands over of a mapping and there is no room for. */
+static void what_is_lost_of_a_mapping_is_told_to_all_until_it_is_stored_again(void **state)
+{
+    enum { PART_SIZE = 2 * 1024 * 1024 };
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fixture_create(fixture, "mapped");
+    struct tfs_file *other = fixture_open_file(fixture, "mapped");
+    uint8_t *bytes = malloc(PART_SIZE);
+    struct tfs_read read;
+
+    assert_non_null(bytes);
+    fixture_fill(bytes, PART_SIZE, 1);
+    fixture_truncate(fixture, tfs_file_inode(file), 4 * PART_SIZE);
+    fixture_write(file, 0, bytes, PART_SIZE);
+    fill_disk_to_the_brim(fixture);
+    assert_int_equal(tfs_file_write(file, PART_SIZE, bytes, PART_SIZE, TFS_WRITE_BACK), -ENOSPC);
+    assert_int_equal(tfs_file_write(file, 2 * PART_SIZE, bytes, PART_SIZE, TFS_WRITE_BACK),
+                     -ENOSPC);
+    assert_int_equal(tfs_file_read(other, 2 * PART_SIZE - 1, 10, &read), -EIO);
+    assert_int_equal(tfs_file_sync(other, false), -ENOSPC);
+    assert_int_equal(tfs_file_sync(other, false), 0); /* once */
+    assert_int_equal(tfs_file_flush(file), -ENOSPC);
+    fixture_assert_random(other, 0, 4096, 1);
+    fixture_remove_file(fixture, "filler");
+    fixture_write(file, PART_SIZE, bytes, PART_SIZE);
+    fixture_write(file, 2 * PART_SIZE, bytes, PART_SIZE);
+    fixture_assert_random(other, 2 * PART_SIZE, 4096, 1);
+    tfs_file_close(other);
+    tfs_file_close(file);
+    free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +258,8 @@ int main(void)
             a_file_that_the_kernel_lets_go_of_a_little_late_is_waited_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             a_removed_file_that_is_open_keeps_what_was_written_on_a_full_disk, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            what_is_lost_of_a_mapping_is_told_to_all_until_it_is_stored_again, set_up, tear_down),
     };
 
     if (small_disk_enter() < 0)
