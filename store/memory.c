@@ -7,11 +7,14 @@
  * 3. `returns` grows with every buffer given back, under the lock: a taker that saw no buffer
  * sleeps only while it has not grown, and so misses none.
  * 4. The lowest untouched_count of the stack were never given out; all above them are warm.
+ * 5. Writers that wait stand in a line. The first alone takes, and asks for relief; so none is
+ * passed by others for ever, because it needs more buffers or is slow to wake.
  */
 #include "store/memory.h"
 
 #include "store/base/clock.h"
 #include "store/base/error.h"
+#include "store/base/list.h"
 #include "store/base/lock.h"
 #include "store/codec/frame.h"
 
@@ -41,6 +44,7 @@ struct tfs_memory {
     size_t impatience;      /* guarded by lock; buffers to be touched before the next wait */
     uint64_t returns;       /* guarded by lock */
     uint64_t waits;         /* guarded by lock */
+    struct list writers;    /* guarded by lock; that wait, in order */
     uint8_t *region;        /* immutable */
     struct memory_options options;
 };
@@ -66,6 +70,7 @@ int memory_new(const struct memory_options *options, struct tfs_memory **ret)
     (void)madvise(memory->region, size, MADV_HUGEPAGE); /* only faster */
     tfs_mutex_init(&memory->lock, TFS_RANK_POOL);
     tfs_cond_init(&memory->given);
+    list_init(&memory->writers);
     for (size_t i = options->buffer_count; i > 0; i--)
         memory->free_buffers[memory->free_count++] = memory->region + (i - 1) * FRAME_BUFFER_SIZE;
     memory->untouched_count = memory->free_count;
@@ -108,24 +113,14 @@ static bool take_locked(struct tfs_memory *memory, size_t count, bool dirty, voi
     return true;
 }
 
-static bool dirty_is_spent(struct tfs_memory *memory, size_t count)
-{
-    bool spent;
-
-    tfs_mutex_lock(&memory->lock);
-    spent = memory->dirty_count + count > memory->options.dirty_count_max;
-    tfs_mutex_unlock(&memory->lock);
-    return spent;
-}
-
-/* Returns true when it took them; else *ret_returns is what memory->returns was at that moment. */
-static bool try_take(struct tfs_memory *memory, size_t count, bool dirty, void **ret,
-                     uint64_t *ret_returns)
+/* Returns true when it took clean ones; else *ret_returns is what memory->returns was at that
+ * moment. */
+static bool try_take(struct tfs_memory *memory, size_t count, void **ret, uint64_t *ret_returns)
 {
     bool taken;
 
     tfs_mutex_lock(&memory->lock);
-    taken = take_locked(memory, count, dirty, ret);
+    taken = take_locked(memory, count, false, ret);
     *ret_returns = memory->returns;
     tfs_mutex_unlock(&memory->lock);
     return taken;
@@ -184,25 +179,77 @@ static void wait_for_warm(struct tfs_memory *memory, size_t count)
     tfs_mutex_unlock(&memory->lock);
 }
 
+/* A writer in the line, on its own stack. */
+struct waiting_writer {
+    struct list node;
+    struct tfs_cond turn; /* it is the first, or buffers were given */
+};
+
+static void wake_first_locked(struct tfs_memory *memory) TFS_REQUIRES(&memory->lock)
+{
+    if (!list_is_empty(&memory->writers))
+        tfs_cond_signal(&list_entry(memory->writers.next, struct waiting_writer, node)->turn);
+}
+
+/* The first in the line makes room, or waits for it. Called and returns with the lock, which it
+ * gives up meanwhile. Errors: of relieve(). */
+static int make_room_locked(struct tfs_memory *memory, struct waiting_writer *writer, size_t count)
+    TFS_REQUIRES(&memory->lock)
+{
+    uint64_t deadline = tfs_clock_ns() + RELIEF_INTERVAL_MS * TFS_NS_PER_MS;
+    bool spent = memory->dirty_count + count > memory->options.dirty_count_max;
+    uint64_t returns = memory->returns;
+    size_t evicted = 0;
+    int err = 0;
+
+    tfs_mutex_unlock(&memory->lock);
+    if (spent)
+        err = memory->options.relieve(memory->options.context);
+    else
+        evicted = memory->options.evict(memory->options.context, count);
+    tfs_mutex_lock(&memory->lock);
+    if (err || evicted)
+        return err;
+    memory->waits++;
+    while (memory->returns == returns) {
+        if (!tfs_cond_wait_until(&writer->turn, &memory->lock, deadline))
+            break;
+    }
+    return 0;
+}
+
+static int take_in_turn_locked(struct tfs_memory *memory, size_t count, void **ret)
+    TFS_REQUIRES(&memory->lock)
+{
+    struct waiting_writer writer;
+    int err = 0;
+
+    tfs_cond_init(&writer.turn);
+    list_push_back(&memory->writers, &writer.node);
+    if (memory->writers.next != &writer.node)
+        memory->waits++;
+    while (memory->writers.next != &writer.node)
+        tfs_cond_wait(&writer.turn, &memory->lock);
+    while (!err && !take_locked(memory, count, true, ret))
+        err = make_room_locked(memory, &writer, count);
+    list_remove(&writer.node);
+    wake_first_locked(memory);
+    tfs_cond_release(&writer.turn);
+    return err;
+}
+
 int memory_take_dirty(struct tfs_memory *memory, size_t count, void **ret)
 {
-    uint64_t returns;
+    int err = 0;
 
     assert(count <= memory->options.dirty_count_max);
     if (recycle(memory, count))
         wait_for_warm(memory, count);
-    while (!try_take(memory, count, true, ret, &returns)) {
-        if (dirty_is_spent(memory, count)) {
-            int err = memory->options.relieve(memory->options.context);
-
-            if (err)
-                return err;
-        } else if (memory->options.evict(memory->options.context, count)) {
-            continue;
-        }
-        wait_for_return(memory, returns);
-    }
-    return 0;
+    tfs_mutex_lock(&memory->lock);
+    if (!list_is_empty(&memory->writers) || !take_locked(memory, count, true, ret))
+        err = take_in_turn_locked(memory, count, ret);
+    tfs_mutex_unlock(&memory->lock);
+    return err;
 }
 
 int memory_take_clean(struct tfs_memory *memory, size_t count, bool wait, void **ret)
@@ -211,7 +258,7 @@ int memory_take_clean(struct tfs_memory *memory, size_t count, bool wait, void *
 
     assert(count <= memory->options.buffer_count - memory->options.dirty_count_max);
     (void)recycle(memory, count); /* a load does not wait */
-    while (!try_take(memory, count, false, ret, &returns)) {
+    while (!try_take(memory, count, ret, &returns)) {
         if (memory->options.evict(memory->options.context, count))
             continue;
         if (!wait)
@@ -219,6 +266,12 @@ int memory_take_clean(struct tfs_memory *memory, size_t count, bool wait, void *
         wait_for_return(memory, returns);
     }
     return 0;
+}
+
+static void note_given_locked(struct tfs_memory *memory) TFS_REQUIRES(&memory->lock)
+{
+    wake_first_locked(memory);
+    tfs_cond_broadcast(&memory->given);
 }
 
 static void give(struct tfs_memory *memory, size_t count, bool dirty, void **buffers)
@@ -234,7 +287,7 @@ static void give(struct tfs_memory *memory, size_t count, bool dirty, void **buf
         memory->dirty_count -= count;
     }
     memory->returns += count;
-    tfs_cond_broadcast(&memory->given);
+    note_given_locked(memory);
     tfs_mutex_unlock(&memory->lock);
 }
 
@@ -265,7 +318,7 @@ void memory_dirty_to_clean(struct tfs_memory *memory, size_t count)
     assert(memory->dirty_count >= count);
     memory->dirty_count -= count;
     memory->returns += count;
-    tfs_cond_broadcast(&memory->given);
+    note_given_locked(memory);
     tfs_mutex_unlock(&memory->lock);
 }
 

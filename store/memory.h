@@ -48,7 +48,8 @@ void memory_free(struct tfs_memory *memory);
  */
 void memory_prefault(struct tfs_memory *memory);
 
-/* `count` buffers for dirty data, all or none. Waits. Errors: of relieve(). */
+/* `count` buffers for dirty data, all or none. Waits, in the order of the callers. Errors: of
+ * relieve(). */
 TFS_MUST_CHECK int memory_take_dirty(struct tfs_memory *memory, size_t count, void **ret);
 
 /* `count` buffers for loads, all or none. Waits, when asked to, else -EAGAIN. */

@@ -278,6 +278,66 @@ static void a_writer_waits_until_dirty_data_is_written_back(void **state)
     memory_give_dirty(pool->memory, DIRTY_MAX - 1, dirty + 1);
 }
 
+/* Waits until who waits has looked again, and found too little. */
+static void wait_for_reliefs(struct pool *pool, int more)
+{
+    int wanted = atomic_load(&pool->reliefs) + more;
+
+    while (atomic_load(&pool->reliefs) < wanted)
+        (void)sched_yield(); /* cannot fail */
+}
+
+/* A writer that needs much is not passed by those that need little. */
+static void writers_are_served_in_the_order_in_which_they_came(void **state)
+{
+    struct pool *pool = *state;
+    struct taker large = {.pool = pool, .count = 4, .dirty = true};
+    struct taker small = {.pool = pool, .count = 1, .dirty = true};
+    void *dirty[DIRTY_MAX];
+    void *load[1];
+    pthread_t threads[2];
+
+    assert_int_equal(memory_take_dirty(pool->memory, DIRTY_MAX, dirty), 0);
+    start(&large, &threads[0]);
+    start(&small, &threads[1]);
+    memory_give_dirty(pool->memory, 3, dirty); /* enough for the small one */
+    assert_int_equal(memory_take_clean(pool->memory, 1, false, load), 0); /* loads do not line up */
+    wait_for_reliefs(pool, 3);
+    assert_false(atomic_load(&small.done));
+    assert_false(atomic_load(&large.done));
+    memory_give_dirty(pool->memory, 1, dirty + 3);
+    assert_int_equal(pthread_join(threads[0], NULL), 0);
+    assert_false(atomic_load(&small.done));
+    memory_give_dirty(pool->memory, 1, dirty + 4);
+    assert_int_equal(pthread_join(threads[1], NULL), 0);
+    assert_int_equal(large.err, 0);
+    assert_int_equal(small.err, 0);
+    memory_give_clean(pool->memory, 1, load);
+    memory_give_dirty(pool->memory, 4, large.buffers);
+    memory_give_dirty(pool->memory, 1, small.buffers);
+    memory_give_dirty(pool->memory, 1, dirty + 5);
+}
+
+/* Who leaves the line with an error lets the next one try. */
+static void an_error_does_not_stop_the_line(void **state)
+{
+    struct pool *pool = *state;
+    struct taker takers[2] = {{.pool = pool, .count = 1, .dirty = true},
+                              {.pool = pool, .count = 1, .dirty = true}};
+    void *dirty[DIRTY_MAX];
+    pthread_t threads[2];
+
+    assert_int_equal(memory_take_dirty(pool->memory, DIRTY_MAX, dirty), 0);
+    start(&takers[0], &threads[0]);
+    start(&takers[1], &threads[1]);
+    atomic_store(&pool->relief_error, -EIO);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(takers[i].err, -EIO);
+    }
+    memory_give_dirty(pool->memory, DIRTY_MAX, dirty);
+}
+
 static void a_load_waits_until_a_buffer_is_given_back(void **state)
 {
     struct pool *pool = *state;
@@ -375,6 +435,9 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_writer_waits_until_dirty_data_is_written_back, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(writers_are_served_in_the_order_in_which_they_came, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(an_error_does_not_stop_the_line, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_load_waits_until_a_buffer_is_given_back, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(no_buffer_has_two_owners_and_nobody_waits_for_ever, set_up,
