@@ -179,6 +179,12 @@ void ll_answer_attr(struct ll_attr_answer *answer);
 /* Where it cannot wait: at least no size of a change that was not answered. */
 void ll_limit_size(struct ll *ll, struct tfs_attr *attr);
 
+/* ---- setgid (ll_privileges.c) ---- */
+
+/* Drops it; the same for the request in progress, if its caller may not keep it. */
+TFS_MUST_CHECK int ll_drop_setgid(struct ll *ll, uint64_t inode);
+TFS_MUST_CHECK int ll_drop_setgid_of_stranger(struct ll *ll, uint64_t inode);
+
 /* ---- operations, by file ---- */
 
 void ll_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);

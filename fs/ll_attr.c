@@ -150,6 +150,21 @@ static int set_size(struct ll *ll, uint64_t inode, const struct tfs_setattr *cha
     return err;
 }
 
+static int set(struct ll *ll, uint64_t inode, const struct tfs_setattr *change,
+               const struct fuse_file_info *fi, struct tfs_attr *ret)
+{
+    int err = 0;
+
+    /* A new owner is another matter: there the bit stays. */
+    if ((change->fields & TFS_SET_KILL_PRIVILEGES) &&
+        !(change->fields & (TFS_SET_UID | TFS_SET_GID)))
+        err = ll_drop_setgid_of_stranger(ll, inode);
+    if (err < 0)
+        return err;
+    return change->fields & TFS_SET_SIZE ? set_size(ll, inode, change, fi, ret)
+                                         : tfs_setattr(ll->volume, inode, change, ret);
+}
+
 /* Valid replies: attr, error. */
 void ll_setattr(fuse_req_t req, fuse_ino_t inode, struct stat *attr, int to_set,
                 struct fuse_file_info *fi)
@@ -158,17 +173,14 @@ void ll_setattr(fuse_req_t req, fuse_ino_t inode, struct stat *attr, int to_set,
     struct ll_attr_answer answer = {.ll = ll, .req = req, .send = send_attr};
     uint64_t stamp = ll_attr_stamp(ll);
     struct tfs_setattr change;
-    bool sets_size;
     int err;
 
     setattr_from_fuse(attr, to_set, &change);
-    sets_size = (change.fields & TFS_SET_SIZE) != 0;
-    err = sets_size ? set_size(ll, inode, &change, fi, &answer.attr)
-                    : tfs_setattr(ll->volume, inode, &change, &answer.attr);
+    err = set(ll, inode, &change, fi, &answer.attr);
     err = ll_settle_attributes(ll, err);
     if (err < 0) {
         ll_reply_err(req, err);
-    } else if (sets_size) {
+    } else if (change.fields & TFS_SET_SIZE) {
         /* The blocks of a cut chunk are known only when it was written back. */
         ll_reply_attr(req, &answer.attr, 0);
     } else {

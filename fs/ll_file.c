@@ -211,9 +211,11 @@ void ll_write(fuse_req_t req, fuse_ino_t inode, const char *data, size_t size, o
 
     ll_file_mark_written(ll, file);
     open_inode_change_begin(&ll->inodes, file->open, false);
-    written = tfs_file_write(file->file, (uint64_t)offset, data, size,
-                             (drops_privileges ? TFS_WRITE_KILL_PRIVILEGES : 0) |
-                                 (is_write_back ? TFS_WRITE_BACK : 0));
+    written = drops_privileges ? ll_drop_setgid_of_stranger(ll, inode) : 0;
+    if (written == 0)
+        written = tfs_file_write(file->file, (uint64_t)offset, data, size,
+                                 (drops_privileges ? TFS_WRITE_KILL_PRIVILEGES : 0) |
+                                     (is_write_back ? TFS_WRITE_BACK : 0));
     err = written < 0 ? (int)written : sync_if_asked(ll, file, &in);
     if (err < 0) {
         open_inode_change_end(&ll->inodes, file->open, false, 0);

@@ -145,6 +145,8 @@ static int drop_privileges(struct ll *ll, uint64_t inode)
     struct tfs_attr attr;
     int err = tfs_setattr(ll->volume, inode, &change, &attr);
 
+    if (err == 0)
+        err = ll_drop_setgid_of_stranger(ll, inode);
     if (err == 0 && inode_hints_has(ll->hints, inode, INODE_HINT_SPECIAL))
         ll_forget_attributes(ll, inode);
     return err;

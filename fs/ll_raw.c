@@ -181,19 +181,6 @@ static void raw_statx(const struct ll_raw_request *raw)
     ll_answer_attr(&answer);
 }
 
-/* An ACL set by one who is not in the file's group, and may not keep setgid. */
-static int drop_setgid(struct ll *ll, uint64_t inode)
-{
-    struct tfs_setattr change = {.fields = TFS_SET_MODE};
-    struct tfs_attr attr;
-    int err = tfs_getattr(ll->volume, inode, &attr);
-
-    if (err < 0 || !(attr.mode & S_ISGID))
-        return err;
-    change.mode = attr.mode & ~(uint32_t)S_ISGID;
-    return tfs_setattr(ll->volume, inode, &change, &attr);
-}
-
 static int setxattr(const struct ll_raw_request *raw)
 {
     struct fuse_setxattr_in in = {0};
@@ -218,8 +205,9 @@ static int setxattr(const struct ll_raw_request *raw)
     err = tfs_setxattr(raw->ll->volume, raw->header->nodeid, &xattr);
     ll_xattr_explain(raw->header->nodeid, &xattr, err);
     err = ll_settle_attributes(raw->ll, err);
+    /* An ACL set by one who is not in the file's group, and may not keep setgid. */
     if (err == 0 && (in.setxattr_flags & FUSE_SETXATTR_ACL_KILL_SGID))
-        err = drop_setgid(raw->ll, raw->header->nodeid);
+        err = ll_drop_setgid(raw->ll, raw->header->nodeid);
     return err;
 }
 

@@ -5,6 +5,8 @@
 #include "tests/mount/case.h"
 
 #include <fcntl.h>
+#include <grp.h>
+#include <linux/falloc.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -238,6 +240,40 @@ static void suid_and_sgid_fall_when_another_user_writes_or_truncates(void **stat
     }
 }
 
+/* Of a file that the group may not execute, too, unless the caller is in the group. */
+static void sgid_falls_whatever_a_stranger_to_the_group_does_to_the_data(void **state)
+{
+    static const int modes[] = {0, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                FALLOC_FL_ZERO_RANGE};
+    enum { by_fallocate, by_punch, by_zero, by_write, by_truncate, ways };
+    const gid_t group = 4711;
+
+    (void)state;
+    for (int way = 0; way < 2 * ways; way++) {
+        bool member = way >= ways;
+        int fd;
+
+        case_write_text("program", "#!/bin/sh\n");
+        assert_ok(chown("program", 0, group));
+        assert_ok(chmod("program", 06666));
+        assert_ok(setgroups(member ? 1 : 0, &group));
+        assert_ok(setegid(CASE_NOBODY));
+        assert_ok(seteuid(CASE_NOBODY));
+        assert_int_equal(case_stat("program").st_mode, S_IFREG | 06666);
+        fd = (int)assert_ok(open("program", O_WRONLY));
+        if (way % ways <= by_zero)
+            assert_ok(fallocate(fd, modes[way % ways], 0, 5));
+        else if (way % ways == by_write)
+            assert_int_equal(assert_ok(write(fd, "x", 1)), 1);
+        else
+            assert_ok(ftruncate(fd, 3));
+        assert_ok(close(fd));
+        case_become_root();
+        assert_ok(setgroups(0, NULL));
+        assert_int_equal(case_stat("program").st_mode, S_IFREG | (member ? 02666 : 0666));
+    }
+}
+
 static void root_keeps_suid_when_it_writes(void **state)
 {
     int fd;
@@ -297,6 +333,7 @@ int main(void)
         CASE_TEST(setgid_is_dropped_from_a_file_made_for_a_group_of_others),
         CASE_TEST(suid_and_sgid_fall_when_the_owner_changes),
         CASE_TEST(suid_and_sgid_fall_when_another_user_writes_or_truncates),
+        CASE_TEST(sgid_falls_whatever_a_stranger_to_the_group_does_to_the_data),
         CASE_TEST(root_keeps_suid_when_it_writes),
         CASE_TEST(files_belong_to_the_user_who_made_them),
         CASE_TEST(a_file_open_before_chmod_stays_usable),
