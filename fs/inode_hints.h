@@ -7,7 +7,8 @@
  *             behind the kernel's back (write-back compresses them), so attributes go out with no
  *             time to live.
  *   mappers   open handles for reading and writing. While there is one, or a mapping of it, the
- *             kernel may have pages that were stored to and not yet written back.
+ *             kernel may have pages that were stored to and not yet written back: how many blocks
+ *             the file has is not known, and attributes have no time to live either.
  *   special   the inode has setuid or setgid; a write may drop them behind the kernel's back.
  *
  * Threads: any. The bits are atomics with relaxed order: the request that sets a hint has been

@@ -16,8 +16,9 @@
  *
  * And what we do not see by ourselves:
  *
- *   stores into mapped pages, until they are written back -> before a question for holes the kernel
- *                                                            is told to drop, and so to write them
+ *   stores into mapped pages, until they are written back -> before a question for holes, and
+ *                                                            before a time is set, the kernel is
+ *                                                            told to drop, and so to write them
  *
  * Everything else (names through other links, nlink, truncation, punched holes, copied ranges) the
  * kernel does on its own, because all links of an inode are one inode to it.

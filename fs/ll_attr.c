@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 
 static void send_entry(const struct ll_attr_answer *answer)
 {
@@ -165,28 +166,80 @@ static int set(struct ll *ll, uint64_t inode, const struct tfs_setattr *change,
                                          : tfs_setattr(ll->volume, inode, change, ret);
 }
 
+/* A change on its way. */
+struct setting {
+    struct notifier_task task;
+    fuse_req_t req;
+    uint64_t inode;
+    struct tfs_setattr change;
+    struct fuse_file_info handle; /* of the call, if it had one */
+    bool has_handle;
+};
+
+static void set_and_answer(struct setting *setting)
+{
+    struct ll *ll = ll_of(setting->req);
+    struct ll_attr_answer answer = {.ll = ll, .req = setting->req, .send = send_attr};
+    uint64_t stamp = ll_attr_stamp(ll);
+    int err = set(ll, setting->inode, &setting->change,
+                  setting->has_handle ? &setting->handle : NULL, &answer.attr);
+
+    err = ll_settle_attributes(ll, err);
+    if (err < 0) {
+        ll_reply_err(setting->req, err);
+    } else if (setting->change.fields & TFS_SET_SIZE) {
+        /* The blocks of a cut chunk are known only when it was written back. */
+        ll_reply_attr(setting->req, &answer.attr, 0);
+    } else {
+        answer.timeout_s = ll_attr_timeout(ll, setting->inode, stamp);
+        ll_answer_attr(&answer);
+    }
+}
+
+static void run_set(struct notifier_task *task, bool may_tell)
+{
+    struct setting *setting = tfs_container_of(task, struct setting, task);
+
+    if (may_tell)
+        ll_drop_pages(ll_of(setting->req), setting->inode, 0, 0);
+    set_and_answer(setting);
+    free(setting);
+}
+
+/*
+ * What was stored through a mapping before moves the time when it is written back, which would undo
+ * one that is set now. So it is written back first; to have pages dropped is the one way. The
+ * kernel keeps writers out while it asks.
+ */
+static bool must_write_back_first(const struct ll *ll, const struct setting *setting)
+{
+    return (setting->change.fields & TFS_SET_MTIME) && !(setting->change.fields & TFS_SET_SIZE) &&
+           inode_hints_has_mapper(ll->hints, setting->inode);
+}
+
 /* Valid replies: attr, error. */
 void ll_setattr(fuse_req_t req, fuse_ino_t inode, struct stat *attr, int to_set,
                 struct fuse_file_info *fi)
 {
     struct ll *ll = ll_of(req);
-    struct ll_attr_answer answer = {.ll = ll, .req = req, .send = send_attr};
-    uint64_t stamp = ll_attr_stamp(ll);
-    struct tfs_setattr change;
-    int err;
+    struct setting now = {
+        .task.run = run_set, .req = req, .inode = inode, .has_handle = fi != NULL};
+    struct setting *later;
 
-    setattr_from_fuse(attr, to_set, &change);
-    err = set(ll, inode, &change, fi, &answer.attr);
-    err = ll_settle_attributes(ll, err);
-    if (err < 0) {
-        ll_reply_err(req, err);
-    } else if (change.fields & TFS_SET_SIZE) {
-        /* The blocks of a cut chunk are known only when it was written back. */
-        ll_reply_attr(req, &answer.attr, 0);
-    } else {
-        answer.timeout_s = ll_attr_timeout(ll, inode, stamp);
-        ll_answer_attr(&answer);
+    setattr_from_fuse(attr, to_set, &now.change);
+    if (fi)
+        now.handle = *fi;
+    if (!must_write_back_first(ll, &now)) {
+        set_and_answer(&now);
+        return;
     }
+    later = malloc(sizeof(*later));
+    if (!later) {
+        ll_reply_err(req, -ENOMEM);
+        return;
+    }
+    *later = now;
+    notifier_push(ll->notifier, &later->task);
 }
 
 /* Valid replies: statfs, error. */

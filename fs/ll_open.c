@@ -78,6 +78,15 @@ static void file_free(struct ll *ll, struct ll_file *file)
     free(file);
 }
 
+/* A file that shows no blocks may show some from now on, see ll_attr_fill(). */
+static void forget_that_it_has_no_blocks(struct ll *ll, uint64_t inode)
+{
+    struct tfs_attr attr;
+
+    if (tfs_getattr(ll->volume, inode, &attr) == 0 && attr.size > 0 && attr.blocks == 0)
+        ll_forget_attributes(ll, inode);
+}
+
 static void enter(struct ll *ll, struct ll_file *file, int flags, bool is_new)
 {
     file->use = use_of(ll, flags, is_new);
@@ -88,8 +97,11 @@ static void enter(struct ll *ll, struct ll_file *file, int flags, bool is_new)
     file->is_readable = file->use.reads;
     file->is_mapper = (flags & O_ACCMODE) == O_RDWR;
     file->is_synchronous = ll->is_synchronous || (flags & O_DSYNC); /* a bit of O_SYNC, too */
-    if (file->is_mapper)
-        inode_hints_mapper_add(ll->hints, file->inode);
+    if (!file->is_mapper)
+        return;
+    inode_hints_mapper_add(ll->hints, file->inode);
+    if (!is_new)
+        forget_that_it_has_no_blocks(ll, file->inode);
 }
 
 int ll_file_open(struct ll *ll, uint64_t inode, int flags, bool is_new, struct ll_file **ret)

@@ -145,7 +145,7 @@ static void send_statx(const struct ll_attr_answer *answer)
     struct statx_out out;
     struct fuse_attr checked;
 
-    ll_attr_fill(answer->ll, attr, &checked); /* for the hint of setuid files */
+    ll_attr_fill(answer->ll, attr, &checked); /* for the blocks, and the hint of setuid files */
     memset(&out, 0, sizeof(out));
     out.attr_valid = answer->timeout_s;
     out.stat.mask = STATX_BASIC_STATS | STATX_BTIME;
@@ -156,7 +156,7 @@ static void send_statx(const struct ll_attr_answer *answer)
     out.stat.mode = (uint16_t)attr->mode;
     out.stat.ino = attr->inode;
     out.stat.size = attr->size;
-    out.stat.blocks = attr->blocks;
+    out.stat.blocks = checked.blocks;
     out.stat.atime = statx_time_of(&attr->atime);
     out.stat.btime = statx_time_of(&attr->btime);
     out.stat.ctime = statx_time_of(&attr->ctime);

@@ -37,7 +37,9 @@ uint64_t ll_attr_stamp(const struct ll *ll)
 
 uint64_t ll_attr_timeout(const struct ll *ll, uint64_t inode, uint64_t stamp)
 {
-    return inode_hints_is_quiet(ll->hints, inode, stamp) ? LL_TIMEOUT_S : 0;
+    bool is_quiet = inode_hints_is_quiet(ll->hints, inode, stamp);
+
+    return is_quiet && !inode_hints_has_mapper(ll->hints, inode) ? LL_TIMEOUT_S : 0;
 }
 
 /* The kernel's 32-bit encoding, new_encode_dev(): 12 bits of major around 20 bits of minor. */
@@ -49,6 +51,20 @@ static uint32_t rdev_encode(uint64_t rdev)
     return (minor_number & 0xff) | (major_number << 8) | ((minor_number & ~0xffu) << 12);
 }
 
+/*
+ * What was stored through a mapping is in pages that we do not know. A file without any block would
+ * be taken for one hole, without a look (GNU tar -S); with one, programs ask where the data are.
+ */
+static uint64_t blocks_of(const struct ll *ll, const struct tfs_attr *attr)
+{
+    enum { PAGE_BLOCKS = 4096 / 512 };
+
+    if (attr->blocks > 0 || attr->size == 0 || !S_ISREG(attr->mode) ||
+        !inode_hints_has_mapper(ll->hints, attr->inode))
+        return attr->blocks;
+    return PAGE_BLOCKS;
+}
+
 void ll_attr_fill(struct ll *ll, const struct tfs_attr *attr, struct fuse_attr *ret)
 {
     if (S_ISREG(attr->mode) && (attr->mode & (S_ISUID | S_ISGID)))
@@ -56,7 +72,7 @@ void ll_attr_fill(struct ll *ll, const struct tfs_attr *attr, struct fuse_attr *
     *ret = (struct fuse_attr){
         .ino = attr->inode,
         .size = attr->size,
-        .blocks = attr->blocks,
+        .blocks = blocks_of(ll, attr),
         .atime = (uint64_t)attr->atime.tv_sec,
         .mtime = (uint64_t)attr->mtime.tv_sec,
         .ctime = (uint64_t)attr->ctime.tv_sec,

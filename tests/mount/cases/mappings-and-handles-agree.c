@@ -265,6 +265,30 @@ static void what_was_stored_through_a_mapping_is_no_hole(void **state)
     }
 }
 
+/* Who sees no block takes the file for one hole, and does not ask: GNU tar -S. */
+static void a_file_that_may_be_stored_into_through_a_mapping_is_not_without_blocks(void **state)
+{
+    enum { length = 1 << 20 };
+    int fd = case_create("file", 0644);
+    char *at;
+
+    (void)state;
+    assert_ok(ftruncate(fd, length));
+    assert_ok(close(fd));
+    (void)case_stat("file"); /* the kernel may keep what it was told */
+    fd = (int)assert_ok(open("file", O_RDWR));
+    at = map(fd, length, PROT_READ | PROT_WRITE, MAP_SHARED);
+    assert_ok(close(fd));
+    at[length / 2] = 'x';
+    assert_true(case_stat("file").st_blocks > 0);
+    fd = (int)assert_ok(open("file", O_RDONLY));
+    assert_in_range(assert_ok(lseek(fd, 0, SEEK_DATA)), 0, length / 2);
+    assert_ok(munmap(at, length));
+    assert_ok(fsync(fd));
+    assert_ok(close(fd));
+    assert_in_range(case_stat("file").st_blocks, 1, length / 512 - 1);
+}
+
 static void the_page_beyond_the_end_is_zeros_and_never_becomes_data(void **state)
 {
     struct statfs type;
@@ -433,6 +457,7 @@ int main(void)
         CASE_TEST(a_file_open_for_writing_only_can_be_mapped_by_others),
         CASE_TEST(cached_pages_of_one_handle_never_go_stale),
         CASE_TEST(what_was_stored_through_a_mapping_is_no_hole),
+        CASE_TEST(a_file_that_may_be_stored_into_through_a_mapping_is_not_without_blocks),
         CASE_TEST(the_page_beyond_the_end_is_zeros_and_never_becomes_data),
         CASE_TEST(touching_a_mapping_beyond_the_end_is_sigbus),
         CASE_TEST(truncation_and_growth_show_in_a_mapping),

@@ -221,6 +221,31 @@ static void a_set_mtime_is_not_overtaken_by_earlier_writes(void **state)
     assert_true(is_past(case_stat("file").st_mtim));
 }
 
+static void a_set_mtime_is_not_overtaken_by_what_was_stored_through_a_mapping(void **state)
+{
+    int fd = case_create("file", 0644);
+    char *at;
+
+    (void)state;
+    assert_ok(ftruncate(fd, 8192));
+    at = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_true(at != MAP_FAILED);
+    at[0] = 'x';
+    assert_ok(futimens(fd, past));
+    assert_ok(msync(at, 8192, MS_SYNC));
+    assert_true(is_past(case_stat("file").st_mtim));
+    at[5000] = 'y'; /* but by what is stored later */
+    assert_ok(msync(at, 8192, MS_SYNC));
+    assert_false(is_past(case_stat("file").st_mtim));
+    at[1] = 'z';
+    assert_ok(utimensat(AT_FDCWD, "file", past, 0)); /* without a handle */
+    assert_ok(munmap(at, 8192));
+    assert_ok(close(fd));
+    assert_true(is_past(case_stat("file").st_mtim));
+    case_control("remount");
+    assert_true(is_past(case_stat("file").st_mtim));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +258,7 @@ int main(void)
         CASE_TEST(changes_of_attributes_move_ctime_alone),
         CASE_TEST(times_after_closing_are_those_after_a_remount),
         CASE_TEST(a_set_mtime_is_not_overtaken_by_earlier_writes),
+        CASE_TEST(a_set_mtime_is_not_overtaken_by_what_was_stored_through_a_mapping),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
