@@ -115,7 +115,13 @@ static int block_checksum(struct tfs_volume *volume, struct tfs_inode *inode, ui
     uint64_t chunk_size = inode->data->shape.chunk_size;
     uint32_t in_chunk = (uint32_t)(offset % chunk_size);
     tfs_cleanup(row_unref_p) struct tfs_row *before = NULL;
-    const struct extent *extent;
+    const struct complaint_wanted wanted = {
+        .inode = inode->number,
+        .start = offset - in_chunk,
+        .offset = in_chunk,
+        .size = size,
+        .block_size = inode->data->shape.block_size,
+    };
     int err = 0;
 
     for (int tries = 0; tries < FRAMES_ROW_TRIES_MAX; tries++) {
@@ -134,8 +140,7 @@ static int block_checksum(struct tfs_volume *volume, struct tfs_inode *inode, ui
         if (!frames_error_may_be_old_row(err))
             return err;
     }
-    extent = row_find(before, inode->data->shape.block_size, in_chunk);
-    return complaint_unreadable(volume, inode->number, offset, extent ? &extent->frame : NULL, err);
+    return complaint_row(volume, &wanted, before, err);
 }
 
 int tfs_file_block_checksums(struct tfs_file *file, uint64_t offset, uint32_t *checksums,

@@ -235,14 +235,19 @@ int chunk_read_row(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t 
     return err;
 }
 
-int chunk_unreadable(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t offset, int error)
+int chunk_unreadable(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t offset,
+                     uint32_t size, int error)
 {
     const struct row_shape *shape = &chunk->inode->data->shape;
-    const struct extent *extent = row_find(chunk->row, shape->block_size, offset);
+    const struct complaint_wanted wanted = {
+        .inode = chunk->inode->number,
+        .start = chunk->index * shape->chunk_size,
+        .offset = offset,
+        .size = size,
+        .block_size = shape->block_size,
+    };
 
-    return complaint_unreadable(volume, chunk->inode->number,
-                                chunk->index * shape->chunk_size + offset,
-                                extent ? &extent->frame : NULL, error);
+    return complaint_row(volume, &wanted, chunk->row, error);
 }
 
 int chunk_load_row(struct tfs_volume *volume, struct tfs_chunk *chunk)
@@ -264,7 +269,7 @@ int chunk_load_row(struct tfs_volume *volume, struct tfs_chunk *chunk)
     if (in_index) {
         err = chunk_read_row(volume, inode, chunk->index, &row);
         if (err)
-            return chunk_unreadable(volume, chunk, 0, err);
+            return chunk_unreadable(volume, chunk, 0, 0, err);
     }
 
     tfs_mutex_lock(&inode->lock);
@@ -326,11 +331,11 @@ int chunk_fill_slot(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t
         return err;
     err = chunk_copy_row(volume, chunk->row, shape, base, slot->from, scratch, slot->buffer);
     if (err)
-        return chunk_unreadable(volume, chunk, base, err);
+        return chunk_unreadable(volume, chunk, base, slot->from, err);
     err = chunk_copy_row(volume, chunk->row, shape, base + slot->to, FRAME_BUFFER_SIZE - slot->to,
                          scratch, slot->buffer + slot->to);
     if (err)
-        return chunk_unreadable(volume, chunk, base + slot->to, err);
+        return chunk_unreadable(volume, chunk, base + slot->to, FRAME_BUFFER_SIZE - slot->to, err);
     chunk_show_slot(chunk, slot_index, slot->from, slot->to, true);
     return 0;
 }

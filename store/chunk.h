@@ -121,10 +121,11 @@ TFS_MUST_CHECK int chunk_copy_row(struct tfs_volume *volume, const struct tfs_ro
                                   const struct row_shape *shape, uint32_t offset, uint32_t size,
                                   struct tfs_scratch *scratch, void *dst);
 
-/* The row, or the frame that shows the chunk-relative offset, cannot be read: says so. Returns the
+/* The row, or something that it shows of `size` bytes from the chunk-relative offset on, cannot be
+ * read: says so. Returns the
  * error for who asked: see complaint.h. Without the inode's lock, by a holder. */
 TFS_MUST_CHECK int chunk_unreadable(struct tfs_volume *volume, struct tfs_chunk *chunk,
-                                    uint32_t offset, int error);
+                                    uint32_t offset, uint32_t size, int error);
 
 /* Complete a dirty slot from the row, so that all its bytes are right. By the exclusive holder. */
 TFS_MUST_CHECK int chunk_fill_slot(struct tfs_volume *volume, struct tfs_chunk *chunk,

@@ -5,6 +5,7 @@
 
 #include "store/base/error.h"
 #include "store/base/log.h"
+#include "store/damage.h"
 #include "store/path.h"
 #include "store/volume.h"
 
@@ -86,4 +87,18 @@ int complaint_unreadable(struct tfs_volume *volume, uint64_t inode, uint64_t off
     if (is_news(&volume->complaints, place))
         complain(volume, inode, offset, frame, error);
     return -EIO;
+}
+
+int complaint_row(struct tfs_volume *volume, const struct complaint_wanted *wanted,
+                  const struct tfs_row *row, int error)
+{
+    struct damage_range range = {wanted->offset, wanted->size};
+    struct damage_place place = {.offset = wanted->offset};
+
+    if (!means_damage(error))
+        return error;
+    if (!damage_find(volume->segments, row, wanted->block_size, &range, &place))
+        place.extent = row_find(row, wanted->block_size, wanted->offset);
+    return complaint_unreadable(volume, wanted->inode, wanted->start + place.offset,
+                                place.extent ? &place.extent->frame : NULL, error);
 }

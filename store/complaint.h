@@ -33,4 +33,18 @@ void complaints_release(struct complaints *complaints);
 TFS_MUST_CHECK int complaint_unreadable(struct tfs_volume *volume, uint64_t inode, uint64_t offset,
                                         const struct frame_ref *frame, int error);
 
+/* Bytes that somebody wanted of a chunk. */
+struct complaint_wanted {
+    uint64_t inode;
+    uint64_t start;  /* of the chunk in its file */
+    uint32_t offset; /* in the chunk */
+    uint32_t size;
+    uint32_t block_size;
+};
+
+/* The same for what the chunk's row shows, with NULL for a row that cannot be read. The damaged
+ * block and its frame are looked for among the bytes that were wanted. Blocks on disk. */
+TFS_MUST_CHECK int complaint_row(struct tfs_volume *volume, const struct complaint_wanted *wanted,
+                                 const struct tfs_row *row, int error);
+
 #endif

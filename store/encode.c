@@ -55,7 +55,7 @@ static int copy_old(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t
         return 0;
     err = chunk_copy_row(volume, chunk->row, &chunk->inode->data->shape, base + from, to - from,
                          scratch, chunk->slots[index].buffer + from);
-    return err ? chunk_unreadable(volume, chunk, base + from, err) : 0;
+    return err ? chunk_unreadable(volume, chunk, base + from, to - from, err) : 0;
 }
 
 /*

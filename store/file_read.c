@@ -157,11 +157,15 @@ static int believe_error(struct reading *reading, const struct chunk_part *part,
                          const struct tfs_row *row, int err)
 {
     const struct row_shape *shape = &reading->inode->data->shape;
-    const struct extent *extent = row_find(row, shape->block_size, part->offset);
+    const struct complaint_wanted wanted = {
+        .inode = reading->inode->number,
+        .start = part->index * shape->chunk_size,
+        .offset = part->offset,
+        .size = part->size,
+        .block_size = shape->block_size,
+    };
 
-    return complaint_unreadable(reading->volume, reading->inode->number,
-                                part->index * shape->chunk_size + part->offset,
-                                extent ? &extent->frame : NULL, err);
+    return complaint_row(reading->volume, &wanted, row, err);
 }
 
 /* Where a request stands, so that a part of it can be tried again. */

@@ -337,17 +337,29 @@ static void report_extent(struct scrub *scrub, const struct place *at, const str
     }
 }
 
+/* Of the first byte that the extent shows of a damaged block. */
+static uint64_t first_offset(const struct scrub *scrub, const struct place *at,
+                             const struct extent *extent, const struct damage *damage)
+{
+    uint32_t block_size = scrub->shape.block_size;
+    uint32_t end = extent_end_block(extent, block_size);
+    uint32_t block = extent->first_block;
+
+    while (block + 1 < end && !damage->blocks[extent->frame_block + block - extent->first_block])
+        block++;
+    return at->row * scrub->shape.chunk_size + (uint64_t)block * block_size;
+}
+
 static void report_frame(struct scrub *scrub, const struct place *at, const struct tfs_row *row,
                          uint32_t index, const struct damage *damage)
 {
     const struct extent *extent = &row->extents[index];
-    uint64_t offset =
-        at->row * scrub->shape.chunk_size + (uint64_t)extent->first_block * scrub->shape.block_size;
     int answer = -EIO;
 
     if (extent->frame.segment)
         answer =
-            complaint_unreadable(scrub->volume, at->inode, offset, &extent->frame, damage->error);
+            complaint_unreadable(scrub->volume, at->inode, first_offset(scrub, at, extent, damage),
+                                 &extent->frame, damage->error);
     (void)answer; /* nobody waits for the bytes: that it is logged is enough */
     report_extent(scrub, at, extent, damage);
     for (uint32_t i = index + 1; i < row->extent_count; i++) {

@@ -7,6 +7,7 @@
 #include "store_fixture.h"
 
 #include "store/base/bytes.h"
+#include "store/base/log.h"
 #include "store/check/scrub.h"
 #include "store/data.h"
 #include "store/volume.h"
@@ -70,10 +71,11 @@ static int scrub(struct fixture *fixture, const struct tfs_scrub_options *how, s
 }
 
 /* The frame that shows the first byte of the file's row. */
-static struct frame_ref frame_of(struct fixture *fixture, const char *name, uint64_t row_number)
+static struct frame_ref frame_in(struct fixture *fixture, const char *name, uint64_t row_number,
+                                 uint8_t chunk_size_log2)
 {
     uint64_t inode = fixture_lookup(fixture, TFS_ROOT_INODE, name);
-    struct row_shape shape = data_shape(22);
+    struct row_shape shape = data_shape(chunk_size_log2);
     uint8_t key[META_EXTENT_KEY_SIZE];
     struct frame_ref frame;
     struct index_value value;
@@ -86,6 +88,11 @@ static struct frame_ref frame_of(struct fixture *fixture, const char *name, uint
     row_unref(row);
     index_value_release(&value);
     return frame;
+}
+
+static struct frame_ref frame_of(struct fixture *fixture, const char *name, uint64_t row_number)
+{
+    return frame_in(fixture, name, row_number, 22);
 }
 
 static void all_that_is_stored_is_verified(void **state)
@@ -130,6 +137,61 @@ static void a_damaged_block_is_listed_with_path_and_range(void **state)
         assert_int_equal(run.result.damaged, 1);
         assert_int_equal(run.result.damaged_bytes, 256 * TFS_KIB);
     }
+}
+
+static uint64_t logged_offset; /* of the last line that names one; UINT64_MAX: none did */
+
+static void keep_offset(enum tfs_log_level level, const char *message)
+{
+    const char *at = strstr(message, ") offset ");
+
+    if (level == TFS_LOG_ERROR && at)
+        logged_offset = strtoull(at + strlen(") offset "), NULL, 10);
+}
+
+/* Reads the damaged file, and then scrubs: both log the place that the scrub reports. */
+static void assert_log_names(struct fixture *fixture, uint64_t from, uint64_t offset)
+{
+    struct tfs_scrub_options how = {0};
+    struct run run = {0};
+    struct tfs_file *file = fixture_open_file(fixture, "large");
+    struct tfs_read read;
+
+    logged_offset = UINT64_MAX;
+    assert_true(tfs_file_read(file, from, TFS_READ_SIZE_MAX, &read) < 0);
+    tfs_file_close(file);
+    assert_int_equal(logged_offset, offset);
+    fixture_reopen(fixture); /* it is told once */
+    logged_offset = UINT64_MAX;
+    assert_int_equal(scrub(fixture, &how, &run), 0);
+    assert_int_equal(run.count, 1);
+    assert_int_equal(run.damage[0].offset, offset);
+    assert_int_equal(logged_offset, offset);
+}
+
+static void the_log_names_the_block_that_the_scrub_names(void **state)
+{
+    static const uint64_t chunk_sizes[] = {TFS_CHUNK_SIZE_DEFAULT, 4096};
+    struct fixture *fixture = *state;
+
+    tfs_log_set_sink(keep_offset);
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(chunk_sizes); i++) {
+        struct frame_ref frame;
+
+        fixture->options.chunk_size = chunk_sizes[i];
+        fixture_reopen(fixture);
+        fixture_make_file(fixture, "large", FILE_SIZE, 1);
+        frame = frame_in(fixture, "large", 0, (uint8_t)__builtin_ctzll(chunk_sizes[i]));
+        if (i == 0) { /* the third block of 256 KiB */
+            fixture_flip(fixture, frame.segment, frame.offset + 2 * 256 * TFS_KIB + 100 * TFS_KIB);
+            assert_log_names(fixture, 256 * TFS_KIB, 512 * TFS_KIB);
+        } else { /* the one of 4 KiB at 80 KiB, behind a page for the header */
+            fixture_flip(fixture, frame.segment, frame.offset + 4096 + 80 * TFS_KIB + 5);
+            assert_log_names(fixture, 0, 80 * TFS_KIB);
+        }
+        fixture_remove_file(fixture, "large");
+    }
+    tfs_log_set_sink(NULL);
 }
 
 static void a_damaged_header_takes_all_its_frame_shows(void **state)
@@ -392,6 +454,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCRUB_TEST(all_that_is_stored_is_verified),
         SCRUB_TEST(a_damaged_block_is_listed_with_path_and_range),
+        SCRUB_TEST(the_log_names_the_block_that_the_scrub_names),
         SCRUB_TEST(a_damaged_header_takes_all_its_frame_shows),
         SCRUB_TEST(damage_that_nobody_can_see_any_more_is_none),
         SCRUB_TEST(a_run_that_is_stopped_is_gone_on_with),
