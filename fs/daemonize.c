@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,17 @@ static void print_failure(const char *line)
     (void)snprintf(text, sizeof(text), "%s", line); /* cut if too long */
     tfs_make_one_line(text);
     (void)fprintf(stderr, "tensorfs: %s\n", text);
+}
+
+void daemonize_tell(const char *format, ...)
+{
+    char line[RECORD_SIZE_MAX];
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(line, sizeof(line), format, arguments); /* cut if too long */
+    va_end(arguments);
+    print_failure(line);
 }
 
 int daemonize_fill_standard_files(void)

@@ -37,6 +37,9 @@ TFS_MUST_CHECK int daemonize_start(bool foreground, struct daemonize *daemonize)
 /* The caller that is to be told has not been killed meanwhile. Always so in the foreground. */
 bool daemonize_is_waited_for(const struct daemonize *daemonize);
 
+/* "tensorfs: LINE" on standard error, while the caller still waits. */
+void daemonize_tell(const char *format, ...) TFS_PRINTF(1, 2);
+
 /* The mount is usable: `text` (lines) goes to the caller's standard output. The background process
  * lets go of the terminal. */
 void daemonize_succeed(struct daemonize *daemonize, const char *text);

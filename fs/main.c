@@ -32,7 +32,8 @@
 /* After a signal: how long programs that still have files open may go on. */
 enum { GRACE_MS = 2000 };
 
-enum { LOCK_TURN_MS = 200 };
+/* Who waits for the store says so after a second. */
+enum { LOCK_TURN_MS = 200, LOCK_TELL_MS = 1000 };
 
 /* Segments are up to 1 GiB, the index's files less. */
 #define FILE_SIZE_MIN TFS_GIB
@@ -123,26 +124,36 @@ static bool is_signalled(const struct server *server)
     return poll(&state, 1, 0) > 0;
 }
 
+static bool is_given_up(const struct server *server, struct tfs_message *message)
+{
+    if (!is_signalled(server) && daemonize_is_waited_for(server->daemonize))
+        return false;
+    (void)snprintf(message->text, sizeof(message->text),
+                   "stopped while waiting for the store '%.400s'", server->options->store);
+    return true;
+}
+
 /* Waits for the store's lock in short turns: a signal ends it, and so does the end of whoever
  * started us, who has given up and would find a mount later. */
 static int open_volume(struct server *server, struct tfs_message *message)
 {
     struct tfs_volume_options options = server->options->volume;
     uint32_t left_ms = options.lock_wait_ms;
+    uint32_t tell_ms = left_ms - (uint32_t)tfs_min_u64(left_ms, LOCK_TELL_MS);
     int err;
 
     for (;;) {
         options.lock_wait_ms = (uint32_t)tfs_min_u64(left_ms, LOCK_TURN_MS);
+        options.lock_explain = left_ms == 0 || left_ms == tell_ms;
         err = tfs_volume_open(&options, message, &server->volume);
         if (err < 0 && err != -EBUSY)
             return err;
-        if (is_signalled(server) || !daemonize_is_waited_for(server->daemonize)) {
-            (void)snprintf(message->text, sizeof(message->text),
-                           "stopped while waiting for the store '%.400s'", options.path);
+        if (is_given_up(server, message))
             return -EINTR;
-        }
         if (err == 0 || left_ms == 0)
             return err;
+        if (left_ms == tell_ms)
+            daemonize_tell("%s; waiting for it for %u s more", message->text, left_ms / 1000);
         left_ms -= options.lock_wait_ms;
     }
 }
@@ -284,6 +295,7 @@ static int serve(const struct options *options, struct daemonize *daemonize)
                    tfs_volume_is_new(server.volume) ? "new " : "", options->store,
                    options->mountpoint);
     server.was_usable = true;
+    tfs_volume_announce(server.volume, options->mountpoint, server.ll.device);
     daemonize_succeed(daemonize, text);
     err = server_run(&server);
     return err < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -2,6 +2,7 @@
 
 #include "store/base/error.h"
 #include "store/base/log.h"
+#include "store/base/mounts.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -267,11 +268,26 @@ void mount_take_back(const char *mountpoint)
     free(arguments[3]);
 }
 
+/* Why there is nothing to be unmounted. */
+static void tell_out_of_reach(dev_t device, const char *mountpoint)
+{
+    struct tfs_mount_copy copy;
+
+    if (tfs_mount_is_here(device))
+        tfs_warn("another mount covers '%s'; both are left as they are", mountpoint);
+    else if (tfs_mount_find_copy(device, &copy))
+        tfs_warn("'%s' was unmounted, and lives on in the mount namespace of process %d (%s), %s",
+                 mountpoint, (int)copy.pid, copy.name, copy.mount_name);
+    else
+        tfs_warn("'%s' was unmounted while files were open; what is there now is left as it is",
+                 mountpoint);
+}
+
 void mount_detach(const struct ll *ll, const char *mountpoint)
 {
     if (device_at(mountpoint) != ll->device) {
         /* Unmounted lazily before, or covered by another mount, which is not ours to unmount. */
-        tfs_warn("'%s' is another mount by now, which is left as it is", mountpoint);
+        tell_out_of_reach(ll->device, mountpoint);
         return;
     }
     sync_mapped_pages(mountpoint);

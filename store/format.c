@@ -13,6 +13,7 @@
 #include "store/base/lock.h"
 #include "store/base/regular.h"
 #include "store/base/text.h"
+#include "store/holder.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -37,6 +38,7 @@ struct tfs_format_lock {
     int directory;
     bool has_made_directory;
     bool has_made_store;
+    bool is_announced;
     struct format_line line;
     struct tfs_mutex features_lock; /* rank TFS_RANK_LEAF; one change of FORMAT at a time */
     atomic_uint features;           /* those that FORMAT names durably */
@@ -202,6 +204,16 @@ static int open_directory(struct tfs_format_lock *lock, const struct tfs_volume_
     return 0;
 }
 
+static int refuse_in_use(const struct tfs_volume_options *options, struct tfs_message *message,
+                         int fd)
+{
+    char holder[HOLDER_TEXT_SIZE];
+
+    holder_describe(fd, options->lock_explain, holder);
+    return format_message(message, -EBUSY, "the store '%.240s' is in use by %s", options->path,
+                          holder);
+}
+
 /* Another mount may be on its way out: its last writes come after umount(8) has returned. */
 static int take_lock(const struct tfs_volume_options *options, struct tfs_message *message, int fd)
 {
@@ -213,8 +225,7 @@ static int take_lock(const struct tfs_volume_options *options, struct tfs_messag
             return format_message(message, -errno, "cannot lock the store '%s': %s", options->path,
                                   strerror(errno));
         if (tfs_clock_ns() > deadline)
-            return format_message(message, -EBUSY, "the store '%s' is in use by another mount",
-                                  options->path);
+            return refuse_in_use(options, message, fd);
         (void)nanosleep(&pause, NULL); /* no kernel interface waits for a lock with a limit */
     }
     return 0;
@@ -523,6 +534,12 @@ void format_discard(struct tfs_format_lock *lock)
     format_close(lock);
 }
 
+void format_announce(struct tfs_format_lock *lock, const char *mountpoint, dev_t device)
+{
+    lock->is_announced = true;
+    holder_write(lock->directory, mountpoint, device);
+}
+
 bool format_has_made_store(const struct tfs_format_lock *lock)
 {
     return lock->has_made_store;
@@ -532,6 +549,8 @@ void format_close(struct tfs_format_lock *lock)
 {
     if (!lock)
         return;
+    if (lock->is_announced)
+        holder_remove(lock->directory);
     if (lock->directory >= 0)
         (void)close(lock->directory); /* gives the lock up */
     tfs_mutex_release(&lock->features_lock);

@@ -60,6 +60,9 @@ TFS_MUST_CHECK int format_use_feature(struct tfs_format_lock *lock, enum format_
 /* Whether format_open() found no store and began to make one. */
 bool format_has_made_store(const struct tfs_format_lock *lock);
 
+/* Note in the store who has it, for those that find it in use: holder.h. */
+void format_announce(struct tfs_format_lock *lock, const char *mountpoint, dev_t device);
+
 /* Gives the lock up. Accepts NULL. */
 void format_close(struct tfs_format_lock *lock);
 

@@ -73,6 +73,7 @@ struct tfs_volume_options {
     bool strictatime;           /* they do each time; else as relatime of mount(8) */
     bool direct;                /* O_DIRECT beneath, where it works */
     unsigned lock_wait_ms;      /* how long to wait for another mount of the store to go */
+    bool lock_explain; /* when it stays: who keeps it; looks at the mounts of all processes */
 };
 
 /* The defaults of every field but path; compression is auto. */
@@ -88,7 +89,7 @@ void tfs_volume_options_init(struct tfs_volume_options *options);
  * lock_wait_ms for the lock, and for the index's recovery.
  */
 struct tfs_message {
-    char text[512];
+    char text[1024];
 };
 TFS_MUST_CHECK int tfs_volume_open(const struct tfs_volume_options *options,
                                    struct tfs_message *message, struct tfs_volume **ret);
@@ -104,6 +105,9 @@ int tfs_volume_discard(struct tfs_volume *volume);
 /* Whether reads move access times, of files that are opened from now on. Threads: any. */
 void tfs_volume_set_noatime(struct tfs_volume *volume, bool noatime);
 bool tfs_volume_is_noatime(const struct tfs_volume *volume);
+
+/* Tell those that find the store in use where it is mounted. Does nothing when it is read only. */
+void tfs_volume_announce(struct tfs_volume *volume, const char *mountpoint, dev_t device);
 
 /* Whether tfs_volume_open() has made the store. */
 bool tfs_volume_is_new(const struct tfs_volume *volume);

@@ -516,6 +516,12 @@ bool tfs_volume_is_noatime(const struct tfs_volume *volume)
     return atomic_load_explicit(&volume->noatime, memory_order_relaxed);
 }
 
+void tfs_volume_announce(struct tfs_volume *volume, const char *mountpoint, dev_t device)
+{
+    if (!volume->options.read_only)
+        format_announce(volume->lock_file, mountpoint, device);
+}
+
 bool tfs_volume_is_new(const struct tfs_volume *volume)
 {
     return format_has_made_store(volume->lock_file);

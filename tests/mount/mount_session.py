@@ -36,6 +36,31 @@ def mounts_below(directory, kind=""):
     return sorted(found, key=len, reverse=True)
 
 
+def device_of(mountpoint):
+    """The mount's device as mountinfo writes it."""
+    device = os.stat(mountpoint).st_dev
+    return f"{os.major(device)}:{os.minor(device)}"
+
+
+def who_has(device):
+    """Which processes see a mount of tensorfs of this device in a mount namespace: text for people."""
+    found = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/mountinfo", encoding="utf-8", errors="replace") as lines:
+                points = [line.split()[4] for line in lines
+                          if line.split()[2] == device and " - fuse.tensorfs " in line]
+            if points:
+                namespace = os.readlink(f"/proc/{pid}/ns/mnt")
+                with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as name:
+                    found.setdefault(namespace, f"{name.read().strip()} ({pid}) on {points[0]}")
+        except OSError:
+            continue
+    ours = os.readlink("/proc/self/ns/mnt")
+    return "; ".join(f"{'our own' if namespace == ours else 'the'} mount namespace {namespace} has it: {who}"
+                     for namespace, who in found.items()) or "no mount namespace has it"
+
+
 def unmount(mountpoint, lazy=False, seconds=10):
     """Unmount, as root or not; a busy mount is tried again, for the kernel closes files late."""
     if os.geteuid() == 0:
@@ -64,6 +89,7 @@ class Session:
         self.log_path = log_path
         self.environment = None  # of the daemon; None: as our own
         self.process = None
+        self.device = None  # of the mount
 
     def start(self, options=None):
         """Mount and return when the mount answers. `options` replace the old ones from here on."""
@@ -82,6 +108,7 @@ class Session:
                 raise SessionError(f"no mount within {START_SECONDS} s")
             time.sleep(POLL_SECONDS)
         os.statvfs(self.mountpoint)
+        self.device = device_of(self.mountpoint)
 
     def launch(self):
         if self.process:
@@ -109,8 +136,9 @@ class Session:
         try:
             status = self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
+            holders = who_has(self.device)
             self.kill()
-            raise SessionError(f"the daemon lived on {STOP_SECONDS} s after umount") from None
+            raise SessionError(f"the daemon lived on {STOP_SECONDS} s after umount: {holders}") from None
         self.process = None
         if status != 0:
             raise SessionError(f"the daemon ended with status {status}")
