@@ -11,6 +11,9 @@ tfs_add_unit_test(test_validate_formats
 tfs_add_unit_test(test_validate_complete
     SOURCES test_validate_complete.c validate_command.c validate_fixture.c
     LINK tfs_validate)
+tfs_add_unit_test(test_validate_gguf
+    SOURCES test_validate_gguf.c validate_fixture.c
+    LINK tfs_validate)
 tfs_add_unit_test(test_validate_pickle
     SOURCES test_validate_pickle.c validate_fixture.c
     LINK tfs_validate)

@@ -175,6 +175,7 @@ static void what_is_in_place_of_a_file_is_named(void **state)
     } names[] = {
         {"model.safetensors", "safetensors", false},
         {"a/b.pt", "torch", true},
+        {"model.gguf", "gguf", true},
         {"MODEL.PT", "torch", true},
         {"a.npy", "npy", true},
         {"a.npz", "zip", true},

@@ -53,7 +53,7 @@ struct tensor_list {
     struct format_member *members; /* likewise; a tensor is in one of them, or in none of it */
     size_t member_count;
     size_t member_capacity;
-    const char *format; /* "safetensors", "torch", "zip", "npy" or "raw"; static */
+    const char *format; /* "safetensors", "torch", "raw", ...; static */
     char reason[256];   /* why a file is malformed */
 };
 
@@ -80,6 +80,9 @@ TFS_MUST_CHECK int format_list_add(struct tensor_list *list, const char *name, s
 TFS_MUST_CHECK int format_list_add_member(struct tensor_list *list, const char *name,
                                           size_t name_size, const struct format_member *member);
 
+/* Has each tensor a name of its own? Errors: -EUCLEAN, -ENOMEM. */
+TFS_MUST_CHECK int format_list_check_names(struct tensor_list *list);
+
 /*
  * Sort the tensors and check that they lie in a file of file_size bytes without overlapping; sort
  * the members, and forget those that overlap another, or a part of a tensor.
@@ -104,6 +107,7 @@ TFS_MUST_CHECK int format_find_tensors(const struct format_source *source, const
 TFS_MUST_CHECK int format_find_safetensors(const struct format_source *source,
                                            struct tensor_list *list);
 TFS_MUST_CHECK int format_find_zip(const struct format_source *source, struct tensor_list *list);
+TFS_MUST_CHECK int format_find_gguf(const struct format_source *source, struct tensor_list *list);
 bool format_is_torch_legacy(const uint8_t *head, size_t size);
 TFS_MUST_CHECK int format_find_torch_legacy(const struct format_source *source,
                                             struct tensor_list *list);

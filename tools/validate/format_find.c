@@ -29,6 +29,8 @@ static const char *format_of(const uint8_t *head, size_t size)
         return "npy";
     if (size >= 4 && (memcmp(head, "PK\3\4", 4) == 0 || memcmp(head, "PK\5\6", 4) == 0))
         return "zip";
+    if (size >= 4 && memcmp(head, "GGUF", 4) == 0)
+        return "gguf";
     if (format_is_torch_legacy(head, size))
         return "torch";
     return is_safetensors(head, size) ? "safetensors" : "raw";
@@ -53,6 +55,8 @@ static int tensors_parse(const struct format_source *source, const char *name,
         return format_find_zip(source, list);
     if (strcmp(list->format, "torch") == 0)
         return format_find_torch_legacy(source, list);
+    if (strcmp(list->format, "gguf") == 0)
+        return format_find_gguf(source, list);
     if (strcmp(list->format, "npy") == 0)
         return format_find_npy(source, 0, source->size, "array", list);
     return 0;

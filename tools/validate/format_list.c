@@ -177,3 +177,28 @@ int format_list_finish(struct tensor_list *list, uint64_t file_size)
     members_finish(list);
     return 0;
 }
+
+static int name_compare(const void *a, const void *b)
+{
+    return strcmp((*(const struct tensor *const *)a)->name,
+                  (*(const struct tensor *const *)b)->name);
+}
+
+int format_list_check_names(struct tensor_list *list)
+{
+    const struct tensor **order = calloc(list->count + 1, sizeof(struct tensor *));
+    int err = 0;
+
+    if (!order)
+        return -ENOMEM;
+    for (size_t i = 0; i < list->count; i++)
+        order[i] = &list->tensors[i];
+    if (list->count > 0)
+        qsort(order, list->count, sizeof(struct tensor *), name_compare);
+    for (size_t i = 1; err == 0 && i < list->count; i++) {
+        if (name_compare(&order[i - 1], &order[i]) == 0)
+            err = format_list_malformed(list, "tensor '%.100s' twice", order[i]->name);
+    }
+    free(order);
+    return err;
+}

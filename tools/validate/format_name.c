@@ -21,6 +21,7 @@ struct name_row {
 
 static const struct name_row names[] = {
     {"", ".safetensors", "safetensors", true, false},
+    {"", ".gguf", "gguf", true, false},
     {"", ".npy", "npy", true, false},
     {"", ".npz", "zip", true, false},
     {"", ".pt", "torch", true, false},
@@ -128,8 +129,8 @@ int format_name_check(const struct format_source *source, const char *name,
 
     if (strcmp(list->format, "raw") == 0)
         return raw_check(source, row, list);
-    if (row && strcmp(row->format, "safetensors") == 0 &&
-        strcmp(list->format, "safetensors") != 0) {
+    if (row && (strcmp(row->format, "safetensors") == 0 || strcmp(row->format, "gguf") == 0) &&
+        strcmp(list->format, row->format) != 0) {
         const char *found = list->format;
 
         list->format = row->format;

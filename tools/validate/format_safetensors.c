@@ -249,31 +249,6 @@ static int header_parse(struct header *header)
     return 0;
 }
 
-static int name_compare(const void *a, const void *b)
-{
-    return strcmp((*(const struct tensor *const *)a)->name,
-                  (*(const struct tensor *const *)b)->name);
-}
-
-static int names_check(struct tensor_list *list)
-{
-    const struct tensor **order = calloc(list->count + 1, sizeof(struct tensor *));
-    int err = 0;
-
-    if (!order)
-        return -ENOMEM;
-    for (size_t i = 0; i < list->count; i++)
-        order[i] = &list->tensors[i];
-    if (list->count > 0)
-        qsort(order, list->count, sizeof(struct tensor *), name_compare);
-    for (size_t i = 1; err == 0 && i < list->count; i++) {
-        if (name_compare(&order[i - 1], &order[i]) == 0)
-            err = format_list_malformed(list, "tensor '%.100s' twice", order[i]->name);
-    }
-    free(order);
-    return err;
-}
-
 /* Every byte behind the header is one tensor's. */
 static int coverage_check(struct tensor_list *list, uint64_t data_offset, uint64_t file_size)
 {
@@ -322,7 +297,7 @@ static int text_parse(char *text, size_t size, struct tensor_list *list)
     if (err == 0)
         err = header_parse(&header);
     if (err == 0)
-        err = names_check(list);
+        err = format_list_check_names(list);
     free(header.name);
     return err;
 }

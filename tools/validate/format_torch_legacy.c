@@ -92,8 +92,10 @@ static int legacy_read(const struct format_source *source, struct tensor_list *l
             return 0;
         }
         legacy_release(&legacy);
+        if (err == -EUCLEAN && size == limit)
+            (void)format_list_malformed(list, "its pickles are cut off");
         if (err != -EUCLEAN || size == limit)
-            return err == -EUCLEAN ? format_list_malformed(list, "its pickles are cut off") : err;
+            return err;
         size *= 4;
     }
 }
