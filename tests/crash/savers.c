@@ -1,13 +1,12 @@
 /*
- * The savers: one thread each, writing the way that programs save checkpoints, until a call fails.
- *
- * After a crash they go on with what the record says. A version number is never used twice.
+ * The savers that have their files for themselves: one thread each, writing the way that programs
+ * save checkpoints, until a call fails.
  */
 #include "tests/crash/crash.h"
+#include "tests/crash/saver.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,35 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { piece_bytes = 300007, path_bytes = 512 };
-
-struct saver {
-    const char *name;
-    struct crash_record *record;
-    enum crash_death death;
-    uint64_t dice;
-    uint8_t *buffer; /* piece_bytes */
-    int error;       /* what ended it */
-    bool unexpected;
-};
-
-static uint64_t roll(struct saver *saver, uint64_t below)
-{
-    saver->dice = saver->dice * 6364136223846793005ull + 1442695040888963407ull;
-    return (saver->dice >> 33) % below;
-}
-
-/* Notes why a call failed; false, so that callers can pass it on. */
-static bool failed(struct saver *saver, const char *call)
-{
-    saver->error = errno;
-    /* What a process sees when the daemon behind its filesystem is gone. */
-    if (errno != ENOTCONN && errno != ECONNABORTED && errno != EIO && errno != EINTR) {
-        (void)fprintf(stderr, "%s: %s: %s\n", saver->name, call, strerror(errno));
-        saver->unexpected = true;
-    }
-    return false;
-}
+enum { path_bytes = 512 };
 
 static const char *format_path(char path[path_bytes], const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -58,23 +29,6 @@ static const char *format_path(char path[path_bytes], const char *format, ...)
     return path;
 }
 
-static bool write_range(struct saver *saver, int fd, uint64_t file, uint64_t version,
-                        uint64_t offset, size_t size)
-{
-    while (size > 0) {
-        size_t piece = size < piece_bytes ? size : piece_bytes;
-        ssize_t count;
-
-        crash_content(file, version, offset, saver->buffer, piece);
-        count = pwrite(fd, saver->buffer, piece, (off_t)offset);
-        if (count <= 0)
-            return failed(saver, "write");
-        offset += (uint64_t)count;
-        size -= (size_t)count;
-    }
-    return true;
-}
-
 enum { want_fsync = 1, want_size_first = 2 };
 
 /* Makes or empties `path` and writes a whole version; closes it in any case. */
@@ -86,13 +40,13 @@ static bool write_whole(struct saver *saver, const char *path, uint64_t file, ui
     bool good;
 
     if (fd == -1)
-        return failed(saver, "open");
-    good =
-        !(wants & want_size_first) || ftruncate(fd, (off_t)size) == 0 || failed(saver, "ftruncate");
-    good = good && write_range(saver, fd, file, version, 0, size);
-    good = good && (!(wants & want_fsync) || fsync(fd) == 0 || failed(saver, "fsync"));
+        return saver_failed(saver, "open");
+    good = !(wants & want_size_first) || ftruncate(fd, (off_t)size) == 0 ||
+           saver_failed(saver, "ftruncate");
+    good = good && saver_write_range(saver, fd, file, version, 0, size);
+    good = good && (!(wants & want_fsync) || fsync(fd) == 0 || saver_failed(saver, "fsync"));
     if (close(fd) == -1 && good)
-        return failed(saver, "close");
+        return saver_failed(saver, "close");
     return good;
 }
 
@@ -102,8 +56,8 @@ static bool sync_directory(struct saver *saver, const char *path)
     bool good;
 
     if (fd == -1)
-        return failed(saver, "open of a directory");
-    good = fsync(fd) == 0 || failed(saver, "fsync of a directory");
+        return saver_failed(saver, "open of a directory");
+    good = fsync(fd) == 0 || saver_failed(saver, "fsync of a directory");
     (void)close(fd); /* nothing was written through it */
     return good;
 }
@@ -125,9 +79,9 @@ static bool point_latest(struct saver *saver)
     (void)snprintf(target, sizeof(target), "version-%llu", (unsigned long long)slot->attempted);
     (void)unlink(temporary); /* a crash may have left it */
     if (symlink(target, temporary) == -1)
-        return failed(saver, "symlink");
+        return saver_failed(saver, "symlink");
     if (rename(temporary, link) == -1)
-        return failed(saver, "rename of a symlink");
+        return saver_failed(saver, "rename of a symlink");
     if (!settle(saver))
         return false;
     slot->acked = slot->attempted;
@@ -137,7 +91,7 @@ static bool point_latest(struct saver *saver)
 /* torch.save in a careful trainer: temporary name, fsync, rename, fsync of the directory. */
 static bool save_torch(struct saver *saver)
 {
-    uint64_t which = roll(saver, crash_checkpoints);
+    uint64_t which = saver_roll(saver, crash_checkpoints);
     struct crash_slot *slot = &saver->record->torch[which];
     char path[path_bytes], temporary[path_bytes];
 
@@ -147,7 +101,7 @@ static bool save_torch(struct saver *saver)
     if (!write_whole(saver, temporary, crash_file_torch + which, slot->attempted, want_fsync))
         return false;
     if (rename(temporary, path) == -1)
-        return failed(saver, "rename");
+        return saver_failed(saver, "rename");
     if (!settle(saver))
         return false;
     slot->acked = slot->attempted;
@@ -160,7 +114,7 @@ static bool save_torch(struct saver *saver)
  */
 static bool save_safetensors(struct saver *saver)
 {
-    uint64_t which = roll(saver, crash_checkpoints);
+    uint64_t which = saver_roll(saver, crash_checkpoints);
     struct crash_slot *slot = &saver->record->safetensors[which];
     char path[path_bytes], temporary[path_bytes];
 
@@ -171,8 +125,8 @@ static bool save_safetensors(struct saver *saver)
                      want_size_first))
         return false;
     if (rename(temporary, path) == -1)
-        return failed(saver, "rename");
-    if (saver->death == crash_of_machine && roll(saver, 2) == 0)
+        return saver_failed(saver, "rename");
+    if (saver->death == crash_of_machine && saver_roll(saver, 2) == 0)
         return true;
     if (!settle(saver))
         return false;
@@ -188,7 +142,7 @@ static bool begin_log(struct saver *saver, uint64_t number)
 
     log->number = 0; /* from here on nobody expects the old one */
     if (old != 0 && unlink(format_path(path, "log-%llu", (unsigned long long)old)) == -1)
-        return failed(saver, "unlink of a log");
+        return saver_failed(saver, "unlink of a log");
     log->bytes.attempted = 0;
     log->bytes.acked = 0;
     log->number = number;
@@ -227,26 +181,26 @@ static bool save_log(struct saver *saver)
     format_path(path, "log-%llu", (unsigned long long)number);
     fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0644);
     if (fd == -1)
-        return failed(saver, "open of a log");
+        return saver_failed(saver, "open of a log");
     if (fstat(fd, &seen) == -1) {
         (void)close(fd);
-        return failed(saver, "fstat");
+        return saver_failed(saver, "fstat");
     }
     for (uint64_t at = (uint64_t)seen.st_size, i = 0; good && i < 300; i++) {
-        size_t length = 1 + roll(saver, i % 10 ? 300 : 9000);
+        size_t length = 1 + saver_roll(saver, i % 10 ? 300 : 9000);
         ssize_t count;
 
         log->bytes.attempted = at + length;
         crash_content(crash_file_log, number, at, saver->buffer, length);
         count = write(fd, saver->buffer, length);
-        good = count == (ssize_t)length || failed(saver, "append");
-        good = good && (fsync(fd) == 0 || failed(saver, "fsync of a log"));
+        good = count == (ssize_t)length || saver_failed(saver, "append");
+        good = good && (fsync(fd) == 0 || saver_failed(saver, "fsync of a log"));
         at += length;
         if (good)
             log->bytes.acked = at;
     }
     if (close(fd) == -1 && good)
-        return failed(saver, "close of a log");
+        return saver_failed(saver, "close of a log");
     return good;
 }
 
@@ -258,12 +212,12 @@ static bool create_in_place(struct saver *saver, int fd)
         return true;
     for (uint64_t i = 0; i < crash_blocks; i++) {
         blocks[i].attempted++;
-        if (!write_range(saver, fd, crash_file_in_place, blocks[i].attempted, i * crash_block,
-                         crash_block))
+        if (!saver_write_range(saver, fd, crash_file_in_place, blocks[i].attempted, i * crash_block,
+                               crash_block))
             return false;
     }
     if (fsync(fd) == -1)
-        return failed(saver, "fsync of a new file");
+        return saver_failed(saver, "fsync of a new file");
     for (uint64_t i = 0; i < crash_blocks; i++)
         blocks[i].acked = (uint64_t)blocks[i].attempted;
     return true;
@@ -273,16 +227,16 @@ static bool create_in_place(struct saver *saver, int fd)
 static bool overwrite_blocks(struct saver *saver, int fd)
 {
     struct crash_slot *blocks = saver->record->in_place;
-    uint64_t count = 1 + roll(saver, 30), first = roll(saver, crash_blocks - count + 1);
+    uint64_t count = 1 + saver_roll(saver, 30), first = saver_roll(saver, crash_blocks - count + 1);
 
     for (uint64_t i = first; i < first + count; i++) {
         blocks[i].attempted++;
-        if (!write_range(saver, fd, crash_file_in_place, blocks[i].attempted, i * crash_block,
-                         crash_block))
+        if (!saver_write_range(saver, fd, crash_file_in_place, blocks[i].attempted, i * crash_block,
+                               crash_block))
             return false;
     }
     if (fsync(fd) == -1)
-        return failed(saver, "fsync of an overwrite");
+        return saver_failed(saver, "fsync of an overwrite");
     for (uint64_t i = first; i < first + count; i++)
         blocks[i].acked = (uint64_t)blocks[i].attempted;
     return true;
@@ -295,12 +249,12 @@ static bool save_in_place(struct saver *saver)
     bool good;
 
     if (fd == -1)
-        return failed(saver, "open");
+        return saver_failed(saver, "open");
     good = create_in_place(saver, fd);
     for (int i = 0; good && i < 20; i++)
         good = overwrite_blocks(saver, fd);
     if (close(fd) == -1 && good)
-        return failed(saver, "close");
+        return saver_failed(saver, "close");
     return good;
 }
 
@@ -315,12 +269,12 @@ static bool remove_step(struct saver *saver, uint64_t step)
             format_path(path, "step-%llu/%d%s", (unsigned long long)step, i,
                         temporary ? ".tmp" : "");
             if (unlink(path) == -1 && errno != ENOENT)
-                return failed(saver, "unlink");
+                return saver_failed(saver, "unlink");
         }
     }
     format_path(path, "step-%llu", (unsigned long long)step);
     if (rmdir(path) == -1 && errno != ENOENT)
-        return failed(saver, "rmdir");
+        return saver_failed(saver, "rmdir");
     if (!sync_directory(saver, "."))
         return false;
     removed->acked = step;
@@ -341,7 +295,7 @@ static bool save_step(struct saver *saver)
     record->step_files = 0;
     record->step = step;
     if (mkdir(format_path(folder, "step-%llu", (unsigned long long)step), 0755) == -1)
-        return failed(saver, "mkdir");
+        return saver_failed(saver, "mkdir");
     for (int i = 0; i < crash_step_files; i++) {
         uint64_t file = crash_file_step + (uint64_t)i;
 
@@ -350,7 +304,7 @@ static bool save_step(struct saver *saver)
         if (!write_whole(saver, step % 2 ? path : temporary, file, step, step % 2 ? want_fsync : 0))
             return false;
         if (step % 2 == 0 && rename(temporary, path) == -1)
-            return failed(saver, "rename");
+            return saver_failed(saver, "rename");
         if (step % 2 || saver->death == crash_of_process)
             record->step_files++;
     }
@@ -377,65 +331,25 @@ static bool save_rewrite(struct saver *saver)
 /* Written front to back and closed, nothing more; nothing is ever promised but the right bytes. */
 static bool save_stream(struct saver *saver)
 {
-    uint64_t which = roll(saver, crash_streams);
+    uint64_t which = saver_roll(saver, crash_streams);
     struct crash_slot *slot = &saver->record->streams[which];
     char path[path_bytes];
 
     format_path(path, "stream-%llu", (unsigned long long)which);
     if (unlink(path) == -1 && errno != ENOENT)
-        return failed(saver, "unlink");
+        return saver_failed(saver, "unlink");
     slot->attempted++;
     return write_whole(saver, path, crash_file_stream + which, slot->attempted, 0);
 }
 
-static const struct {
-    const char *name;
-    bool (*save)(struct saver *saver);
-} kinds[] = {
+static const struct saver_kind kinds[] = {
     {"torch", save_torch},   {"safetensors", save_safetensors},
     {"log", save_log},       {"in place", save_in_place},
     {"steps", save_step},    {"rewrite", save_rewrite},
     {"stream", save_stream},
 };
-enum { kind_count = sizeof(kinds) / sizeof(kinds[0]) };
-
-struct thread {
-    struct saver saver;
-    bool (*save)(struct saver *saver);
-};
-
-static void *save_until_it_fails(void *context)
-{
-    struct thread *thread = context;
-
-    while (thread->save(&thread->saver))
-        ;
-    return NULL;
-}
 
 bool crash_save(struct crash_record *record, uint64_t seed, enum crash_death death)
 {
-    static struct thread threads[kind_count];
-    pthread_t ids[kind_count];
-    bool expected = true;
-
-    for (size_t i = 0; i < kind_count; i++) {
-        threads[i].save = kinds[i].save;
-        threads[i].saver = (struct saver){.name = kinds[i].name,
-                                          .record = record,
-                                          .death = death,
-                                          .dice = seed + i,
-                                          .buffer = malloc(piece_bytes)};
-        if (!threads[i].saver.buffer ||
-            pthread_create(&ids[i], NULL, save_until_it_fails, &threads[i]) != 0) {
-            perror("a saver");
-            exit(EXIT_FAILURE);
-        }
-    }
-    for (size_t i = 0; i < kind_count; i++) {
-        (void)pthread_join(ids[i], NULL);
-        free(threads[i].saver.buffer);
-        expected = expected && !threads[i].saver.unexpected;
-    }
-    return expected;
+    return saver_run_all(kinds, sizeof(kinds) / sizeof(kinds[0]), record, seed, death);
 }
