@@ -399,6 +399,102 @@ static void check_unsynced(struct check *check)
     }
 }
 
+/* A block that several change files by: any version from the acknowledged one on, a hole where one
+ * of these is a hole. As long as nothing was acknowledged, any part of the first one. */
+static bool is_any_hole(const struct crash_slot *slot)
+{
+    for (uint64_t version = slot->acked; version <= slot->attempted; version++) {
+        if (version == 0 || crash_is_hole(version))
+            return true;
+    }
+    return false;
+}
+
+static bool is_part(const uint8_t *found, const uint8_t *wanted)
+{
+    for (size_t i = 0; i < crash_block; i++) {
+        if (found[i] != 0 && found[i] != wanted[i])
+            return false;
+    }
+    return true;
+}
+
+static bool shared_block_is_right(const struct content *content, uint64_t file, uint64_t index,
+                                  const struct crash_slot *slot)
+{
+    uint8_t found[crash_block] = {0}, wanted[crash_block];
+    size_t offset = index * crash_block;
+    uint64_t version = claimed_version(content, offset);
+
+    if (content->size > offset)
+        memcpy(found, content->bytes + offset,
+               content->size - offset < crash_block ? content->size - offset : crash_block);
+    if (is_zero(found, crash_block))
+        return is_any_hole(slot);
+    if (version > 0 && version >= slot->acked && version <= slot->attempted) {
+        crash_block_content(file, version, index, wanted);
+        if (memcmp(found, wanted, crash_block) == 0)
+            return true;
+    }
+    crash_block_content(file, 1, index, wanted);
+    return slot->acked == 0 && slot->attempted > 0 && is_part(found, wanted);
+}
+
+static void check_shared_blocks(struct check *check, const struct content *content, uint64_t file,
+                                const struct crash_slot *slots, size_t count)
+{
+    size_t bad = 0, first = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (shared_block_is_right(content, file, i, &slots[i])) {
+            check->found.acknowledged += slots[i].acked > 0;
+            check->found.pending += slots[i].attempted > slots[i].acked;
+        } else if (bad++ == 0) {
+            first = i;
+        }
+    }
+    if (bad > 0)
+        wrong(check,
+              "%s: %zu blocks of %zu bytes are wrong, the first is %zu, claims version %llu, "
+              "acknowledged %llu, attempted %llu",
+              content->path, bad, content->size, first,
+              (unsigned long long)claimed_version(content, first * crash_block),
+              (unsigned long long)slots[first].acked, (unsigned long long)slots[first].attempted);
+}
+
+static void check_shared(struct check *check)
+{
+    struct crash_shared *shared = &check->record->shared;
+    struct content content = {.bytes = NULL};
+    char name[crash_name_bytes];
+
+    if (shared->generation == 0)
+        return;
+    for (uint64_t renames = shared->renames.acked;
+         renames <= shared->renames.attempted && !content.bytes; renames++) {
+        crash_shared_name(shared->generation, renames, name);
+        load(check, &content, "%s", name);
+    }
+    if (content.bytes)
+        check_shared_blocks(check, &content, crash_shared_file(shared->generation), shared->blocks,
+                            crash_shared_blocks);
+    else
+        wrong(check, "%s is missing", content.path);
+    free(content.bytes);
+}
+
+static void check_cut_file(struct check *check, const char *path, const struct crash_slot *slots)
+{
+    struct content content;
+
+    load(check, &content, "%s", path);
+    if (content.bytes)
+        check_shared_blocks(check, &content, crash_file_cut, slots, crash_cut_blocks);
+    else if (slots[0].acked > 0)
+        wrong(check, "%s is missing", path);
+    free(content.bytes);
+}
+
 void crash_check(struct crash_record *record, struct crash_findings *ret)
 {
     struct check check = {.record = record};
@@ -409,5 +505,8 @@ void crash_check(struct crash_record *record, struct crash_findings *ret)
     check_in_place(&check);
     check_steps(&check);
     check_unsynced(&check);
+    check_shared(&check);
+    check_cut_file(&check, "cut", check.record->cut);
+    check_cut_file(&check, "copied", check.record->copied);
     *ret = check.found;
 }

@@ -3,6 +3,7 @@
  */
 #include "tests/crash/crash.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { word_bytes = 8, header_words = 4 };
@@ -52,4 +53,28 @@ size_t crash_size(uint64_t file, uint64_t version)
     if ((file & ~0xffull) == crash_file_step)
         return drawn % 5 ? drawn % 3000 : drawn % 20000;
     return 1 + drawn % (drawn % 4 ? 600000 : 5 << 20);
+}
+
+bool crash_is_hole(uint64_t version)
+{
+    return version % 4 == 3;
+}
+
+void crash_block_content(uint64_t file, uint64_t version, uint64_t index, uint8_t *ret)
+{
+    if (version == 0 || crash_is_hole(version))
+        memset(ret, 0, crash_block);
+    else
+        crash_content(file, version, index * crash_block, ret, crash_block);
+}
+
+uint64_t crash_shared_file(uint64_t generation)
+{
+    return generation << 16 | crash_file_shared | generation % 2;
+}
+
+void crash_shared_name(uint64_t generation, uint64_t renames, char ret[crash_name_bytes])
+{
+    (void)snprintf(ret, crash_name_bytes, "shared-%llu.%c", (unsigned long long)generation,
+                   renames % 2 ? 'b' : 'a');
 }

@@ -3,6 +3,7 @@
  *
  *     crash save    DIR RECORD SEED    until a call fails; 0 when the filesystem had died
  *     crash outlast DIR RECORD SEED    the same for a machine that dies, not only a process
+ *     crash share   DIR RECORD SEED    the same by threads that change the same files together
  *     crash check   DIR RECORD         0 when all is right; prints how much there was to check
  */
 #include "tests/crash/crash.h"
@@ -46,24 +47,36 @@ static int check(struct crash_record *record)
     return found.wrong == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static bool save(const char *how, struct crash_record *record, uint64_t seed)
+{
+    if (strcmp(how, "share") == 0)
+        return crash_share(record, seed);
+    return crash_save(record, seed,
+                      strcmp(how, "outlast") == 0 ? crash_of_machine : crash_of_process);
+}
+
+static bool is_known(int argc, char **argv)
+{
+    if (argc == 4)
+        return strcmp(argv[1], "check") == 0;
+    return argc == 5 && (strcmp(argv[1], "save") == 0 || strcmp(argv[1], "outlast") == 0 ||
+                         strcmp(argv[1], "share") == 0);
+}
+
 int main(int argc, char **argv)
 {
-    bool outlast = argc == 5 && strcmp(argv[1], "outlast") == 0;
-    bool save = outlast || (argc == 5 && strcmp(argv[1], "save") == 0);
     struct crash_record *record;
 
-    if (!save && (argc != 4 || strcmp(argv[1], "check") != 0)) {
-        (void)fputs("usage: crash save|outlast DIR RECORD SEED\n       crash check DIR RECORD\n",
+    if (!is_known(argc, argv)) {
+        (void)fputs("usage: crash save|outlast|share DIR RECORD SEED\n"
+                    "       crash check DIR RECORD\n",
                     stderr);
         return 2;
     }
     record = map_record(argv[3]);
     if (chdir(argv[2]) == -1)
         die(argv[2]);
-    if (!save)
+    if (argc == 4)
         return check(record);
-    return crash_save(record, strtoull(argv[4], NULL, 10),
-                      outlast ? crash_of_machine : crash_of_process)
-               ? EXIT_SUCCESS
-               : EXIT_FAILURE;
+    return save(argv[1], record, strtoull(argv[4], NULL, 10)) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

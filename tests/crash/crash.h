@@ -24,6 +24,8 @@ enum {
     crash_steps_kept = 4,
     crash_steps_checked = 8, /* the newest ones, removed ones included */
     crash_streams = 3,
+    crash_shared_blocks = 2048, /* of the file that several write at the same time */
+    crash_cut_blocks = 512,     /* of the one that is cut, punched and copied */
 };
 
 /*
@@ -40,6 +42,15 @@ struct crash_log {
     struct crash_slot bytes;
 };
 
+/* A file that several threads fill, overwrite, punch, rename and promise at the same time. Another
+ * one for each generation: it is the new, growing file that is in danger. */
+struct crash_shared {
+    _Atomic uint64_t generation; /* 0: none */
+    _Atomic uint64_t newest;     /* generation so far */
+    struct crash_slot renames;   /* how many times: crash_shared_name() */
+    struct crash_slot blocks[crash_shared_blocks];
+};
+
 /* A file outside of the filesystem under test, mapped by the savers and by the check. */
 struct crash_record {
     struct crash_slot torch[crash_checkpoints];        /* fsync, then rename */
@@ -53,6 +64,9 @@ struct crash_record {
     struct crash_slot removed;                         /* steps up to this one were removed */
     struct crash_slot rewrite;                         /* O_TRUNC, write, fsync */
     struct crash_slot streams[crash_streams];          /* written and closed, never synced */
+    struct crash_shared shared;
+    struct crash_slot cut[crash_cut_blocks];    /* written, cut and punched beside commits */
+    struct crash_slot copied[crash_cut_blocks]; /* copied from there */
 };
 
 /* Who a file's content belongs to; the low bits tell files of one kind apart. */
@@ -64,6 +78,8 @@ enum crash_file {
     crash_file_step = 0x500,
     crash_file_rewrite = 0x600,
     crash_file_stream = 0x700,
+    crash_file_shared = 0x800, /* and the generation above it */
+    crash_file_cut = 0x900,    /* copies, too */
 };
 
 /* The bytes of a version from `offset` on. */
@@ -71,6 +87,16 @@ void crash_content(uint64_t file, uint64_t version, uint64_t offset, void *buffe
 
 /* How long a version is: up to 5 MiB for checkpoints, up to 20 KB for the files of steps. */
 size_t crash_size(uint64_t file, uint64_t version);
+
+/* Blocks of shared files are data or, where a version says so, removed: a hole. Block `index` of a
+ * version. */
+bool crash_is_hole(uint64_t version);
+void crash_block_content(uint64_t file, uint64_t version, uint64_t index, uint8_t *ret);
+
+uint64_t crash_shared_file(uint64_t generation);
+
+enum { crash_name_bytes = 64 };
+void crash_shared_name(uint64_t generation, uint64_t renames, char ret[crash_name_bytes]);
 
 /* What dies: the daemon alone, or the machine, whose disk forgets what nobody synced. */
 enum crash_death { crash_of_process, crash_of_machine };
@@ -82,6 +108,9 @@ enum crash_death { crash_of_process, crash_of_machine };
  * else false and a message.
  */
 bool crash_save(struct crash_record *record, uint64_t seed, enum crash_death death);
+
+/* The same, by threads that change the same files at the same time. For a process that dies. */
+bool crash_share(struct crash_record *record, uint64_t seed);
 
 struct crash_findings {
     uint64_t acknowledged; /* things that had to be there, and were */

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,19 @@ bool saver_failed(struct saver *saver, const char *call)
         (void)fprintf(stderr, "%s: %s: %s\n", saver->name, call, strerror(errno));
         saver->unexpected = true;
     }
+    return false;
+}
+
+bool saver_is_told_wrong(struct saver *saver, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)fprintf(stderr, "%s: ", saver->name);
+    (void)vfprintf(stderr, format, arguments);
+    (void)fputc('\n', stderr);
+    va_end(arguments);
+    saver->unexpected = true;
     return false;
 }
 

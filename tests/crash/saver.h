@@ -33,6 +33,10 @@ uint64_t saver_roll(struct saver *saver, uint64_t below);
 /* Notes why a call failed; false, so that callers can pass it on. */
 bool saver_failed(struct saver *saver, const char *call);
 
+/* Notes that the filesystem gave a wrong answer; false likewise. */
+bool saver_is_told_wrong(struct saver *saver, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* Writes this part of a version. */
 bool saver_write_range(struct saver *saver, int fd, uint64_t file, uint64_t version,
                        uint64_t offset, size_t size);
@@ -40,5 +44,9 @@ bool saver_write_range(struct saver *saver, int fd, uint64_t file, uint64_t vers
 /* One thread a kind, until all have ended. True when all ended with their filesystem. */
 bool saver_run_all(const struct saver_kind *kinds, size_t count, struct crash_record *record,
                    uint64_t seed, enum crash_death death);
+
+/* Kinds of savers that change files together. */
+bool sharers_save(struct saver *saver);
+bool cutters_save(struct saver *saver);
 
 #endif

@@ -353,3 +353,14 @@ bool crash_save(struct crash_record *record, uint64_t seed, enum crash_death dea
 {
     return saver_run_all(kinds, sizeof(kinds) / sizeof(kinds[0]), record, seed, death);
 }
+
+/* The log beside them keeps commits on their way, so that others wait for their turn: much can
+ * happen between the write-back that a promise begins with and its commit. */
+bool crash_share(struct crash_record *record, uint64_t seed)
+{
+    static const struct saver_kind together[] = {
+        {"shared", sharers_save}, {"cut", cutters_save}, {"log", save_log}};
+
+    return saver_run_all(together, sizeof(together) / sizeof(together[0]), record, seed,
+                         crash_of_process);
+}

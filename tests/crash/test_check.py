@@ -14,6 +14,7 @@ import unittest
 
 PROGRAM = sys.argv.pop(1)
 BLOCK = 4096
+CUT_BLOCKS = 512
 TAMPERED = ("torch-*.pt", "model-*.safetensors", "log-*", "in-place", "rewrite", "stream-*")
 
 
@@ -52,6 +53,44 @@ def kill_with_something_of_each(saver, folder):
     saver.wait()
 
 
+def has_shared(folder, record):
+    """More acknowledged than the first half of the shared file has; holes and data in the others."""
+    done = subprocess.run([PROGRAM, "check", folder, record], capture_output=True, text=True,
+                          check=False)
+    return (done.returncode == 0 and int(done.stdout.split()[1]) > 2 * CUT_BLOCKS + 1200
+            and first_block(folder + "/cut", hole=True) is not None
+            and has_data_at_its_end(folder + "/copied"))
+
+
+def has_data_at_its_end(path):
+    with open(path, "rb") as file:
+        file.seek(CUT_BLOCKS // 2 * BLOCK)
+        return any(file.read())
+
+
+def kill_sharers(saver, folder, record):
+    deadline = time.monotonic() + 60
+    while True:
+        saver.send_signal(signal.SIGSTOP)
+        time.sleep(0.01)
+        if has_shared(folder, record):
+            break
+        assert time.monotonic() < deadline, "the sharers have not come far enough"
+        saver.send_signal(signal.SIGCONT)
+        time.sleep(0.05)
+    saver.kill()
+    saver.wait()
+
+
+def first_block(path, hole):
+    """Where the first block is that is a hole, or is none."""
+    with open(path, "rb") as file:
+        for offset in range(0, os.path.getsize(path), BLOCK):
+            if (file.read(BLOCK) == bytes(BLOCK)) == hole:
+                return offset
+    return None
+
+
 def change(path, offset, content):
     with open(path, "r+b") as file:
         file.seek(offset)
@@ -74,17 +113,17 @@ def swap_blocks(path):
         file.write(second + first)
 
 
-class Check(unittest.TestCase):
+class Tampering(unittest.TestCase):
     @classmethod
-    def setUpClass(cls):
+    def work(cls, how):
         cls.folder = tempfile.TemporaryDirectory()
         cls.good = os.path.join(cls.folder.name, "good")
         cls.record = os.path.join(cls.folder.name, "record")
         os.mkdir(cls.good)
-        saver = subprocess.Popen([PROGRAM, "save", cls.good, cls.record, "1"])
+        saver = subprocess.Popen([PROGRAM, how, cls.good, cls.record, "1"])
         time.sleep(4)
         assert saver.poll() is None, "the savers ended by themselves"
-        kill_with_something_of_each(saver, cls.good)
+        return saver
 
     @classmethod
     def tearDownClass(cls):
@@ -104,6 +143,12 @@ class Check(unittest.TestCase):
             self.assertIn("WRONG", done.stderr)
         finally:
             shutil.rmtree(bad)
+
+
+class Check(Tampering):
+    @classmethod
+    def setUpClass(cls):
+        kill_with_something_of_each(cls.work("save"), cls.good)
 
     def test_nothing_wrong_passes_and_is_counted(self):
         done = self.check(self.good)
@@ -164,6 +209,32 @@ class Check(unittest.TestCase):
         self.notices(lambda bad: os.unlink(f"{bad}/step-{steps(bad)[-2]}/7"))
         # The one just before the oldest may be gone without its removal being acknowledged.
         self.notices(lambda bad: os.mkdir(f"{bad}/step-{steps(bad)[0] - 2}"))
+
+
+class CheckOfShared(Tampering):
+    @classmethod
+    def setUpClass(cls):
+        kill_sharers(cls.work("share"), cls.good, cls.record)
+
+    def test_nothing_wrong_passes(self):
+        self.assertEqual(self.check(self.good).returncode, 0)
+
+    def test_a_missing_file_is_noticed(self):
+        for pattern in ("shared-*", "cut", "copied"):
+            self.notices(lambda bad, p=pattern: os.unlink(glob.glob(f"{bad}/{p}")[0]))
+
+    def test_a_file_that_ends_too_early_is_noticed(self):
+        for pattern in ("shared-*", "copied"):  # the other may just be about to be cut
+            self.notices(lambda bad, p=pattern: os.truncate(
+                glob.glob(f"{bad}/{p}")[0], os.path.getsize(glob.glob(f"{bad}/{p}")[0]) // 2))
+
+    def test_bytes_in_a_hole_are_noticed(self):
+        self.notices(lambda bad: change(bad + "/cut", first_block(bad + "/cut", hole=True) + 99,
+                                        b"!!"))
+
+    def test_a_changed_byte_is_noticed(self):
+        self.notices(lambda bad: change(bad + "/cut", first_block(bad + "/cut", hole=False) + 99,
+                                        b"!!"))
 
 
 if __name__ == "__main__":
