@@ -220,8 +220,17 @@ int chunk_read_row(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t 
 {
     uint8_t key[META_EXTENT_KEY_SIZE];
     struct index_value value;
+    bool cut;
     int err;
 
+    /* Before the look at the index: a row that was cut off may be removed between the two. */
+    tfs_mutex_lock(&inode->lock);
+    cut = index >= inode->data->cut.first;
+    tfs_mutex_unlock(&inode->lock);
+    if (cut) {
+        *ret = NULL;
+        return 0;
+    }
     meta_extent_key(inode->number, index, key);
     err = index_get(volume->index, INDEX_EXTENT, key, sizeof(key), &value);
     if (err == -ENOENT) {
@@ -462,6 +471,41 @@ static void reclaim_unused(struct tfs_volume *volume, struct tfs_chunk *chunk,
         if (frame->segment && row_shows_first(old, i) && !row_has_frame(chunk->row, frame) &&
             is_uncommitted(chunk, frame))
             reclaim_frame(volume->reclaim, frame, 0);
+    }
+}
+
+/* Nothing of it is the file's any more: neither what is dirty, nor its row, nor the index's. */
+static void drop_locked(struct tfs_volume *volume, struct tfs_chunk *chunk)
+{
+    struct tfs_row *old = chunk->row;
+
+    assert(!chunk->commits && !chunk->in_flight && !chunk->exclusive && !chunk->shared);
+    chunk->users++;
+    chunk_discard_locked(volume, chunk, 0);
+    chunk->row = NULL;
+    chunk->row_known = true;
+    chunk->row_changed = false;
+    reclaim_unused(volume, chunk, old);
+    row_unref(old);
+    row_unref(TAKE_PTR(chunk->committed));
+    chunk_put_locked(chunk);
+}
+
+void chunk_drop_locked(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t first,
+                       uint64_t end)
+{
+    struct tfs_data *data = inode->data;
+
+    for (size_t i = 0; i < data->bucket_count; i++) {
+        struct tfs_chunk *chunk = data->buckets[i];
+
+        while (chunk) {
+            struct tfs_chunk *next = chunk->next;
+
+            if (chunk->index >= first && chunk->index < end)
+                drop_locked(volume, chunk);
+            chunk = next;
+        }
     }
 }
 

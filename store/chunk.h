@@ -167,6 +167,14 @@ void chunk_trim_slot_locked(struct tfs_volume *volume, struct tfs_chunk *chunk, 
                             uint32_t from, uint32_t to);
 
 /*
+ * The chunks [first, end) become holes in memory: what is dirty is forgotten, and their rows, also
+ * those in the index, which are the caller's to remove. With the gate closed; with the inode's
+ * lock.
+ */
+void chunk_drop_locked(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t first,
+                       uint64_t end);
+
+/*
  * Forget everything of the file that is not committed, at the end of a mount that could not write
  * it back. Nobody uses the file any more. Returns how many chunks had something. With the inode's
  * lock.

@@ -86,9 +86,13 @@ static int next_in_index(struct tfs_volume *volume, struct tfs_inode *inode, uin
                                 .start_size = sizeof(start)};
     struct index_record record;
     struct index_scan *scan;
+    uint64_t cut;
     int more;
     int err;
 
+    tfs_mutex_lock(&inode->lock);
+    cut = inode->data->cut.first; /* before the look, see chunk_read_row() */
+    tfs_mutex_unlock(&inode->lock);
     meta_inode_key(inode->number, prefix);
     meta_extent_key(inode->number, index, start);
     err = index_scan_open(volume->index, &range, &scan);
@@ -98,6 +102,8 @@ static int next_in_index(struct tfs_volume *volume, struct tfs_inode *inode, uin
     *ret = UINT64_MAX;
     if (more > 0 && record.key_size == META_EXTENT_KEY_SIZE)
         *ret = tfs_get_be64(record.key + META_INODE_KEY_SIZE);
+    if (*ret >= cut)
+        *ret = UINT64_MAX;
     index_scan_close(scan);
     return more < 0 ? more : 0;
 }

@@ -20,6 +20,7 @@
 /* What a batch carries is shared out among its files: whoever waits for the round, or for
  * volume->metadata meanwhile, waits for so much. */
 enum { BATCH_ROW_BYTES_MAX = 4 << 20, FILE_ROW_BYTES_MIN = 64 << 10 };
+enum { BATCH_CUT_ROWS_MAX = 512, FILE_CUT_ROWS_MIN = 16 };
 
 void commit_group_add(struct commit_group *group, struct commit_request *request)
 {
@@ -78,14 +79,18 @@ static bool is_to_be_written(const struct commit_group *group, size_t index)
     return group->taken[index] && !group->requests[index]->error;
 }
 
-/* How many bytes of rows each file of the part may add. */
-static size_t share_of_batch(const struct commit_part *part)
+/* What each file of the part may add. */
+static struct snapshot_limit share_of_batch(const struct commit_part *part)
 {
-    size_t files = 0;
+    unsigned files = 0;
 
     for (size_t i = part->first; i < part->end; i++)
         files += is_to_be_written(part->group, i);
-    return tfs_max_u64(FILE_ROW_BYTES_MIN, BATCH_ROW_BYTES_MAX / tfs_max_u64(files, 1));
+    files = files ? files : 1;
+    return (struct snapshot_limit){
+        .row_bytes = tfs_max_u64(FILE_ROW_BYTES_MIN, BATCH_ROW_BYTES_MAX / files),
+        .cut_rows = (unsigned)tfs_max_u64(FILE_CUT_ROWS_MIN, BATCH_CUT_ROWS_MAX / files),
+    };
 }
 
 /* Writes the part's snapshots in one batch. Holds volume->metadata. */
@@ -93,7 +98,7 @@ static int write_batch_locked(struct tfs_volume *volume, const struct commit_par
     TFS_REQUIRES(&volume->metadata)
 {
     struct commit_group *group = part->group;
-    size_t row_bytes_max = share_of_batch(part);
+    struct snapshot_limit limit = share_of_batch(part);
     struct usage_change change;
     struct index_batch *batch = volume->batch;
     uint64_t allocated = volume->allocated;
@@ -104,7 +109,7 @@ static int write_batch_locked(struct tfs_volume *volume, const struct commit_par
     usage_begin(volume->usage, &change);
     for (size_t i = part->first; i < part->end; i++) {
         if (is_to_be_written(group, i) && !snapshot_is_empty(&group->snapshots[i])) {
-            snapshot_put(&group->snapshots[i], row_bytes_max, batch, &change);
+            snapshot_put(&group->snapshots[i], &limit, batch, &change);
             allocated += (uint64_t)group->snapshots[i].room_delta;
             any = true;
         }

@@ -354,12 +354,13 @@ static int exchange_locked(struct compaction *run, const struct move *move,
 static bool is_committed(struct tfs_inode *inode, uint64_t row)
 {
     struct tfs_chunk *chunk;
-    bool committed = true;
+    bool committed;
 
     tfs_mutex_lock(&inode->lock);
+    committed = row < inode->data->cut.first; /* what was cut off goes anyway */
     chunk = chunk_find_locked(inode, row);
     if (chunk) {
-        committed = !chunk->row_changed && !chunk->commits;
+        committed = committed && !chunk->row_changed && !chunk->commits;
         chunk_put_locked(chunk);
     }
     tfs_mutex_unlock(&inode->lock);

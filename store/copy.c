@@ -76,6 +76,8 @@ static bool is_committed(struct tfs_inode *inode, uint64_t first, uint64_t count
     chunk_visit_locked(inode, look_for_change, &range);
     same_size = inode->record.size == inode->data->size &&
                 inode->record.size == inode->data->index_end && !inode->data->in_commit;
+    /* Nor may it come to lie over rows that were cut off and are still there. */
+    same_size = same_size && range.end <= inode->data->cut.first;
     tfs_mutex_unlock(&inode->lock);
     return same_size && !range.changed;
 }
@@ -265,6 +267,16 @@ static int share(struct sharing *sharing)
     return err;
 }
 
+static bool has_cut_rows(struct tfs_inode *inode)
+{
+    bool has;
+
+    tfs_mutex_lock(&inode->lock);
+    has = inode->data->cut.first < UINT64_MAX;
+    tfs_mutex_unlock(&inode->lock);
+    return has;
+}
+
 /* Returns the bytes that were shared; 0 when this start of the range cannot be shared. */
 static int64_t try_sharing(const struct tfs_copy *copy)
 {
@@ -282,6 +294,8 @@ static int64_t try_sharing(const struct tfs_copy *copy)
     err = commit_inode(volume, sharing.source, COMMIT_ORDERED);
     if (!err)
         err = commit_inode(volume, sharing.target, COMMIT_ORDERED);
+    if (!err && has_cut_rows(sharing.target))
+        err = cut_purge(volume, sharing.target->number);
     if (err)
         return err;
     sharing.size = size;

@@ -43,6 +43,7 @@ int data_new(struct tfs_volume *volume, struct tfs_inode *inode, struct tfs_data
     data->size = inode->record.size;
     data->base_size = inode->record.size;
     data->index_end = inode->record.size;
+    data->cut = cut_rows_of(&inode->record, data->shape.chunk_size);
     data->allocation = (struct allocation){.now = inode->record.allocation, .settled = true};
     data->written_end = inode->record.size;
     data->bucket_count = DATA_BUCKETS_MIN;
@@ -122,7 +123,7 @@ void data_attr_locked(struct tfs_inode *inode, struct tfs_attr *ret)
 
     chunk_visit_locked(inode, count_uncommitted, &sum);
     stored = (int64_t)inode->record.stored_bytes + sum.stored + (int64_t)sum.dirty +
-             (int64_t)inode->data->allocation.now.room;
+             (int64_t)inode->data->allocation.now.room - (int64_t)inode->data->cut.stored;
     ret->size = inode->data->size;
     ret->blocks = stored > 0 ? ((uint64_t)stored + 511) / 512 : 0;
     ret->block_size = DATA_IO_SIZE;

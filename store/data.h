@@ -9,6 +9,7 @@
 
 #include "store/allocation.h"
 #include "store/chunk.h"
+#include "store/cut.h"
 #include "store/inode.h"
 #include "store/lost.h"
 #include "store/readahead.h"
@@ -20,10 +21,11 @@ struct tfs_data {
     struct codec_spec compression; /* of new frames */
     struct tfs_cond changed;       /* any of the states below; waiters look again */
 
-    uint64_t size;      /* what programs see */
-    uint64_t base_size; /* up to here the file was committed or promised, and not cut since */
-    uint64_t index_end; /* up to here the rows in the index are the file's: what is committed, less
-                           after a cut */
+    uint64_t size;       /* what programs see */
+    uint64_t base_size;  /* up to here the file was committed or promised, and not cut since */
+    uint64_t index_end;  /* up to here the rows in the index are the file's: what is committed, less
+                            after a cut */
+    struct cut_rows cut; /* rows in the index that are not the file's any more */
     uint64_t written_end; /* of written bytes; what truncate appended does not count */
     bool in_commit;       /* a snapshot was taken, and is neither applied nor dropped yet */
     bool times_changed;   /* record has times that are not committed */

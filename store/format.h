@@ -17,7 +17,8 @@ struct tfs_format_lock;
  * store has the flag from its first such thing on, so one that never used it stays readable. */
 enum format_feature {
     FORMAT_FEATURE_ALLOCATION = 1 << 0, /* inode records with an allocated range */
-    FORMAT_FEATURES = (1 << 1) - 1,     /* all that are known here */
+    FORMAT_FEATURE_CUT_ROWS = 1 << 1,   /* rows behind the end of a file */
+    FORMAT_FEATURES = (1 << 2) - 1,     /* all that are known here */
 };
 
 struct format_line {

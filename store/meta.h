@@ -37,7 +37,9 @@ enum meta_inode_flag {
     META_INODE_HAS_CAPABILITY = 1 << 3,  /* security.capability is one of them */
     META_INODE_SETS_CHUNK_SIZE = 1 << 4, /* a directory on which user.tensorfs.chunk_size was set */
     META_INODE_SETS_COMPRESSION = 1 << 5,
-    META_INODE_FLAGS = (1 << 6) - 1, /* all of them */
+    META_INODE_HAS_CUT_ROWS = 1 << 6, /* of a file: there may be rows behind the one in which it
+                                         ends; they are garbage. See store/cut.h */
+    META_INODE_FLAGS = (1 << 7) - 1,  /* all of them */
 };
 
 /* What fallocate has promised a file: all zero when it is nothing. See store/allocation.h. */

@@ -248,7 +248,7 @@ static int link_locked(struct tfs_volume *volume, struct tfs_inode *inode, struc
         err = namespace_require_free(&change, parent->number, name);
     if (err)
         return err;
-    if (record->nlink == 0)
+    if (record->nlink == 0 && !(record->flags & META_INODE_HAS_CUT_ROWS))
         namespace_delete_orphan(&change, inode->number);
     record->nlink++;
     record->ctime = change.now;

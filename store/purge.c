@@ -34,34 +34,51 @@ static int read_record(struct tfs_volume *volume, uint64_t inode, struct meta_in
     return err;
 }
 
-/* Adds the deletion of up to PURGE_ROWS_MAX rows of the inode; returns how many. */
-static int collect_extents(struct tfs_volume *volume, uint64_t inode, const struct row_shape *shape,
-                           struct index_batch *batch, struct usage_change *change)
+int purge_collect_rows(struct tfs_volume *volume, const struct purge_range *range,
+                       struct index_batch *batch, struct usage_change *change,
+                       struct purge_rows *ret)
 {
     uint8_t prefix[META_INODE_KEY_SIZE];
-    struct index_range range = {
-        .table = INDEX_EXTENT, .prefix = prefix, .prefix_size = sizeof(prefix)};
+    uint8_t start[META_EXTENT_KEY_SIZE];
+    struct index_range keys = {.table = INDEX_EXTENT,
+                               .prefix = prefix,
+                               .prefix_size = sizeof(prefix),
+                               .start = range->first ? start : NULL,
+                               .start_size = range->first ? sizeof(start) : 0};
+    struct purge_rows rows = {.next = UINT64_MAX};
     struct index_record record;
     struct index_scan *scan;
-    int count = 0;
-    int more = 0;
+    unsigned count = 0;
+    int more;
     int err;
 
-    meta_inode_key(inode, prefix);
-    err = index_scan_open(volume->index, &range, &scan);
+    meta_inode_key(range->inode, prefix);
+    meta_extent_key(range->inode, range->first, start);
+    err = index_scan_open(volume->index, &keys, &scan);
     if (err)
         return err;
-    while (count < PURGE_ROWS_MAX && (more = index_scan_next(scan, &record)) > 0) {
+    while ((more = index_scan_next(scan, &record)) > 0) {
         tfs_cleanup(row_unref_p) struct tfs_row *row = NULL;
+        uint64_t number = record.key_size == META_EXTENT_KEY_SIZE
+                              ? tfs_get_be64(record.key + META_INODE_KEY_SIZE)
+                              : range->first; /* no row, and no use to anybody */
 
+        if (number >= range->end || count == range->count_max) {
+            rows.next = number;
+            break;
+        }
         /* A row that cannot be read is removed all the same; its frames are found by a check. */
-        if (row_decode(record.value, record.value_size, shape, &row) == 0)
+        if (row_decode(record.value, record.value_size, range->shape, &row) == 0)
             usage_replace_row(change, row, NULL);
+        rows.stored += row_stored_size(row);
         index_batch_delete(batch, INDEX_EXTENT, record.key, record.key_size);
         count++;
     }
     index_scan_close(scan);
-    return more < 0 ? more : count;
+    if (more < 0)
+        return more;
+    *ret = rows;
+    return 0;
 }
 
 /* The same with its attributes. Passing over their values, of 64 KiB each, takes its time. */
@@ -88,9 +105,7 @@ static int collect_xattrs(struct tfs_volume *volume, uint64_t inode, struct inde
     return more < 0 ? more : count;
 }
 
-/* Commits one batch of deletions and hands its dead frames to reclaim. Holds volume->metadata. */
-static int commit_deletions(struct tfs_volume *volume, struct index_batch *batch,
-                            struct usage_change *change)
+int purge_commit(struct tfs_volume *volume, struct index_batch *batch, struct usage_change *change)
 {
     uint64_t number;
     int err = usage_finish(change, batch);
@@ -106,10 +121,11 @@ static int commit_deletions(struct tfs_volume *volume, struct index_batch *batch
     return 0;
 }
 
-/* Looking for rows costs a scan. A row never reaches behind the size that was committed with it. */
+/* Looking for rows costs a scan. A row never reaches behind the size that was committed with it,
+ * unless it was cut off since. */
 static bool has_extents(const struct meta_inode *record)
 {
-    return S_ISREG(record->mode) && record->size > 0;
+    return S_ISREG(record->mode) && (record->size > 0 || record->flags & META_INODE_HAS_CUT_ROWS);
 }
 
 bool purge_has_work(const struct meta_inode *record)
@@ -137,35 +153,39 @@ static void give_room_back(struct tfs_volume *volume, const struct meta_inode *r
     segments_unkeep(volume->segments, record->allocation.room);
 }
 
-/* One step under the lock. Returns 1 while there may be more rows, 0 when the inode is gone. */
+/* One step under the lock. *first is the first row that may be left, and moves on: what was deleted
+ * is passed over slowly. Returns 1 while there may be more, 0 when the inode is gone. */
 static int purge_step(struct tfs_volume *volume, uint64_t inode, const struct meta_inode *record,
-                      struct index_batch *batch)
+                      uint64_t *first, struct index_batch *batch)
 {
     struct row_shape shape = data_shape(record->chunk_size_log2);
+    struct purge_range range = {inode, &shape, *first, UINT64_MAX, PURGE_ROWS_MAX};
+    struct purge_rows rows = {.next = UINT64_MAX};
     struct usage_change change;
-    int rows;
     int xattrs = 0;
     bool more;
-    int err;
+    int err = 0;
 
     usage_begin(volume->usage, &change);
     index_batch_clear(batch);
-    rows = has_extents(record) ? collect_extents(volume, inode, &shape, batch, &change) : 0;
-    if (rows >= 0 && rows < PURGE_ROWS_MAX && record->flags & META_INODE_HAS_XATTRS)
+    if (has_extents(record) && *first < UINT64_MAX)
+        err = purge_collect_rows(volume, &range, batch, &change, &rows);
+    if (!err && rows.next == UINT64_MAX && record->flags & META_INODE_HAS_XATTRS)
         xattrs = collect_xattrs(volume, inode, batch);
-    err = rows < 0 ? rows : 0;
     if (xattrs < 0)
         err = xattrs;
-    more = rows == PURGE_ROWS_MAX || xattrs == PURGE_XATTRS_MAX;
-    if (!err && !more) {
-        collect_inode(volume, inode, record, batch);
-    }
-    if (!err)
-        err = commit_deletions(volume, batch, &change);
-    usage_end(&change);
+    more = rows.next < UINT64_MAX || xattrs == PURGE_XATTRS_MAX;
     if (!err && !more)
+        collect_inode(volume, inode, record, batch);
+    if (!err)
+        err = purge_commit(volume, batch, &change);
+    usage_end(&change);
+    if (err)
+        return err;
+    *first = rows.next;
+    if (!more)
         give_room_back(volume, record);
-    return err ? err : more;
+    return more;
 }
 
 /*
@@ -194,6 +214,7 @@ int purge_inode(struct tfs_volume *volume, uint64_t inode)
 {
     struct index_batch *batch;
     struct meta_inode record;
+    uint64_t first = 0;
     int more = 1;
     int err = read_record(volume, inode, &record);
 
@@ -207,11 +228,23 @@ int purge_inode(struct tfs_volume *volume, uint64_t inode)
         return err;
     while (more > 0) {
         tfs_mutex_lock(&volume->metadata);
-        more = purge_step(volume, inode, &record, batch);
+        more = purge_step(volume, inode, &record, &first, batch);
         tfs_mutex_unlock(&volume->metadata);
     }
     index_batch_free(batch);
     return more;
+}
+
+/* Of an inode with a name rows were cut off. Where that cannot be read, purging says why. */
+static void hand_over(struct tfs_volume *volume, uint64_t inode)
+{
+    struct meta_inode record;
+
+    if (read_record(volume, inode, &record) == 0 && record.nlink > 0 &&
+        record.flags & META_INODE_HAS_CUT_ROWS)
+        reclaim_cut_rows(volume->reclaim, inode);
+    else
+        reclaim_inode(volume->reclaim, inode);
 }
 
 int purge_find_orphans(struct tfs_volume *volume)
@@ -226,7 +259,7 @@ int purge_find_orphans(struct tfs_volume *volume)
         return err;
     while ((more = index_scan_next(scan, &record)) > 0) {
         if (record.key_size == META_INODE_KEY_SIZE)
-            reclaim_inode(volume->reclaim, tfs_get_be64(record.key));
+            hand_over(volume, tfs_get_be64(record.key));
     }
     index_scan_close(scan);
     return more;

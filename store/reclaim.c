@@ -17,6 +17,7 @@
 #include "store/base/lock.h"
 #include "store/base/log.h"
 #include "store/compactor.h"
+#include "store/cut.h"
 #include "store/meta.h"
 #include "store/purge.h"
 #include "store/segment/segment.h"
@@ -46,6 +47,7 @@ struct dead_frames {
 struct dead_inode {
     struct list node;
     uint64_t number;
+    int (*purge)(struct tfs_volume *volume, uint64_t inode);
 };
 
 struct tfs_reclaim {
@@ -125,17 +127,29 @@ void reclaim_frame(struct tfs_reclaim *reclaim, const struct frame_ref *frame,
     tfs_mutex_unlock(&reclaim->lock);
 }
 
-void reclaim_inode(struct tfs_reclaim *reclaim, uint64_t inode)
+static void add_inode(struct tfs_reclaim *reclaim, uint64_t inode,
+                      int (*purge)(struct tfs_volume *volume, uint64_t inode))
 {
     struct dead_inode *dead = malloc(sizeof(*dead));
 
     if (!dead)
         return; /* its orphan row brings it back at the next mount */
     dead->number = inode;
+    dead->purge = purge;
     tfs_mutex_lock(&reclaim->lock);
     list_push_back(&reclaim->inodes, &dead->node);
     kick_locked(reclaim);
     tfs_mutex_unlock(&reclaim->lock);
+}
+
+void reclaim_inode(struct tfs_reclaim *reclaim, uint64_t inode)
+{
+    add_inode(reclaim, inode, purge_inode);
+}
+
+void reclaim_cut_rows(struct tfs_reclaim *reclaim, uint64_t inode)
+{
+    add_inode(reclaim, inode, cut_purge);
 }
 
 static void sweep_locked(struct tfs_reclaim *reclaim, uint64_t first) TFS_REQUIRES(&reclaim->lock)
@@ -180,7 +194,7 @@ static void purge_all(struct tfs_reclaim *reclaim)
     tfs_mutex_unlock(&reclaim->lock);
     while ((node = list_pop_front(&taken))) {
         struct dead_inode *dead = list_entry(node, struct dead_inode, node);
-        int err = purge_inode(reclaim->volume, dead->number);
+        int err = dead->purge(reclaim->volume, dead->number);
 
         if (err)
             tfs_warn("inode %llu: cannot be purged, tried again at the next mount: %s",

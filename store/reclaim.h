@@ -47,6 +47,9 @@ void reclaim_frame(struct tfs_reclaim *reclaim, const struct frame_ref *frame,
 /* The inode has no name and nobody uses it: purge it. */
 void reclaim_inode(struct tfs_reclaim *reclaim, uint64_t inode);
 
+/* The file has rows behind its end: remove them. It may be in use. */
+void reclaim_cut_rows(struct tfs_reclaim *reclaim, uint64_t inode);
+
 /* Something became durable: look again. */
 void reclaim_kick(struct tfs_reclaim *reclaim);
 

@@ -196,49 +196,49 @@ static void removal_end(struct removal *removal)
     memory_give_dirty(removal->volume->memory, removal->buffer_count, removal->buffers);
 }
 
-/* Cuts one chunk at chunk-relative `size`: what was dirty or stored behind it is no more. */
-static int cut_chunk(struct removal *removal, uint64_t index, uint32_t size)
+/* The chunk in which a cut ends, and the row that it will have. All that can fail comes first. */
+struct edge {
+    struct tfs_chunk *chunk; /* NULL: the cut ends between two chunks */
+    struct tfs_row *row;     /* clipped */
+    uint32_t size;           /* what stays of the chunk */
+};
+
+static int edge_begin(struct removal *removal, uint64_t size, struct edge *ret)
 {
     struct tfs_inode *inode = removal->inode;
-    struct tfs_chunk *chunk;
-    struct tfs_row *row;
+    const struct row_shape *shape = &inode->data->shape;
+    struct edge edge = {.size = (uint32_t)(size % shape->chunk_size)};
     int err;
 
+    *ret = edge;
+    if (edge.size == 0)
+        return 0;
     tfs_mutex_lock(&inode->lock);
-    chunk = chunk_get_locked(inode, index);
+    edge.chunk = chunk_get_locked(inode, size / shape->chunk_size);
     tfs_mutex_unlock(&inode->lock);
-    if (!chunk)
+    if (!edge.chunk)
         return -ENOMEM;
-    err = chunk_load_row(removal->volume, chunk);
+    err = chunk_load_row(removal->volume, edge.chunk);
     if (!err)
-        err = row_clip(chunk->row, &inode->data->shape, size, &row);
-
-    tfs_mutex_lock(&inode->lock);
+        err = row_clip(edge.chunk->row, shape, edge.size, &edge.row);
     if (!err) {
-        chunk_discard_locked(removal->volume, chunk, size);
-        if (chunk->row)
-            chunk_set_row_locked(removal->volume, chunk, row);
+        *ret = edge;
+        return 0;
     }
-    chunk_put_locked(chunk);
+    tfs_mutex_lock(&inode->lock);
+    chunk_put_locked(edge.chunk);
     tfs_mutex_unlock(&inode->lock);
     return err;
 }
 
-static int cut_chunks(struct removal *removal, uint64_t size)
+static void edge_cut_locked(struct removal *removal, struct edge *edge)
 {
-    uint32_t chunk_size = removal->inode->data->shape.chunk_size;
-    uint64_t index = size / chunk_size;
-    uint32_t keep = (uint32_t)(size % chunk_size);
-    int err = 0;
-
-    while (!err) {
-        err = chunk_next(removal->volume, removal->inode, index, &index);
-        if (err || index == UINT64_MAX)
-            return err;
-        err = cut_chunk(removal, index, index == size / chunk_size ? keep : 0);
-        index++;
-    }
-    return err;
+    if (!edge->chunk)
+        return;
+    chunk_discard_locked(removal->volume, edge->chunk, edge->size);
+    if (edge->chunk->row)
+        chunk_set_row_locked(removal->volume, edge->chunk, edge->row);
+    chunk_put_locked(edge->chunk);
 }
 
 static void set_size_locked(struct removal *removal, uint64_t size)
@@ -252,10 +252,33 @@ static void set_size_locked(struct removal *removal, uint64_t size)
     file_touch_locked(removal->volume, removal->inode);
 }
 
+/* The size, and the end of the one chunk in which it lies. What is behind that is not touched: see
+ * cut.h. */
+static int cut(struct removal *removal, uint64_t size)
+{
+    struct tfs_inode *inode = removal->inode;
+    uint64_t chunk_size = inode->data->shape.chunk_size;
+    uint64_t first = (size + chunk_size - 1) / chunk_size;
+    bool has_rows = first * chunk_size < inode_record(inode).size;
+    uint64_t stored = has_rows ? cut_measure(removal->volume, inode, first) : 0;
+    struct edge edge;
+    int err = edge_begin(removal, size, &edge);
+
+    if (err)
+        return err;
+    tfs_mutex_lock(&inode->lock);
+    edge_cut_locked(removal, &edge);
+    chunk_drop_locked(removal->volume, inode, first, UINT64_MAX);
+    if (has_rows)
+        cut_note_locked(inode, first, stored);
+    tfs_mutex_unlock(&inode->lock);
+    return 0;
+}
+
 static int resize(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t size)
 {
     struct removal removal = {.volume = volume, .inode = inode};
-    int err = size < inode->data->size ? cut_chunks(&removal, size) : 0;
+    int err = size < inode->data->size ? cut(&removal, size) : 0;
 
     if (err)
         return err;
@@ -263,7 +286,6 @@ static int resize(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t s
         allocation_cut(volume, inode, size);
     tfs_mutex_lock(&inode->lock);
     set_size_locked(&removal, size);
-    lost_forget_locked(inode, size, UINT64_MAX);
     tfs_mutex_unlock(&inode->lock);
     return 0;
 }

@@ -216,34 +216,64 @@ static uint64_t add_signed(uint64_t value, int64_t delta)
     return delta < 0 && (uint64_t)-delta > value ? 0 : value + (uint64_t)delta;
 }
 
-/* Adds rows in their order, at least one if there is one. */
+/* Adds rows in their order, at least one if there is one; but none over a row that was cut off and
+ * is still there. */
 static void put_rows(struct snapshot *snapshot, size_t bytes_max, struct index_batch *batch,
                      struct usage_change *change)
 {
     size_t bytes = 0;
 
-    snapshot->stored_delta = 0;
     snapshot->put_count = snapshot->applied_count;
-    while (snapshot->put_count < snapshot->chunk_count && bytes < bytes_max)
-        bytes += put_row(snapshot, &snapshot->chunks[snapshot->put_count++], batch, change);
+    while (snapshot->put_count < snapshot->chunk_count && bytes < bytes_max) {
+        const struct snapshot_chunk *next = &snapshot->chunks[snapshot->put_count];
+
+        if (next->chunk->index >= snapshot->cut.next)
+            return;
+        bytes += put_row(snapshot, next, batch, change);
+        snapshot->put_count++;
+    }
 }
 
-/* The size that the rows of this and the earlier batches allow: up to the first that is missing. */
+/* Removes rows that were cut off: the file may grow over them with this batch or the next. */
+static void put_cut(struct snapshot *snapshot, unsigned rows_max, struct index_batch *batch,
+                    struct usage_change *change)
+{
+    struct tfs_inode *inode = snapshot->inode;
+    uint64_t first;
+    int err;
+
+    tfs_mutex_lock(&inode->lock);
+    first = inode->data->cut.first;
+    tfs_mutex_unlock(&inode->lock);
+    snapshot->cut = (struct cut_batch){.next = UINT64_MAX};
+    snapshot->has_cut = first < UINT64_MAX;
+    if (!snapshot->has_cut)
+        return;
+    err = cut_put(inode->data->volume, inode, first, rows_max, batch, change, &snapshot->cut);
+    change->error = change->error ? change->error : err;
+    snapshot->stored_delta = -snapshot->cut.stored;
+}
+
+/* The size that this and the earlier batches allow: up to the first row that is missing, or was cut
+ * off and is still there. */
 static uint64_t size_of_put(const struct snapshot *snapshot)
 {
-    uint64_t end = UINT64_MAX;
+    uint64_t chunk_size = snapshot->inode->data->shape.chunk_size;
+    uint64_t row = snapshot->cut.next;
 
     if (snapshot->put_count < snapshot->chunk_count) {
-        const struct tfs_chunk *missing = snapshot->chunks[snapshot->put_count].chunk;
+        uint64_t missing = snapshot->chunks[snapshot->put_count].chunk->index;
 
-        if (missing->index >= snapshot->first_row)
-            end = missing->index * snapshot->inode->data->shape.chunk_size;
+        if (missing >= snapshot->first_row)
+            row = tfs_min_u64(row, missing);
     }
-    return tfs_min_u64(snapshot->size, tfs_max_u64(snapshot->index_end, end));
+    if (row > TFS_FILE_SIZE_MAX / chunk_size)
+        return snapshot->size;
+    return tfs_min_u64(snapshot->size, tfs_max_u64(snapshot->index_end, row * chunk_size));
 }
 
-void snapshot_put(struct snapshot *snapshot, size_t row_bytes_max, struct index_batch *batch,
-                  struct usage_change *change)
+void snapshot_put(struct snapshot *snapshot, const struct snapshot_limit *limit,
+                  struct index_batch *batch, struct usage_change *change)
 {
     struct tfs_inode *inode = snapshot->inode;
     uint8_t key[META_INODE_KEY_SIZE];
@@ -251,9 +281,12 @@ void snapshot_put(struct snapshot *snapshot, size_t row_bytes_max, struct index_
     struct meta_inode record;
     size_t size;
 
-    put_rows(snapshot, row_bytes_max, batch, change);
-    if (inode->data)
+    snapshot->stored_delta = 0;
+    if (inode->data) {
+        put_cut(snapshot, limit->cut_rows, batch, change);
+        put_rows(snapshot, limit->row_bytes, batch, change);
         snapshot->put_size = size_of_put(snapshot);
+    }
 
     tfs_mutex_lock(&inode->lock);
     record = inode->record;
@@ -265,6 +298,8 @@ void snapshot_put(struct snapshot *snapshot, size_t row_bytes_max, struct index_
     tfs_mutex_unlock(&inode->lock);
     record.stored_bytes = add_signed(record.stored_bytes, snapshot->stored_delta);
     record.version++;
+    if (snapshot->has_cut && !change->error)
+        change->error = cut_put_flag(inode->data->volume, inode, &snapshot->cut, &record, batch);
     meta_inode_key(inode->number, key);
     size = meta_inode_encode(&record, inode->target, bytes);
     index_batch_put(batch, INDEX_INODE, key, sizeof(key), bytes, size);
@@ -305,7 +340,8 @@ bool snapshot_apply(struct snapshot *snapshot)
 {
     struct tfs_inode *inode = snapshot->inode;
     struct tfs_data *data = inode->data;
-    bool finished = snapshot->put_count == snapshot->chunk_count;
+    bool finished =
+        snapshot->put_count == snapshot->chunk_count && snapshot->put_size == snapshot->size;
 
     tfs_mutex_lock(&inode->lock);
     inode->erased = false;
@@ -315,6 +351,8 @@ bool snapshot_apply(struct snapshot *snapshot)
         inode->record.size = snapshot->put_size;
         inode->record.allocation = snapshot->allocation;
         data->index_end = snapshot->put_size;
+        if (snapshot->has_cut)
+            cut_apply_locked(inode, &snapshot->cut);
         data->base_size = tfs_max_u64(data->base_size, snapshot->put_size);
         for (size_t i = snapshot->applied_count; i < snapshot->put_count; i++)
             apply_chunk_locked(&snapshot->chunks[i]);

@@ -9,6 +9,7 @@
 #define TFS_SNAPSHOT_H
 
 #include "store/chunk.h"
+#include "store/cut.h"
 #include "store/meta.h"
 #include "store/usage.h"
 
@@ -33,6 +34,8 @@ struct snapshot {
     bool appended; /* some row has a frame that is not committed yet: sync the segments first */
     int error;     /* -ENOMEM while it was taken */
 
+    struct cut_batch cut; /* what the batch that is being made does to cut-off rows */
+    bool has_cut;         /* there are any */
     size_t applied_count; /* so many rows were in earlier batches */
     size_t put_count;     /* and so many are with the batch that is being made */
     uint64_t put_size;    /* the size in that batch */
@@ -51,10 +54,16 @@ TFS_MUST_CHECK int snapshot_take(struct tfs_inode *inode, struct snapshot *ret);
 /* Nothing to write: the file is as the index has it. */
 bool snapshot_is_empty(const struct snapshot *snapshot);
 
-/* Add rows, as many as fit into so many bytes but at least one, and the inode's record.
- * volume->metadata is held. */
-void snapshot_put(struct snapshot *snapshot, size_t row_bytes_max, struct index_batch *batch,
-                  struct usage_change *change);
+/* How much of a file a batch may carry. */
+struct snapshot_limit {
+    size_t row_bytes;  /* but at least one row */
+    unsigned cut_rows; /* that are removed; at least one */
+};
+
+/* Add rows, the removal of rows that were cut off, and the inode's record. volume->metadata is
+ * held. */
+void snapshot_put(struct snapshot *snapshot, const struct snapshot_limit *limit,
+                  struct index_batch *batch, struct usage_change *change);
 
 /* The batch was committed, or the snapshot was empty: the file's state says so. Returns whether
  * that was all of it; if not, the rest is to be put into another batch. */

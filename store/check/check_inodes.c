@@ -293,6 +293,16 @@ static void put_directory(struct check *check, const struct check_inode *inode)
     put_record(check, inode->number, &record, NULL);
 }
 
+/* A file with rows behind its end is found by its orphan row, name or not. */
+static void put_orphan(struct check *check, const struct check_inode *inode)
+{
+    uint8_t key[META_INODE_KEY_SIZE];
+
+    check_error(check, TFS_CHECK_ORPHAN, inode->number, "nobody knows that rows of it are to go");
+    meta_inode_key(inode->number, key);
+    check_put(check, INDEX_ORPHAN, key, sizeof(key), "", 0);
+}
+
 static void delete_orphan(struct check *check, const struct check_inode *inode)
 {
     uint8_t key[META_INODE_KEY_SIZE];
@@ -300,6 +310,16 @@ static void delete_orphan(struct check *check, const struct check_inode *inode)
     check_error(check, TFS_CHECK_ORPHAN, inode->number, "it is to be purged and has a name");
     meta_inode_key(inode->number, key);
     check_delete(check, INDEX_ORPHAN, key, sizeof(key));
+}
+
+static void correct_orphan(struct check *check, const struct check_inode *inode)
+{
+    bool has_cut_rows = inode->readable && inode->flags & META_INODE_HAS_CUT_ROWS;
+
+    if (has_cut_rows && !inode->orphan && inode->names > 0)
+        put_orphan(check, inode);
+    if (!has_cut_rows && inode->orphan && inode->names > 0)
+        delete_orphan(check, inode);
 }
 
 static int correct_record(struct check *check, const struct check_inode *inode,
@@ -368,8 +388,7 @@ int check_records(struct check *check)
 
         if (inode->rebuilt)
             put_directory(check, inode);
-        if (inode->orphan && inode->names > 0)
-            delete_orphan(check, inode);
+        correct_orphan(check, inode);
         if (inode->readable)
             count_inode(check, inode);
         err = check_commit_full(check);

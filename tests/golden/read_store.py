@@ -28,6 +28,7 @@ ROW_MAX = 4 << 20
 ALIGNMENT = 4096
 SEGMENT_MAX = 1 << 30
 INLINE_MAX = 4096
+CUT_ROWS = 0x40
 
 POINTER = ctypes.c_void_p
 ROCKSDB = load_library("rocksdb", **{f"rocksdb_{name}": POINTER for name in (
@@ -184,7 +185,7 @@ class Store:
             line = file.read(256).decode("ascii")
         found = re.fullmatch(r"tensorfs (\d+) ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) ([0-9a-f]+) [0-9a-f]+\n",
                              line)
-        need(found and len(line) <= 255 and found[1] == "1" and int(found[3], 16) & ~1 == 0, "FORMAT")
+        need(found and len(line) <= 255 and found[1] == "1" and int(found[3], 16) & ~3 == 0, "FORMAT")
         return found[2]
 
     def check_seal(self):
@@ -271,6 +272,8 @@ class Store:
         block_size, row_size = self.shape(inode)
         data = bytearray(inode.size)
         for row, extents in self.rows(number, inode):
+            if inode.flags & CUT_ROWS and row * row_size >= inode.size:
+                break  # garbage, until the writer has removed it
             for extent in extents:
                 skipped = extent.frame_first * block_size
                 visible = self.raw_bytes(extent, block_size)[skipped:skipped + extent.visible]
@@ -330,12 +333,14 @@ class Audit:
                 need(inode.parent == parent and names[number] == 1, f"the parent of {name}")
         for number, inode in self.inodes.items():
             nlink = 2 + folders[number] if stat.S_ISDIR(inode.mode) else names[number]
-            need(inode.nlink == (0 if number in self.orphans else nlink), f"the names of inode {number}")
+            removed = number in self.orphans and not (inode.flags & CUT_ROWS and nlink)
+            need(inode.nlink == (0 if removed else nlink), f"the names of inode {number}")
             need(stat.S_ISDIR(inode.mode) or inode.parent == 0, f"the parent of inode {number}")
             self.check_flags(number, inode)
 
     def check_flags(self, number, inode):
-        need(inode.flags < 0x40, f"the flags of inode {number}")
+        need(inode.flags < 0x80, f"the flags of inode {number}")
+        need(not inode.flags & CUT_ROWS or number in self.orphans, f"inode {number} has cut-off rows and is no orphan")
         attributes = self.store.attributes(number)
         need(inode.flags & 0x01 or not attributes, f"inode {number} has attributes and no flag")
         for flag, name in ((0x02, "system.posix_acl_access"), (0x04, "system.posix_acl_default"),

@@ -56,6 +56,7 @@ tfs_add_store_test(test_commit VOLUME SOURCES store_crash.c
 tfs_add_store_test(test_commit_batches VOLUME SOURCES store_crash.c
     WRAP index_commit commit_group_run)
 tfs_add_store_test(test_copy VOLUME WRAP commit_inode)
+tfs_add_store_test(test_cut VOLUME SOURCES check_fixture.c store_crash.c WRAP cut_purge cut_put)
 tfs_add_store_test(test_xattr VOLUME WRAP index_scan_open)
 tfs_add_store_test(test_path VOLUME WRAP index_scan_open)
 tfs_add_store_test(test_ns_make VOLUME WRAP data_new)

@@ -119,7 +119,7 @@ static void impossible_inodes_are_refused(void **state)
         {"nanoseconds of btime", 111, 0xff},
         {"a target of a file", 112, 1},
         {"a target longer than allowed", 113, 0x10},
-        {"an unknown flag", 4, 0x40},
+        {"an unknown flag", 4, 0x80},
         {"no type", 49, 0x01},
         {"bits above the mode", 50, 0x01},
         {"the first reserved byte", 114, 1},
