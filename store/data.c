@@ -15,9 +15,16 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* st_blksize: what stdio, Python and cp take as their buffer; as much as one FUSE request carries.
- */
-enum { DATA_BUCKETS_MIN = 8, DATA_IO_SIZE = 1024 * 1024 };
+enum {
+    DATA_BUCKETS_MIN = 8,
+    /* st_blksize: what stdio and Python take as their buffer. A file that is written first gets as
+     * much as one FUSE request carries, for each buffer is a request. */
+    WRITE_UNIT = 1024 * 1024,
+    /* One that has something gets a page, for loaders that read past the cache take it for their
+     * alignment and would read small tensors as several units. Readers through the cache get large
+     * requests by its read-ahead. */
+    READ_UNIT = 4096,
+};
 
 struct row_shape data_shape(uint8_t chunk_size_log2)
 {
@@ -126,7 +133,7 @@ void data_attr_locked(struct tfs_inode *inode, struct tfs_attr *ret)
              (int64_t)inode->data->allocation.now.room - (int64_t)inode->data->cut.stored;
     ret->size = inode->data->size;
     ret->blocks = stored > 0 ? ((uint64_t)stored + 511) / 512 : 0;
-    ret->block_size = DATA_IO_SIZE;
+    ret->block_size = inode->data->size ? READ_UNIT : WRITE_UNIT;
 }
 
 void data_enter(struct tfs_inode *inode)

@@ -503,6 +503,22 @@ static void checksums_are_those_of_the_bytes(void **state)
 #define SMALL_CHUNKS_TEST(name)                                                                    \
     cmocka_unit_test_setup_teardown(name, set_up_small_chunks, fixture_tear_down)
 
+/* As a buffer's size for who writes it first, and as an alignment for who reads it past the cache.
+ */
+static void the_best_unit_is_large_for_an_empty_file_and_a_page_for_others(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fixture_create(fixture, "file");
+    uint64_t inode = tfs_file_inode(file);
+
+    assert_int_equal(fixture_attr(fixture, inode).block_size, 1 << 20);
+    fixture_write(file, 0, "x", 1);
+    assert_int_equal(fixture_attr(fixture, inode).block_size, 4096);
+    fixture_truncate(fixture, inode, 0);
+    assert_int_equal(fixture_attr(fixture, inode).block_size, 1 << 20);
+    tfs_file_close(file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -521,6 +537,7 @@ int main(void)
         FILE_TEST(allocation_moves_the_end_unless_told_not_to),
         SMALL_CHUNKS_TEST(a_hole_in_a_buffer_that_a_read_completed_is_zeros),
         SMALL_CHUNKS_TEST(zeros_become_a_hole),
+        FILE_TEST(the_best_unit_is_large_for_an_empty_file_and_a_page_for_others),
         FILE_TEST(seek_answers_with_its_errors),
         FILE_TEST(many_holes_in_one_chunk_can_be_committed),
         FILE_TEST(a_copy_of_whole_chunks_shares_their_frames),
