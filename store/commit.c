@@ -374,6 +374,7 @@ static void *commit_main(void *argument)
         stopping = commit->stopping;
         tfs_mutex_unlock(&commit->lock);
         err = stopping ? 0 : commit_all(commit->volume, false);
+        trim_rest(commit->volume);
         if (err)
             tfs_warn("not everything could be committed, tried again in %u s: %s",
                      commit->volume->options.commit_interval_s, tfs_error_text(err));

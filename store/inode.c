@@ -271,6 +271,7 @@ static void finish_drop(struct tfs_volume *volume, struct tfs_inode *inode, bool
     if (inode->record.nlink == 0 && !inode->erased) /* nobody else has the object any more */
         reclaim_inode(volume->reclaim, inode->number);
     inode_free(inode);
+    trim_note_dropped(volume);
 }
 
 static bool is_unheld_locked(const struct tfs_inode *inode)

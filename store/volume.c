@@ -460,6 +460,7 @@ int tfs_volume_open(const struct tfs_volume_options *options, struct tfs_message
         return -ENOMEM;
     tfs_mutex_init(&volume->metadata, TFS_RANK_NAMESPACE);
     complaints_init(&volume->complaints);
+    trim_init(&volume->trim);
     path_searches_init(&volume->path_searches);
     volume->options = *options;
     tfs_volume_set_noatime(volume, options->noatime);

@@ -14,6 +14,7 @@
 #include "store/path.h"
 #include "store/stats.h"
 #include "store/store.h"
+#include "store/trim.h"
 
 #include <errno.h>
 
@@ -66,6 +67,7 @@ struct tfs_volume {
     struct tfs_names *names;
     struct tfs_stats stats;
     struct complaints complaints;
+    struct trim trim;
     struct path_searches path_searches;
     /* When room was last waited for in vain, 0: never; and namespace_changes when that began.
      * Relaxed: a torn pair costs a wait more or less. */
