@@ -286,6 +286,7 @@ static int resize(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t s
         allocation_cut(volume, inode, size);
     tfs_mutex_lock(&inode->lock);
     set_size_locked(&removal, size);
+    lost_forget_locked(inode, size, UINT64_MAX);
     tfs_mutex_unlock(&inode->lock);
     return 0;
 }
