@@ -38,7 +38,9 @@ struct connection {
 struct control_server {
     struct control_server_options options; /* immutable */
     struct control_address address;        /* immutable */
+    struct control_address second;         /* immutable; for who cannot see the store; "": none */
     int listen_fd;                         /* immutable */
+    int second_fd;                         /* immutable; -1: none */
     int stop_fd;                           /* immutable; readable when it is to end */
     pthread_t thread;                      /* immutable after the start */
     _Atomic bool is_stopping;              /* relaxed: a hint, stop_fd and shutdown(2) wake */
@@ -229,50 +231,62 @@ static void welcome(struct control_server *server, int fd)
 static void *accept_main(void *context)
 {
     struct control_server *server = context;
-    struct pollfd fds[2] = {
-        {.fd = server->listen_fd, .events = POLLIN},
+    struct pollfd fds[3] = {
         {.fd = server->stop_fd, .events = POLLIN},
+        {.fd = server->listen_fd, .events = POLLIN},
+        {.fd = server->second_fd, .events = POLLIN}, /* -1 is left out by poll(2) */
     };
 
     for (;;) {
         int fd;
 
-        if (poll(fds, 2, -1) < 0)
+        if (poll(fds, 3, -1) < 0)
             continue;
-        if (fds[1].revents)
+        if (fds[0].revents)
             return NULL;
-        fd = accept4(server->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+        fd = accept4(fds[fds[1].revents ? 1 : 2].fd, NULL, NULL, SOCK_CLOEXEC);
         if (fd >= 0)
             welcome(server, fd);
         else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
-            (void)poll(&fds[1], 1,
+            (void)poll(&fds[0], 1,
                        100); /* no descriptor is free: the caller waits, we do not spin */
     }
 }
 
 /* ---- life ---- */
 
-/* Another file of that name, a store that cannot be written to, or has no sockets: then the kernel
- * keeps the address. */
-static int listen_somewhere(struct control_server *server)
+static int listen_abstract(struct control_server *server, struct control_address *ret)
 {
     const uint8_t *uuid = tfs_volume_uuid(server->options.volume);
     char name[80];
-    int length;
+    int length = snprintf(name, sizeof(name), "tensorfs/");
+
+    for (int i = 0; i < 16; i++)
+        length += snprintf(name + length, sizeof(name) - (size_t)length, "%02x", uuid[i]);
+    (void)snprintf(name + length, sizeof(name) - (size_t)length, "/%d", (int)getpid());
+    return control_address_listen_abstract(name, ret);
+}
+
+/*
+ * In the store, and at an abstract address for those that see the mount and not the store. Another
+ * file of that name, a store that cannot be written to, or has no sockets: then there only.
+ */
+static int listen_somewhere(struct control_server *server)
+{
     int fd = -EROFS;
 
     if (!server->options.abstract)
         fd = control_address_listen(server->options.host->store, &server->address);
-    if (fd >= 0)
+    if (fd >= 0) {
+        server->second_fd = listen_abstract(server, &server->second);
+        if (server->second_fd < 0)
+            server->second.text[0] = '\0';
         return fd;
+    }
     if (!server->options.abstract)
         tfs_warn("no socket in the store '%s': %s", server->options.host->store,
                  tfs_error_text(fd));
-    length = snprintf(name, sizeof(name), "tensorfs/");
-    for (int i = 0; i < 16; i++)
-        length += snprintf(name + length, sizeof(name) - (size_t)length, "%02x", uuid[i]);
-    (void)snprintf(name + length, sizeof(name) - (size_t)length, "/%d", (int)getpid());
-    return control_address_listen_abstract(name, &server->address);
+    return listen_abstract(server, &server->address);
 }
 
 static void server_free(struct control_server *server)
@@ -281,6 +295,8 @@ static void server_free(struct control_server *server)
         control_address_remove(&server->address);
         (void)close(server->listen_fd);
     }
+    if (server->second_fd >= 0)
+        (void)close(server->second_fd);
     if (server->stop_fd >= 0)
         (void)close(server->stop_fd);
     free(server);
@@ -299,6 +315,7 @@ int control_server_start(const struct control_server_options *options, struct co
     for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
         server->connections[i] = (struct connection){.server = server, .wire = {.fd = -1}};
     server->listen_fd = -1;
+    server->second_fd = -1;
     server->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (server->stop_fd < 0)
         err = tfs_fail(-errno, "eventfd of the control socket");
@@ -319,6 +336,11 @@ int control_server_start(const struct control_server_options *options, struct co
 const char *control_server_address(const struct control_server *server)
 {
     return server->address.text;
+}
+
+const char *control_server_second_address(const struct control_server *server)
+{
+    return server->second.text[0] ? server->second.text : NULL;
 }
 
 void control_server_stop(struct control_server *server)

@@ -28,8 +28,8 @@ struct control_server_options {
 };
 
 /*
- * Listen at the store's socket, or, with `abstract` or where the store cannot have one, at an
- * abstract address. Starts the thread.
+ * Listen at the store's socket and at an abstract address, or, with `abstract` or where the store
+ * cannot have one, at the latter only. Starts the thread.
  *
  * Errors: -EADDRINUSE, -EAGAIN (threads), -ENOMEM, ...; nothing is left behind then.
  */
@@ -38,6 +38,9 @@ TFS_MUST_CHECK int control_server_start(const struct control_server_options *opt
 
 /* Where it listens: control_address_connect() takes it. Immutable. */
 const char *control_server_address(const struct control_server *server);
+
+/* Where it also listens, for who does not see the store's directory; NULL: nowhere. Immutable. */
+const char *control_server_second_address(const struct control_server *server);
 
 /*
  * No more connections; what runs is cancelled and waited for; the socket file goes. Accepts NULL.

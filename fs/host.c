@@ -71,6 +71,12 @@ static int start_metrics(struct host *host, struct tfs_message *message)
     return 0;
 }
 
+static void set_addresses(struct ll *ll, const struct control_server *server)
+{
+    ll->control_address = control_server_address(server);
+    ll->control_second_address = control_server_second_address(server);
+}
+
 int host_start(struct host *host, const struct host_parts *parts, struct tfs_message *message)
 {
     const struct options *options = parts->options;
@@ -99,7 +105,7 @@ int host_start(struct host *host, const struct host_parts *parts, struct tfs_mes
     if (err)
         tfs_warn("no control socket for '%s': %s", options->mountpoint, tfs_error_text(err));
     else
-        parts->ll->control_address = control_server_address(host->server);
+        set_addresses(parts->ll, host->server);
     return start_metrics(host, message);
 }
 

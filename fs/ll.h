@@ -46,13 +46,14 @@
 #define LL_TIMEOUT_S (365ull * 86400ull)
 
 struct ll {
-    struct tfs_volume *volume;    /* immutable; outlives this */
-    struct fuse_session *session; /* immutable after mount_open() */
-    const char *control_address;  /* immutable after start; NULL: there is no socket */
-    int fd;                       /* of the session */
-    dev_t device;                 /* of the mount; immutable after mount_open() */
-    bool is_synchronous;          /* every change; immutable after mount_open() */
-    bool names_are_synchronous;   /* changes of names, at least; immutable after mount_open() */
+    struct tfs_volume *volume;          /* immutable; outlives this */
+    struct fuse_session *session;       /* immutable after mount_open() */
+    const char *control_address;        /* immutable after start; NULL: there is no socket */
+    const char *control_second_address; /* likewise; for who does not see the store's directory */
+    int fd;                             /* of the session */
+    dev_t device;                       /* of the mount; immutable after mount_open() */
+    bool is_synchronous;                /* every change; immutable after mount_open() */
+    bool names_are_synchronous; /* changes of names, at least; immutable after mount_open() */
     struct protocol protocol;
     struct notifier *notifier;
     struct inode_hints *hints;

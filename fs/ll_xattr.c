@@ -30,10 +30,12 @@ static void reply_value(fuse_req_t req, int64_t length, const void *value, size_
  * path on the mount leads there. */
 static bool reply_control_address(fuse_req_t req, const char *name, size_t size)
 {
-    const char *address = ll_of(req)->control_address;
+    const struct ll *ll = ll_of(req);
+    bool is_second = strcmp(name, PREFIX "control.abstract") == 0;
+    const char *address = is_second ? ll->control_second_address : ll->control_address;
     size_t length = address ? strlen(address) : 0;
 
-    if (!address || strcmp(name, PREFIX "control") != 0)
+    if (!address || (!is_second && strcmp(name, PREFIX "control") != 0))
         return false;
     reply_value(req, size > 0 && size < length ? -ERANGE : (int64_t)length, address, size);
     return true;

@@ -86,36 +86,61 @@ static int path_fail(int error, const char *path)
     return console_fail(error, "'%s'", path);
 }
 
-/* The address at which the mount of `path` listens. */
-static int find_address(const char *path, char address[PATH_MAX])
+/*
+ * A path that has the attributes of its mount: what `path` leads to, through links. Links that lead
+ * nowhere, devices and sockets have none that users may read: then the directory that it is in.
+ */
+static int find_asked(const char *path, char ret[PATH_MAX])
 {
-    char parent[PATH_MAX];
+    char found[PATH_MAX];
     struct stat status;
-    ssize_t size;
+    const char *folder = found;
 
-    if (lstat(path, &status) < 0)
+    if (!realpath(path, found)) {
+        int err = -errno;
+
+        if (err != -ENOENT || lstat(path, &status) < 0)
+            return path_fail(err, path);
+        (void)snprintf(found, sizeof(found), "%s", path);
+        folder = dirname(found);
+    } else if (stat(found, &status) < 0) {
         return path_fail(-errno, path);
-    (void)snprintf(parent, sizeof(parent), "%s", path);
-    /* Links, devices and sockets have no attributes that users may read. */
-    if (!S_ISDIR(status.st_mode) && !S_ISREG(status.st_mode))
-        path = dirname(parent);
-    size = getxattr(path, "user.tensorfs.control", address, PATH_MAX - 1);
-    if (size < 0 && (errno == ENODATA || errno == EOPNOTSUPP || errno == EPERM))
-        return console_reject("'%s' is neither a store nor on a mount of tensorfs", path);
+    } else if (!S_ISDIR(status.st_mode) && !S_ISREG(status.st_mode)) {
+        folder = dirname(found);
+    }
+    memmove(ret, folder, strlen(folder) + 1);
+    return 0;
+}
+
+static int find_address(const char *asked, const char *attribute, char address[PATH_MAX])
+{
+    ssize_t size = getxattr(asked, attribute, address, PATH_MAX - 1);
+
     if (size < 0)
-        return console_fail(-errno, "'%s'", path);
+        return -errno;
     address[size] = '\0';
     return 0;
 }
 
+/* The store's directory may be out of sight, in a container for one; then there is another way. */
 static int connect_mount(struct ctl_target *target, const char *path)
 {
+    char asked[PATH_MAX];
     char address[PATH_MAX];
-    int err = find_address(path, address);
+    char second[PATH_MAX];
+    int err = find_asked(path, asked);
 
     if (err)
         return err;
+    err = find_address(asked, "user.tensorfs.control", address);
+    if (err == -ENODATA || err == -EOPNOTSUPP || err == -EPERM)
+        return console_reject("'%s' is neither a store nor on a mount of tensorfs", path);
+    if (err)
+        return console_fail(err, "'%s'", path);
     err = control_client_open(address, &target->client);
+    if (err && find_address(asked, "user.tensorfs.control.abstract", second) == 0 &&
+        control_client_open(second, &target->client) == 0)
+        return 0;
     return err ? console_fail(err, "the mount of '%s' at '%s'", path, address) : 0;
 }
 
@@ -149,7 +174,8 @@ int ctl_target_open_path(const char *store, const char *path, struct cJSON *requ
     if (store) {
         member = cJSON_AddStringToObject(request, "path", path);
     } else {
-        if (lstat(path, &status) < 0)
+        /* What it leads to, or, where that is nothing, the link. */
+        if (stat(path, &status) < 0 && (errno != ENOENT || lstat(path, &status) < 0))
             return path_fail(-errno, path);
         member = cJSON_AddNumberToObject(request, "inode", (double)status.st_ino);
     }
