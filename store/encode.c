@@ -151,16 +151,16 @@ static int append_pieces(struct tfs_volume *volume, const struct iovec *pieces, 
                          struct frame_ref *ref)
 {
     struct segment_position position;
+    unsigned epoch = usage_append_begin(volume->usage);
     int err;
 
-    usage_append_begin(volume->usage);
     err = segments_appendv(volume->segments, pieces, piece_count, &position);
     if (!err) {
         ref->segment = position.number;
         ref->offset = position.offset;
         usage_appended(volume->usage, ref);
     }
-    usage_append_end(volume->usage);
+    usage_append_end(volume->usage, epoch);
     return err;
 }
 

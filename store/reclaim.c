@@ -260,9 +260,10 @@ static void forget_segment(struct tfs_volume *volume, uint64_t segment)
 }
 
 /*
- * Finds segments that hold nothing and never will. The second look decides: no append is on its way
- * then, and since the segment was sealed before, none can begin in it. After a single look at one
- * that is active it could be sealed with an append still on its way.
+ * Finds segments that hold nothing and never will. The second look decides: what was on its way at
+ * the first has ended and is counted, and since the segment was sealed before, nothing else can
+ * begin in it. After a single look at one that is active it could be sealed with an append still on
+ * its way.
  */
 static size_t find_removable(struct tfs_volume *volume, struct usage_segment ret[SEGMENTS_PER_PASS])
 {
@@ -278,6 +279,7 @@ static size_t find_removable(struct tfs_volume *volume, struct usage_segment ret
     }
     if (sealed_count == 0)
         return 0;
+    usage_wait_for_appends(volume->usage);
     count = usage_empty_segments(volume->usage, ret, SEGMENTS_PER_PASS);
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < sealed_count; j++) {

@@ -9,6 +9,7 @@
 #include "store/base/lock.h"
 #include "store/index/index.h"
 #include "store/meta.h"
+#include "store/segment/segment.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -25,7 +26,9 @@ struct tfs_usage {
     struct tfs_index *index;
     struct tfs_mutex lock;                      /* rank TFS_RANK_LEAF */
     struct usage_entry *buckets[USAGE_BUCKETS]; /* guarded by lock */
-    unsigned appends;                           /* in progress; guarded by lock */
+    struct tfs_cond ended;                      /* the last append of an epoch */
+    unsigned epoch;      /* guarded by lock; new appends belong to epoch % 2 */
+    unsigned appends[2]; /* in progress, by epoch; guarded by lock */
 };
 
 static struct usage_entry *entry_locked(struct tfs_usage *usage, uint64_t segment, bool create)
@@ -88,6 +91,7 @@ int usage_new(struct tfs_index *index, struct tfs_usage **ret)
         return -ENOMEM;
     usage->index = index;
     tfs_mutex_init(&usage->lock, TFS_RANK_LEAF);
+    tfs_cond_init(&usage->ended);
     err = load(usage);
     if (err) {
         usage_free(usage);
@@ -109,21 +113,41 @@ void usage_free(struct tfs_usage *usage)
             free(entry);
         }
     }
+    tfs_cond_release(&usage->ended);
     tfs_mutex_release(&usage->lock);
     free(usage);
 }
 
-void usage_append_begin(struct tfs_usage *usage)
+unsigned usage_append_begin(struct tfs_usage *usage)
+{
+    unsigned epoch;
+
+    tfs_mutex_lock(&usage->lock);
+    epoch = usage->epoch;
+    usage->appends[epoch % 2]++;
+    tfs_mutex_unlock(&usage->lock);
+    return epoch;
+}
+
+void usage_append_end(struct tfs_usage *usage, unsigned epoch)
 {
     tfs_mutex_lock(&usage->lock);
-    usage->appends++;
+    assert(usage->appends[epoch % 2] > 0);
+    if (--usage->appends[epoch % 2] == 0)
+        tfs_cond_broadcast(&usage->ended);
     tfs_mutex_unlock(&usage->lock);
 }
 
-void usage_append_end(struct tfs_usage *usage)
+/* New appends belong to the next epoch, which nobody is in: the one before it was waited for when
+ * it was left, here as well. */
+void usage_wait_for_appends(struct tfs_usage *usage)
 {
+    unsigned epoch;
+
     tfs_mutex_lock(&usage->lock);
-    usage->appends--;
+    epoch = usage->epoch++;
+    while (usage->appends[epoch % 2] > 0)
+        tfs_cond_wait(&usage->ended, &usage->lock);
     tfs_mutex_unlock(&usage->lock);
 }
 
@@ -217,28 +241,82 @@ static int read_share(struct tfs_usage *usage, const struct frame_ref *frame, ui
     return err;
 }
 
-/* The frame's count in this change, read from the index at first; NULL with change->error set. */
-static struct usage_share *share_of(struct usage_change *change, const struct frame_ref *frame)
+/* ---- counts in a change, by frame: open addressing, at most half full ---- */
+
+/* Where the frame's number stands, or would: share_slots has the numbers plus one, 0 is free. */
+static uint32_t *share_slot(const struct usage_change *change, const struct frame_ref *frame)
+{
+    uint64_t mixed = (frame->segment * 31 + frame->offset / SEGMENT_ALIGNMENT) *
+                     0x9E3779B97F4A7C15ull; /* the golden ratio: Knuth, TAOCP 6.4 */
+    size_t mask = change->share_slot_count - 1;
+    size_t at = mixed >> 32 & mask;
+
+    while (change->share_slots[at] &&
+           !frame_ref_equal(&change->shares[change->share_slots[at] - 1].frame, frame))
+        at = (at + 1) & mask;
+    return &change->share_slots[at];
+}
+
+static struct usage_share *find_share(const struct usage_change *change,
+                                      const struct frame_ref *frame)
+{
+    uint32_t number = change->share_slot_count ? *share_slot(change, frame) : 0;
+
+    return number ? &change->shares[number - 1] : NULL;
+}
+
+static bool grow_share_slots(struct usage_change *change)
+{
+    size_t count = change->share_slot_count ? 2 * change->share_slot_count : 64;
+    uint32_t *slots;
+
+    if (2 * (change->share_count + 1) <= change->share_slot_count)
+        return true;
+    slots = calloc(count, sizeof(*slots));
+    if (!slots) {
+        change->error = -ENOMEM;
+        return false;
+    }
+    free(change->share_slots);
+    change->share_slots = slots;
+    change->share_slot_count = count;
+    for (size_t i = 0; i < change->share_count; i++)
+        *share_slot(change, &change->shares[i].frame) = (uint32_t)i + 1;
+    return true;
+}
+
+static struct usage_share *add_share(struct usage_change *change, const struct frame_ref *frame,
+                                     uint64_t count)
 {
     struct usage_share *shares;
-    uint64_t count;
-    int err;
+    uint32_t *slot;
 
-    for (size_t i = 0; i < change->share_count; i++) {
-        if (frame_ref_equal(&change->shares[i].frame, frame))
-            return &change->shares[i];
-    }
-    err = read_share(change->usage, frame, &count);
-    if (err) {
-        change->error = err;
+    if (!grow_share_slots(change))
         return NULL;
-    }
+    slot = share_slot(change, frame);
     shares = append_element(change, change->shares, &change->share_count, sizeof(*shares));
     if (!shares)
         return NULL;
     change->shares = shares;
     shares[change->share_count - 1] = (struct usage_share){*frame, count};
+    *slot = (uint32_t)change->share_count;
     return &shares[change->share_count - 1];
+}
+
+/* The frame's count in this change, read from the index at first; NULL with change->error set. */
+static struct usage_share *share_of(struct usage_change *change, const struct frame_ref *frame)
+{
+    struct usage_share *share = find_share(change, frame);
+    uint64_t count;
+    int err;
+
+    if (share)
+        return share;
+    err = read_share(change->usage, frame, &count);
+    if (!err)
+        return add_share(change, frame, count);
+    change->error = err;
+    return NULL;
 }
 
 void usage_add(struct usage_change *change, const struct frame_ref *frame)
@@ -275,14 +353,13 @@ static void add_dead(struct usage_change *change, const struct frame_ref *frame)
 
 void usage_drop(struct usage_change *change, const struct frame_ref *frame)
 {
+    struct usage_share *share = find_share(change, frame);
     uint64_t count;
 
-    for (size_t i = 0; i < change->share_count; i++) {
-        if (frame_ref_equal(&change->shares[i].frame, frame)) {
-            if (--change->shares[i].count == 0)
-                add_dead(change, frame);
-            return;
-        }
+    if (share) {
+        if (--share->count == 0)
+            add_dead(change, frame);
+        return;
     }
     /* Most frames have one user: no entry is made for those. */
     change->error = change->error ? change->error : read_share(change->usage, frame, &count);
@@ -290,8 +367,8 @@ void usage_drop(struct usage_change *change, const struct frame_ref *frame)
         return;
     if (count == 1)
         add_dead(change, frame);
-    else if (share_of(change, frame))
-        change->shares[change->share_count - 1].count--;
+    else
+        (void)add_share(change, frame, count - 1); /* or the change has its error */
 }
 
 void usage_replace_row(struct usage_change *change, const struct tfs_row *before,
@@ -381,6 +458,7 @@ void usage_end(struct usage_change *change)
 {
     free(change->deltas);
     free(change->shares);
+    free(change->share_slots);
     free(change->added);
     free(change->dead);
     *change = (struct usage_change){0};
@@ -391,7 +469,7 @@ size_t usage_empty_segments(struct tfs_usage *usage, struct usage_segment *ret, 
     size_t found = 0;
 
     tfs_mutex_lock(&usage->lock);
-    for (int i = 0; i < USAGE_BUCKETS && found < count && !usage->appends; i++) {
+    for (int i = 0; i < USAGE_BUCKETS && found < count; i++) {
         for (struct usage_entry *entry = usage->buckets[i]; entry && found < count;
              entry = entry->next) {
             if (entry->state.live == 0 && entry->state.uncommitted == 0)

@@ -20,10 +20,14 @@ struct tfs_usage;
 TFS_MUST_CHECK int usage_new(struct tfs_index *index, struct tfs_usage **ret);
 void usage_free(struct tfs_usage *usage); /* accepts NULL */
 
-/* Around an append, so that no segment is taken for empty while one is on its way into it. Threads:
- * any. */
-void usage_append_begin(struct tfs_usage *usage);
-void usage_append_end(struct tfs_usage *usage);
+/* Around an append, so that no segment is taken for empty while one is on its way into it: the end
+ * is told what the beginning returned. Threads: any. */
+unsigned usage_append_begin(struct tfs_usage *usage);
+void usage_append_end(struct tfs_usage *usage, unsigned epoch);
+
+/* Waits until all appends that are on their way now have ended; others may begin meanwhile, and are
+ * not waited for. Threads: one at a time. */
+void usage_wait_for_appends(struct tfs_usage *usage);
 
 /* A frame was appended, but no row in the index has it yet; and: it never will. Threads: any. */
 void usage_appended(struct tfs_usage *usage, const struct frame_ref *frame);
@@ -45,6 +49,8 @@ struct usage_change {
     size_t delta_count;
     struct usage_share *shares;
     size_t share_count;
+    uint32_t *share_slots; /* where each of them is: see usage.c */
+    size_t share_slot_count;
     struct frame_ref *added;
     size_t added_count;
     struct frame_ref *dead; /* after apply: what may be given back once the batch is durable */

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,6 +42,7 @@ int __wrap_segments_punch(struct tfs_segments *segments, struct segment_position
     return __real_segments_punch(segments, at, size);
 }
 
+static atomic_bool stop_appends;
 static atomic_bool stop_sweeps; /* as an unmount does */
 
 int __real_sweep_segments(struct tfs_volume *volume, uint64_t first, uint64_t end,
@@ -307,6 +309,130 @@ static void crash_after_crash_loses_no_space_and_no_data(void **state)
 }
 
 /* More segments than a sweep looks at together; and so little is dead that nothing is compacted. */
+static bool first_segment_is_gone(void *context)
+{
+    struct fixture *fixture = context;
+    char path[600];
+
+    assert_int_equal(tfs_volume_sync(fixture->volume), 0); /* what emptied it is durable */
+    (void)snprintf(path, sizeof(path), "%s/segments/%016x.seg", fixture->path, 1);
+    return access(path, F_OK) < 0;
+}
+
+/* Appends that follow each other without a moment between: one is always on its way. */
+static void *append_always(void *argument)
+{
+    struct fixture *fixture = argument;
+    struct tfs_usage *usage = fixture->volume->usage;
+    unsigned epoch = usage_append_begin(usage);
+
+    while (!atomic_load(&stop_appends)) {
+        unsigned next = usage_append_begin(usage);
+
+        usage_append_end(usage, epoch);
+        epoch = next;
+    }
+    usage_append_end(usage, epoch);
+    return NULL;
+}
+
+static void segments_are_removed_beside_constant_appends(void **state)
+{
+    struct fixture *fixture = *state;
+    pthread_t thread;
+
+    fixture_make_file(fixture, "file", 8 * TFS_MIB, 1);
+    assert_int_equal(segments_seal(fixture->volume->segments), 0);
+    atomic_store(&stop_appends, false);
+    assert_int_equal(pthread_create(&thread, NULL, append_always, fixture), 0);
+    fixture_remove_file(fixture, "file");
+    fixture_wait(first_segment_is_gone, fixture);
+    atomic_store(&stop_appends, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+/* More segments than a sweep looks at together; and so little is dead that nothing is compacted. */
+static bool first_segment_is_gone(void *context)
+{
+    struct fixture *fixture = context;
+    char path[600];
+
+    assert_int_equal(tfs_volume_sync(fixture->volume), 0); /* what emptied it is durable */
+    (void)snprintf(path, sizeof(path), "%s/segments/%016x.seg", fixture->path, 1);
+    return access(path, F_OK) < 0;
+}
+
+/* Appends that follow each other without a moment between: one is always on its way. */
+static void *append_always(void *argument)
+{
+    struct fixture *fixture = argument;
+    struct tfs_usage *usage = fixture->volume->usage;
+    unsigned epoch = usage_append_begin(usage);
+
+    while (!atomic_load(&stop_appends)) {
+        unsigned next = usage_append_begin(usage);
+
+        usage_append_end(usage, epoch);
+        epoch = next;
+    }
+    usage_append_end(usage, epoch);
+    return NULL;
+}
+
+static void segments_are_removed_beside_constant_appends(void **state)
+{
+    struct fixture *fixture = *state;
+    pthread_t thread;
+
+    fixture_make_file(fixture, "file", 8 * TFS_MIB, 1);
+    assert_int_equal(segments_seal(fixture->volume->segments), 0);
+    atomic_store(&stop_appends, false);
+    assert_int_equal(pthread_create(&thread, NULL, append_always, fixture), 0);
+    fixture_remove_file(fixture, "file");
+    fixture_wait(first_segment_is_gone, fixture);
+    atomic_store(&stop_appends, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+static bool all_is_durable(void *context)
+{
+    struct fixture *fixture = context;
+
+    return index_durable_number(fixture->volume->index) ==
+           index_commit_number(fixture->volume->index);
+}
+
+/* The list of what waits for a sync is bounded: nobody else asks for one here. */
+static void many_dead_frames_are_made_durable_to_be_given_back(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t number;
+
+    (void)fixture_make(fixture, TFS_ROOT_INODE, "file", S_IFREG | 0644);
+    number = index_commit_number(fixture->volume->index);
+    assert_false(all_is_durable(fixture));
+    for (uint64_t i = 0; i < 1 << 16; i++) {
+        struct frame_ref frame = {.segment = 99, .offset = 2 * i * 4096, .stored_size = 100};
+
+        reclaim_frame(fixture->volume->reclaim, &frame, number);
+    }
+    fixture_wait(all_is_durable, fixture);
+}
+
+static void frames_that_lie_together_are_given_back_together(void **state)
+{
+    struct fixture *fixture = *state;
+    unsigned before;
+
+    fixture_make_file(fixture, "keep", TFS_MIB, 1);
+    fixture_make_file(fixture, "file", 40 * TFS_MIB, 2);
+    assert_true(allocated_now(fixture) > 40 * TFS_MIB);
+    before = atomic_load(&punches);
+    fixture_remove_file(fixture, "file");
+    wait_for_space(fixture, 2 * TFS_MIB);
+    assert_in_range(atomic_load(&punches) - before, 1, 5);
+}
+
 enum { PAIRS = 140, KEPT_SIZE = 100000, KEPT_ON_DISK = 102400, DEAD_SIZE = 20000 };
 
 /* Frames that stay and frames that die side by side in many segments, all of an earlier mount. */
@@ -437,6 +563,7 @@ int main(void)
         RECLAIM_TEST(what_was_never_committed_is_given_back_after_a_crash),
         RECLAIM_TEST(a_removal_that_a_crash_interrupted_goes_on),
         RECLAIM_TEST(crash_after_crash_loses_no_space_and_no_data),
+        RECLAIM_TEST(segments_are_removed_beside_constant_appends),
         RECLAIM_TEST(what_died_in_old_segments_before_a_crash_comes_back),
         RECLAIM_TEST(gc_gives_back_what_nobody_remembers),
         RECLAIM_TEST(a_sweep_that_an_unmount_stopped_is_made_by_a_later_mount),

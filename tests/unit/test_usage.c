@@ -8,6 +8,7 @@
 #include "store_fixture.h"
 
 #include "store/base/bytes.h"
+#include "store/base/clock.h"
 #include "store/index/index.h"
 #include "store/meta.h"
 #include "store/usage.h"
@@ -259,6 +260,54 @@ static void segment_rows_that_are_none_are_refused(void **state)
     index_batch_free(batch);
 }
 
+/* Of a clone's frames each has several users, and all of them change together. */
+static void a_change_of_many_shared_frames_does_not_look_at_all_for_each(void **state)
+{
+    enum { FRAMES = 200000 };
+    struct used *used = *state;
+    struct usage_change change;
+    uint64_t start_ns = tfs_clock_ns();
+
+    usage_begin(used->usage, &change);
+    for (uint64_t i = 0; i < FRAMES; i++) {
+        struct frame_ref frame = frame_of(1 + i / 50000, i % 50000, 100);
+
+        usage_add(&change, &frame);
+        usage_share(&change, &frame);
+    }
+    for (uint64_t i = 0; i < FRAMES; i += 2) {
+        struct frame_ref frame = frame_of(1 + i / 50000, i % 50000, 100);
+
+        usage_drop(&change, &frame);
+    }
+    assert_int_equal(change.error, 0);
+    assert_int_equal(change.share_count, FRAMES);
+    for (uint64_t i = 0; i < FRAMES; i++)
+        assert_int_equal(change.shares[i].count, i % 2 ? 2 : 1);
+    /* One by one it is minutes; a look into the index for each, some hundred ms. */
+    assert_true(tfs_clock_ns() - start_ns < 30 * TFS_NS_PER_S);
+    usage_end(&change);
+}
+
+static void an_append_is_waited_for_and_later_ones_are_not(void **state)
+{
+    struct used *used = *state;
+    unsigned first = usage_append_begin(used->usage);
+    unsigned later;
+
+    usage_append_end(used->usage, first);
+    usage_wait_for_appends(used->usage); /* nobody is in the way */
+    first = usage_append_begin(used->usage);
+    usage_append_end(used->usage, first);
+    later = usage_append_begin(used->usage);
+    assert_int_equal(later, first);
+    usage_append_end(used->usage, later);
+    usage_wait_for_appends(used->usage);
+    later = usage_append_begin(used->usage);
+    assert_true(later != first);
+    usage_append_end(used->usage, later);
+}
+
 static void a_segment_is_empty_without_live_and_uncommitted_bytes(void **state)
 {
     struct used *used = *state;
@@ -363,6 +412,8 @@ int main(void)
         USAGE_TEST(giving_back_more_than_there_is_is_refused),
         USAGE_TEST(a_count_that_is_none_is_refused),
         USAGE_TEST(segment_rows_that_are_none_are_refused),
+        USAGE_TEST(a_change_of_many_shared_frames_does_not_look_at_all_for_each),
+        USAGE_TEST(an_append_is_waited_for_and_later_ones_are_not),
         USAGE_TEST(a_segment_is_empty_without_live_and_uncommitted_bytes),
         USAGE_TEST(no_more_empty_segments_are_told_than_asked_for),
         USAGE_TEST(rows_that_replace_each_other_keep_the_frames_of_both),
