@@ -33,7 +33,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GROUP_ROWS_MAX = 64, COPY_BUCKETS = 1024, COPIES_MAX = 1 << 20 };
+enum { GROUP_ROWS_MAX = 64, COPY_BUCKETS = 1 << 14 };
+enum { COPIES_MIN = 1 << 12, COPIES_PART = 32 }; /* of the memory, at a time */
 #define GROUP_BYTES_MAX (64 * TFS_MIB)
 
 /* A frame and its copy. */
@@ -64,7 +65,8 @@ struct compaction {
     uint64_t group_bytes;
     struct copied *copies[COPY_BUCKETS];
     size_t copy_count;
-    uint64_t file; /* whose shape is known; 0: none */
+    bool unfinished; /* there were more than are known at a time */
+    uint64_t file;   /* whose shape is known; 0: none */
     struct row_shape shape;
 };
 
@@ -130,6 +132,14 @@ static int read_frame(struct compaction *run, const struct frame_ref *frame)
     return 0;
 }
 
+static size_t copies_max(const struct compaction *run)
+{
+    if (run->options->frames_max)
+        return run->options->frames_max;
+    return (size_t)tfs_max_u64(COPIES_MIN, run->volume->options.memory_size / COPIES_PART /
+                                               sizeof(struct copied));
+}
+
 static int copy_frame(struct compaction *run, const struct frame_ref *frame)
 {
     struct copied *copied;
@@ -137,8 +147,10 @@ static int copy_frame(struct compaction *run, const struct frame_ref *frame)
 
     if (find_copy(run, frame))
         return 0;
-    if (run->copy_count >= COPIES_MAX)
-        return -ENOBUFS; /* what is left is for the next run */
+    if (run->copy_count >= copies_max(run)) {
+        run->unfinished = true;
+        return -ENOBUFS;
+    }
     err = read_frame(run, frame);
     if (err)
         return err;
@@ -184,6 +196,7 @@ static void free_copies(struct compaction *run)
             free(copied);
         }
     }
+    run->copy_count = 0;
 }
 
 /* ---- exchanging a row ---- */
@@ -526,6 +539,7 @@ int compact_run(struct tfs_volume *volume, const struct compact_options *options
                 struct compact_result *ret)
 {
     struct compaction *run;
+    uint64_t moved;
     int err;
 
     *ret = (struct compact_result){0};
@@ -538,7 +552,11 @@ int compact_run(struct tfs_volume *volume, const struct compact_options *options
     run->options = options;
     run->result = ret;
     compactor_enter(volume->compactor);
-    err = run_once(run);
+    do {
+        moved = ret->moved_frames;
+        run->unfinished = false;
+        err = run_once(run);
+    } while (!err && run->unfinished && ret->moved_frames > moved);
     compactor_leave(volume->compactor);
     free(run);
     if (ret->moved_frames)

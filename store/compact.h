@@ -15,6 +15,7 @@ struct tfs_volume;
 struct compact_options {
     unsigned dead_percent_min; /* of what a segment takes on the disk, for it to be worth it */
     const atomic_bool *stop;   /* may be NULL; true ends the run early */
+    size_t frames_max;         /* that are remembered at a time; 0: as the memory allows */
     /* Called now and then with the bytes that were moved and are to be; false ends the run. May be
      * NULL. */
     bool (*progress)(void *context, uint64_t done, uint64_t total);

@@ -16,7 +16,8 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-enum { PURGE_ROWS_MAX = 512, PURGE_XATTRS_MAX = 64 };
+/* In one change; frames of small blocks are many in a row. */
+enum { PURGE_ROWS_MAX = 512, PURGE_FRAMES_MAX = 16384, PURGE_XATTRS_MAX = 64 };
 
 static int read_record(struct tfs_volume *volume, uint64_t inode, struct meta_inode *ret)
 {
@@ -63,7 +64,8 @@ int purge_collect_rows(struct tfs_volume *volume, const struct purge_range *rang
                               ? tfs_get_be64(record.key + META_INODE_KEY_SIZE)
                               : range->first; /* no row, and no use to anybody */
 
-        if (number >= range->end || count == range->count_max) {
+        if (number >= range->end || count == range->count_max ||
+            (count > 0 && change->dead_count + change->share_count >= PURGE_FRAMES_MAX)) {
             rows.next = number;
             break;
         }
@@ -230,6 +232,7 @@ int purge_inode(struct tfs_volume *volume, uint64_t inode)
         tfs_mutex_lock(&volume->metadata);
         more = purge_step(volume, inode, &record, &first, batch);
         tfs_mutex_unlock(&volume->metadata);
+        reclaim_relieve(volume->reclaim);
     }
     index_batch_free(batch);
     return more;

@@ -32,14 +32,20 @@
 
 enum { SEGMENTS_PER_PASS = 64, GATHER_MS = 20 };
 
-struct dead_frame {
-    struct frame_ref frame;
-    uint64_t commit_number;
+/* So many stretches of dead frames, in 2 MiB, wait for a commit to become durable by itself. */
+enum { STRETCHES_MAX = 1 << 16 };
+
+/* Dead frames behind each other: what was written together mostly dies together. */
+struct dead_stretch {
+    uint64_t segment;
+    uint64_t offset;
+    uint64_t size;
+    uint64_t commit_number; /* the highest of its frames */
 };
 
 /* A growing array that is taken as a whole. */
-struct dead_frames {
-    struct dead_frame *items;
+struct dead_stretches {
+    struct dead_stretch *items;
     size_t count;
     size_t capacity;
 };
@@ -59,7 +65,7 @@ struct tfs_reclaim {
     struct tfs_mutex lock; /* rank TFS_RANK_RECLAIM; guards all below */
     struct tfs_cond work;
     struct tfs_cond idle;
-    struct dead_frames frames;
+    struct dead_stretches dead;
     struct list inodes;
     bool kicked;
     bool hurried;   /* somebody waits for the pass */
@@ -94,36 +100,51 @@ static void kick_locked(struct tfs_reclaim *reclaim) TFS_REQUIRES(&reclaim->lock
         tfs_cond_signal(&reclaim->work);
 }
 
-/* Without memory the frame is forgotten: its space comes back with its segment. */
-static void add_frame_locked(struct tfs_reclaim *reclaim, const struct dead_frame *frame)
+/* Frames die in the order in which they were written, or the other way round. */
+static bool extend(struct dead_stretch *last, const struct dead_stretch *dead)
+{
+    if (last->segment != dead->segment ||
+        (last->offset + last->size != dead->offset && dead->offset + dead->size != last->offset))
+        return false;
+    last->offset = tfs_min_u64(last->offset, dead->offset);
+    last->size += dead->size;
+    last->commit_number = tfs_max_u64(last->commit_number, dead->commit_number);
+    return true;
+}
+
+/* Without memory it is forgotten: its space comes back with its segment, or by a sweep. */
+static void add_dead_locked(struct tfs_reclaim *reclaim, const struct dead_stretch *dead)
     TFS_REQUIRES(&reclaim->lock)
 {
-    struct dead_frames *frames = &reclaim->frames;
+    struct dead_stretches *list = &reclaim->dead;
 
-    if (frames->count == frames->capacity) {
-        size_t capacity = frames->capacity ? frames->capacity * 2 : 256;
-        struct dead_frame *grown = realloc(frames->items, capacity * sizeof(*grown));
+    if (list->count > 0 && extend(&list->items[list->count - 1], dead))
+        return;
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? list->capacity * 2 : 256;
+        struct dead_stretch *grown = realloc(list->items, capacity * sizeof(*grown));
 
         if (!grown)
             return;
-        frames->items = grown;
-        frames->capacity = capacity;
+        list->items = grown;
+        list->capacity = capacity;
     }
-    frames->items[frames->count++] = *frame;
+    list->items[list->count++] = *dead;
 }
 
 void reclaim_frame(struct tfs_reclaim *reclaim, const struct frame_ref *frame,
                    uint64_t commit_number)
 {
-    struct dead_frame dead = {*frame, commit_number};
+    struct dead_stretch dead = {frame->segment, frame->offset, frame_ref_disk_size(frame),
+                                commit_number};
 
     if (commit_number == 0)
         usage_abandoned(reclaim->volume->usage, frame);
     tfs_mutex_lock(&reclaim->lock);
-    add_frame_locked(reclaim, &dead);
-    if (commit_number == 0) { /* others wait for the next sync, which kicks */
+    add_dead_locked(reclaim, &dead);
+    /* Others wait for the next sync, which kicks, unless they are many. */
+    if (commit_number == 0 || reclaim->dead.count >= STRETCHES_MAX)
         kick_locked(reclaim);
-    }
     tfs_mutex_unlock(&reclaim->lock);
 }
 
@@ -203,44 +224,59 @@ static void purge_all(struct tfs_reclaim *reclaim)
     }
 }
 
-static void punch_frame(struct tfs_volume *volume, const struct frame_ref *frame)
+static void punch_stretch(struct tfs_volume *volume, const struct dead_stretch *dead)
 {
-    struct segment_position position = {frame->segment, frame->offset};
-    uint64_t size = frame_ref_disk_size(frame);
-    int err = segments_punch(volume->segments, position, size);
+    struct segment_position position = {dead->segment, dead->offset};
+    int err = segments_punch(volume->segments, position, dead->size);
 
     if (err == 0)
-        tfs_counter_add(&volume->stats.reclaimed_bytes, size);
+        tfs_counter_add(&volume->stats.reclaimed_bytes, dead->size);
     else if (err == -EOPNOTSUPP)
-        compactor_note(volume->compactor, size);
+        compactor_note(volume->compactor, dead->size);
     else if (err != -ENOENT)
         tfs_warn("segment %llu offset %llu: cannot give back %llu bytes: %s",
-                 (unsigned long long)frame->segment, (unsigned long long)frame->offset,
-                 (unsigned long long)size, tfs_error_text(err));
+                 (unsigned long long)dead->segment, (unsigned long long)dead->offset,
+                 (unsigned long long)dead->size, tfs_error_text(err));
 }
 
 /* Punches what is durably dead and puts the rest back. */
 static void punch_all(struct tfs_reclaim *reclaim)
 {
     uint64_t durable = index_durable_number(reclaim->volume->index);
-    struct dead_frames taken;
+    struct dead_stretches taken;
 
     tfs_mutex_lock(&reclaim->lock);
-    taken = reclaim->frames;
-    reclaim->frames = (struct dead_frames){0};
+    taken = reclaim->dead;
+    reclaim->dead = (struct dead_stretches){0};
     tfs_mutex_unlock(&reclaim->lock);
     for (size_t i = 0; i < taken.count; i++) {
         if (taken.items[i].commit_number <= durable)
-            punch_frame(reclaim->volume, &taken.items[i].frame);
+            punch_stretch(reclaim->volume, &taken.items[i]);
     }
 
     tfs_mutex_lock(&reclaim->lock);
     for (size_t i = 0; i < taken.count; i++) {
         if (taken.items[i].commit_number > durable)
-            add_frame_locked(reclaim, &taken.items[i]);
+            add_dead_locked(reclaim, &taken.items[i]);
     }
     tfs_mutex_unlock(&reclaim->lock);
     free(taken.items);
+}
+
+static bool is_crowded(struct tfs_reclaim *reclaim)
+{
+    bool crowded;
+
+    tfs_mutex_lock(&reclaim->lock);
+    crowded = reclaim->dead.count >= STRETCHES_MAX;
+    tfs_mutex_unlock(&reclaim->lock);
+    return crowded;
+}
+
+void reclaim_relieve(struct tfs_reclaim *reclaim)
+{
+    if (is_crowded(reclaim) && index_sync(reclaim->volume->index) == 0)
+        punch_all(reclaim);
 }
 
 static void forget_segment(struct tfs_volume *volume, uint64_t segment)
@@ -351,6 +387,7 @@ bool reclaim_is_swept(struct tfs_reclaim *reclaim)
 static void pass(struct tfs_reclaim *reclaim)
 {
     purge_all(reclaim);
+    reclaim_relieve(reclaim);
     punch_all(reclaim);
     remove_segments(reclaim);
 }
@@ -458,7 +495,7 @@ void reclaim_free(struct tfs_reclaim *reclaim)
     reclaim_stop(reclaim);
     while ((node = list_pop_front(&reclaim->inodes)))
         free(list_entry(node, struct dead_inode, node));
-    free(reclaim->frames.items);
+    free(reclaim->dead.items);
     tfs_cond_release(&reclaim->idle);
     tfs_cond_release(&reclaim->work);
     tfs_mutex_release(&reclaim->lock);

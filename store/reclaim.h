@@ -44,6 +44,9 @@ void reclaim_free(struct tfs_reclaim *reclaim); /* accepts NULL */
 void reclaim_frame(struct tfs_reclaim *reclaim, const struct frame_ref *frame,
                    uint64_t commit_number);
 
+/* For what the reclaim thread itself makes dead: when much waits for a sync, sync and punch. */
+void reclaim_relieve(struct tfs_reclaim *reclaim);
+
 /* The inode has no name and nobody uses it: purge it. */
 void reclaim_inode(struct tfs_reclaim *reclaim, uint64_t inode);
 

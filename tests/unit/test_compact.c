@@ -16,6 +16,7 @@
 #include "store/index/index.h"
 #include "store/reclaim.h"
 #include "store/segment/segment.h"
+#include "store/usage.h"
 #include "store/volume.h"
 
 #include <errno.h>
@@ -125,6 +126,31 @@ static void a_segment_is_emptied_while_an_older_one_is_appended_to(void **state)
     assert_true(result.bytes_after < 3 * KEPT_SIZE);
     fixture_assert_file(fixture, "kept", KEPT_SIZE, 1);
     fixture_assert_file(fixture, "other", KEPT_SIZE, 3);
+    close_and_check(fixture);
+}
+
+/* What is remembered of a run is bounded: it goes on with another look at the rows. */
+static void more_frames_than_are_remembered_move_all_the_same(void **state)
+{
+    struct fixture *fixture = *state;
+    struct compact_options options = {.dead_percent_min = 50, .frames_max = 3};
+    struct compact_result result;
+    char name[16];
+
+    for (int i = 0; i < 20; i++) {
+        (void)snprintf(name, sizeof(name), "small%d", i);
+        fixture_make_file(fixture, name, 20000, (uint64_t)i);
+    }
+    make_mostly_dead_segment(fixture);
+    reclaim_hurry(fixture->volume->reclaim);
+    assert_int_equal(compact_run(fixture->volume, &options, &result), 0);
+    assert_true(result.moved_frames >= 21);
+    assert_int_equal(result.kept_rows, 0);
+    reclaim_hurry(fixture->volume->reclaim);
+    assert_int_equal(usage_live_of(fixture->volume->usage, 1), 0);
+    fixture_assert_file(fixture, "small0", 20000, 0);
+    fixture_assert_file(fixture, "small19", 20000, 19);
+    fixture_assert_file(fixture, "kept", KEPT_SIZE, 1);
     close_and_check(fixture);
 }
 
@@ -445,6 +471,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         COMPACT_TEST(a_segment_that_is_mostly_dead_is_emptied_and_removed),
         COMPACT_TEST(a_segment_is_emptied_while_an_older_one_is_appended_to),
+        COMPACT_TEST(more_frames_than_are_remembered_move_all_the_same),
         COMPACT_TEST(what_is_not_dead_enough_stays),
         COMPACT_TEST(a_shared_frame_is_copied_once_for_all_its_users),
         COMPACT_TEST(dirty_data_over_a_row_that_moves_is_kept),

@@ -351,49 +351,6 @@ static void segments_are_removed_beside_constant_appends(void **state)
     assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
-/* More segments than a sweep looks at together; and so little is dead that nothing is compacted. */
-static bool first_segment_is_gone(void *context)
-{
-    struct fixture *fixture = context;
-    char path[600];
-
-    assert_int_equal(tfs_volume_sync(fixture->volume), 0); /* what emptied it is durable */
-    (void)snprintf(path, sizeof(path), "%s/segments/%016x.seg", fixture->path, 1);
-    return access(path, F_OK) < 0;
-}
-
-/* Appends that follow each other without a moment between: one is always on its way. */
-static void *append_always(void *argument)
-{
-    struct fixture *fixture = argument;
-    struct tfs_usage *usage = fixture->volume->usage;
-    unsigned epoch = usage_append_begin(usage);
-
-    while (!atomic_load(&stop_appends)) {
-        unsigned next = usage_append_begin(usage);
-
-        usage_append_end(usage, epoch);
-        epoch = next;
-    }
-    usage_append_end(usage, epoch);
-    return NULL;
-}
-
-static void segments_are_removed_beside_constant_appends(void **state)
-{
-    struct fixture *fixture = *state;
-    pthread_t thread;
-
-    fixture_make_file(fixture, "file", 8 * TFS_MIB, 1);
-    assert_int_equal(segments_seal(fixture->volume->segments), 0);
-    atomic_store(&stop_appends, false);
-    assert_int_equal(pthread_create(&thread, NULL, append_always, fixture), 0);
-    fixture_remove_file(fixture, "file");
-    fixture_wait(first_segment_is_gone, fixture);
-    atomic_store(&stop_appends, true);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-}
-
 static bool all_is_durable(void *context)
 {
     struct fixture *fixture = context;
@@ -564,6 +521,8 @@ int main(void)
         RECLAIM_TEST(a_removal_that_a_crash_interrupted_goes_on),
         RECLAIM_TEST(crash_after_crash_loses_no_space_and_no_data),
         RECLAIM_TEST(segments_are_removed_beside_constant_appends),
+        RECLAIM_TEST(many_dead_frames_are_made_durable_to_be_given_back),
+        RECLAIM_TEST(frames_that_lie_together_are_given_back_together),
         RECLAIM_TEST(what_died_in_old_segments_before_a_crash_comes_back),
         RECLAIM_TEST(gc_gives_back_what_nobody_remembers),
         RECLAIM_TEST(a_sweep_that_an_unmount_stopped_is_made_by_a_later_mount),
