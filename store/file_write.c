@@ -185,14 +185,19 @@ static int reserve(struct tfs_volume *volume, struct tfs_inode *inode,
     return err ? err : try_reserve(volume, inode, part, spare);
 }
 
-/* Room on the disk and buffers. */
+/* Room on the disk and buffers; not where nothing could be committed any more: who goes on writing
+ * would fill the disk with what no row will ever show. */
 static int take_room(struct tfs_volume *volume, struct tfs_inode *inode,
                      const struct write_part *part, struct spare_buffers *spare)
 {
     size_t count =
         (part->offset + part->size - 1) / FRAME_BUFFER_SIZE - part->offset / FRAME_BUFFER_SIZE + 1;
-    int err = reserve(volume, inode, part, spare);
+    int err = index_health(volume->index);
 
+    if (!err)
+        err = segments_health(volume->segments);
+    if (!err)
+        err = reserve(volume, inode, part, spare);
     if (err)
         return err;
     err = memory_take_dirty(volume->memory, count, spare->buffers);

@@ -185,6 +185,10 @@ uint64_t index_durable_number(struct tfs_index *index);
 /* Bytes that the adapter holds in memory now (memtables, block cache, pinned). */
 uint64_t index_memory_used(struct tfs_index *index);
 
+/* 0, or the error of the write or sync that failed first: until it is recovered nothing that is
+ * committed will last. */
+TFS_MUST_CHECK int index_health(struct tfs_index *index);
+
 /* How often durability was asked for, and how often the disk was made to sync for it. */
 void index_sync_counts(struct tfs_index *index, uint64_t *ret_asked, uint64_t *ret_made);
 

@@ -99,7 +99,7 @@ static void write_done_locked(struct tfs_index *index, int err) TFS_REQUIRES(&in
         index->write_error = err;
 }
 
-static int write_error_get(struct tfs_index *index)
+int index_health(struct tfs_index *index)
 {
     int err;
 
@@ -156,7 +156,7 @@ static int commit_guarded_locked(struct tfs_index *index, const struct index_bat
 static int commit_apply(struct tfs_index *index, struct index_batch *batch)
 {
     rocksdb_writebatch_t *changes;
-    int err = write_error_get(index);
+    int err = index_health(index);
 
     if (err < 0)
         return err;
@@ -188,7 +188,7 @@ static int log_flush(void *context)
 {
     struct tfs_index *index = context;
     char *message = NULL;
-    int err = write_error_get(index);
+    int err = index_health(index);
 
     if (err < 0)
         return err;

@@ -94,6 +94,9 @@ TFS_MUST_CHECK int segments_appendv(struct tfs_segments *segments, const struct 
 TFS_MUST_CHECK int segments_sync(struct tfs_segments *segments);
 void segments_sync_reset(struct tfs_segments *segments);
 
+/* 0, or the error of a sync that failed and was not made good. */
+TFS_MUST_CHECK int segments_health(struct tfs_segments *segments);
+
 /* How often that was asked for, and how often the disk was made to sync for it. */
 void segments_sync_counts(struct tfs_segments *segments, uint64_t *ret_asked, uint64_t *ret_made);
 

@@ -99,6 +99,16 @@ int segments_sync(struct tfs_segments *segments)
     return err;
 }
 
+int segments_health(struct tfs_segments *segments)
+{
+    int err;
+
+    tfs_mutex_lock(&segments->lock);
+    err = segments->appends.error;
+    tfs_mutex_unlock(&segments->lock);
+    return err;
+}
+
 void segments_sync_counts(struct tfs_segments *segments, uint64_t *ret_asked, uint64_t *ret_made)
 {
     tfs_mutex_lock(&segments->lock);

@@ -32,6 +32,22 @@ static atomic_int spoil_batch_put;
 static atomic_uint flushed;            /* returns of flush_inode() */
 static atomic_uint hold_until_flushed; /* index_sync() waits until there are so many */
 
+static atomic_int health_of_index;
+static atomic_int health_of_segments;
+
+int __wrap_index_health(struct tfs_index *index);
+int __wrap_segments_health(struct tfs_segments *segments);
+
+int __wrap_index_health(struct tfs_index *index)
+{
+    return atomic_load(&health_of_index);
+}
+
+int __wrap_segments_health(struct tfs_segments *segments)
+{
+    return atomic_load(&health_of_segments);
+}
+
 static void note_call(char call)
 {
     pthread_mutex_lock(&note.lock);
@@ -386,6 +402,24 @@ static void what_nobody_syncs_is_committed_after_a_while(void **state)
     tfs_file_close(file);
 }
 
+/* Nothing of it could ever be committed: it would fill the disk with garbage until the unmount. */
+static void nothing_is_written_where_nothing_can_be_committed(void **state)
+{
+    atomic_int *const states[] = {&health_of_index, &health_of_segments};
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fixture_create(fixture, "file");
+
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(states); i++) {
+        fixture_write_random(file, 0, 4 * TFS_MIB, i);
+        atomic_store(states[i], -EIO);
+        assert_int_equal(tfs_file_write(file, 4 * TFS_MIB, "more", 4, 0), -EIO);
+        atomic_store(states[i], 0);
+        fixture_assert_random(file, 0, 4 * TFS_MIB, i); /* what is there can be read */
+        assert_int_equal(fixture_attr(fixture, tfs_file_inode(file)).size, 4 * TFS_MIB);
+    }
+    tfs_file_close(file);
+}
+
 #define COMMIT_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, fixture_tear_down)
 
 int main(void)
@@ -403,6 +437,7 @@ int main(void)
         COMMIT_TEST(a_record_that_the_batch_refuses_is_told),
         COMMIT_TEST(a_file_that_is_refused_does_not_hold_up_the_others),
         COMMIT_TEST(what_nobody_syncs_is_committed_after_a_while),
+        COMMIT_TEST(nothing_is_written_where_nothing_can_be_committed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

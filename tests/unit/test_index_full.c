@@ -60,6 +60,7 @@ static void fill_and_recover(struct fixture *fixture)
 
     /* The error stays, reads go on, nothing of the failed batch is there. */
     assert_int_equal(commit_text(fixture, 1, 2, "refused", false), -ENOSPC);
+    assert_int_equal(index_health(fixture->index), -ENOSPC);
     assert_text(fixture, 1, 1, "before");
     assert_absent(fixture, 9, count);
     assert_absent(fixture, 10, count);
@@ -68,6 +69,7 @@ static void fill_and_recover(struct fixture *fixture)
     small_disk_free(fixture->directory);
     assert_int_equal(commit_text(fixture, 1, 2, "refused", false), -ENOSPC);
     assert_int_equal(index_recover(fixture->index), 0);
+    assert_int_equal(index_health(fixture->index), 0);
     for (uint32_t i = 0; i < count; i++)
         assert_large(fixture, i);
     assert_absent(fixture, 9, count);

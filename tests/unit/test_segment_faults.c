@@ -483,8 +483,10 @@ static void a_failed_sync_is_reported_until_it_is_reset(void **state)
     struct segment_position at = append(fixture, UNIT, 1);
 
     fault_arm(&on_fdatasync, 1, EIO, 0);
+    assert_int_equal(segments_health(fixture->segments), 0);
     assert_int_equal(segments_sync(fixture->segments), -EIO);
     assert_int_equal(segments_sync(fixture->segments), -EIO); /* the kernel would say 0 now */
+    assert_int_equal(segments_health(fixture->segments), -EIO);
     assert_int_equal(atomic_load(&on_fdatasync.calls), 1);
     at = append(fixture, UNIT, 1); /* written again */
     assert_int_equal(segments_sync(fixture->segments), -EIO);
