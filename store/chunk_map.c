@@ -98,9 +98,11 @@ static int next_in_index(struct tfs_volume *volume, struct tfs_inode *inode, uin
     err = index_scan_open(volume->index, &range, &scan);
     if (err)
         return err;
-    more = index_scan_next(scan, &record);
+    do
+        more = index_scan_next(scan, &record);
+    while (more > 0 && record.key_size != META_EXTENT_KEY_SIZE); /* of no row, and hides none */
     *ret = UINT64_MAX;
-    if (more > 0 && record.key_size == META_EXTENT_KEY_SIZE)
+    if (more > 0)
         *ret = tfs_get_be64(record.key + META_INODE_KEY_SIZE);
     if (*ret >= cut)
         *ret = UINT64_MAX;

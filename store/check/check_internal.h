@@ -94,6 +94,13 @@ struct check_settings {
     bool found[CHECK_SETTING_COUNT];
 };
 
+/* Numbers to be added to the model, each once, growing. */
+struct check_numbers {
+    uint64_t *values;
+    size_t count;
+    size_t capacity;
+};
+
 struct check {
     const struct tfs_check_options *options;
     struct tfs_check_result *result;
@@ -111,6 +118,7 @@ struct check {
     uint64_t step_total;
 
     struct check_settings settings;
+    struct check_numbers added; /* by the pass in progress */
     struct check_inode *inodes; /* by number */
     size_t inode_count;
     size_t inode_capacity;
@@ -199,6 +207,16 @@ struct check_inode *check_add_inode(struct check *check, uint64_t number);
 
 /* The segment's place in the model, made when it is not there. NULL: no memory. */
 struct check_segment *check_add_segment(struct check *check, uint64_t number);
+
+/* Notes a number, once if it was the last one already. Errors: -ENOMEM. */
+TFS_MUST_CHECK int check_note_number(struct check *check, uint64_t number);
+
+/*
+ * New inodes, or segments, of the numbers in check->added, none of which the model has; and none is
+ * in check->added then. One by one would move all those behind it each time. Errors: -ENOMEM.
+ */
+TFS_MUST_CHECK int check_add_inodes(struct check *check);
+TFS_MUST_CHECK int check_add_segments(struct check *check);
 
 void check_model_release(struct check *check);
 

@@ -17,26 +17,34 @@
 /* How many directories inside of each other can all be found to be lost. */
 enum { LOST_DEPTH_MAX = 64 };
 
-static int add_lost_directory(struct check *check, uint64_t number)
+/* One whose entries stand in the table, one behind the other. */
+static int note_lost_directory(struct check *check, uint64_t number)
 {
-    struct check_inode *inode;
-    size_t place;
-    int err = check_grow((void **)&check->inodes, check->inode_count, &check->inode_capacity,
-                         sizeof(*inode));
+    size_t before = check->added.count;
+    int err = check_note_number(check, number);
 
-    if (err)
-        return err;
-    for (place = check->inode_count; place > 0 && check->inodes[place - 1].number > number; place--)
-        ;
-    inode = &check->inodes[place];
-    memmove(inode + 1, inode, (check->inode_count - place) * sizeof(*inode));
-    check->inode_count++;
-    *inode =
-        (struct check_inode){.number = number, .mode = S_IFDIR, .readable = true, .rebuilt = true};
-    check_error(check, TFS_CHECK_INODE, number,
-                "inode %llu is missing, and a directory with entries%s", (unsigned long long)number,
-                check_done(check, "; it has a new record"));
-    return 0;
+    if (!err && check->added.count > before)
+        check_error(check, TFS_CHECK_INODE, number,
+                    "inode %llu is missing, and a directory with entries%s",
+                    (unsigned long long)number, check_done(check, "; it has a new record"));
+    return err;
+}
+
+/* What was noted becomes inodes of the model. */
+static int add_lost_directories(struct check *check)
+{
+    size_t count = check->added.count;
+    uint64_t *numbers = check->added.values;
+    int err = check_add_inodes(check);
+
+    for (size_t i = 0; i < count && !err; i++) {
+        struct check_inode *inode = check_find_inode(check, numbers[i]);
+
+        inode->mode = S_IFDIR;
+        inode->readable = true;
+        inode->rebuilt = true;
+    }
+    return err;
 }
 
 static void rebuild_directory(struct check *check, struct check_inode *inode)
@@ -75,7 +83,7 @@ static int look_at_entry(struct check *check, const struct index_record *record)
     parent = tfs_get_be64(record->key);
     inode = check_find_inode(check, parent);
     if (!inode && parent_is_possible(parent) && check_find_inode(check, entry.inode))
-        err = add_lost_directory(check, parent);
+        err = note_lost_directory(check, parent);
     else if (inode && !inode->readable)
         rebuild_directory(check, inode);
     inode = check_find_inode(check, entry.inode);
@@ -208,6 +216,8 @@ static int look_at_entries(struct check *check)
     do {
         before = check->inode_count;
         err = check_scan(check, INDEX_DENTRY, "names", look_at_entry);
+        if (!err)
+            err = add_lost_directories(check);
     } while (!err && check->inode_count > before && ++passes < LOST_DEPTH_MAX);
     return err;
 }

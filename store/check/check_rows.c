@@ -291,12 +291,10 @@ static uint64_t end_of(const struct check_use *use)
 static int check_place(struct check *check, size_t first, size_t end, uint64_t *free_from,
                        uint8_t *buffer)
 {
-    struct check_segment *segment = check_add_segment(check, check->uses[first].segment);
+    struct check_segment *segment = check_find_segment(check, check->uses[first].segment);
     const char *problem = NULL;
     uint64_t place_end = 0;
 
-    if (!segment)
-        return -ENOMEM;
     for (size_t i = first; i < end; i++) {
         const struct check_use *use = &check->uses[i];
 
@@ -327,6 +325,22 @@ static size_t end_of_place(const struct check *check, size_t first)
     return end;
 }
 
+/* Sorts the uses, and has their segments in the model. */
+static int sort_uses(struct check *check)
+{
+    int err = 0;
+
+    if (check->use_count)
+        qsort(check->uses, check->use_count, sizeof(*check->uses), compare_uses);
+    for (size_t i = 0; i < check->use_count && !err; i++) {
+        uint64_t number = check->uses[i].segment;
+
+        if ((i == 0 || number != check->uses[i - 1].segment) && !check_find_segment(check, number))
+            err = check_note_number(check, number);
+    }
+    return err ? err : check_add_segments(check);
+}
+
 int check_frames(struct check *check)
 {
     uint8_t *buffer = aligned_alloc(SEGMENT_ALIGNMENT, HEADER_BUFFER_SIZE);
@@ -337,8 +351,8 @@ int check_frames(struct check *check)
     check->step = "frames";
     check->step_done = 0;
     check->step_total = check->use_count;
-    if (!err && check->use_count)
-        qsort(check->uses, check->use_count, sizeof(*check->uses), compare_uses);
+    if (!err)
+        err = sort_uses(check);
     for (size_t first = 0; first < check->use_count && !err;) {
         size_t end = end_of_place(check, first);
 

@@ -6,7 +6,9 @@
 #include "store/check/check_internal.h"
 #include "store/super.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,6 +106,78 @@ int check_grow(void **array, size_t count, size_t *capacity, size_t element_size
     return 0;
 }
 
+int check_note_number(struct check *check, uint64_t number)
+{
+    struct check_numbers *added = &check->added;
+    int err;
+
+    if (added->count > 0 && added->values[added->count - 1] == number)
+        return 0;
+    err = check_grow((void **)&added->values, added->count, &added->capacity, sizeof(number));
+    if (!err)
+        added->values[added->count++] = number;
+    return err;
+}
+
+/* An array whose elements begin with their number, by which they are sorted. */
+struct sorted {
+    void **array;
+    size_t *count;
+    size_t *capacity;
+    size_t element_size;
+};
+
+static int add_sorted(const struct sorted *sorted, struct check_numbers *added)
+{
+    size_t size = sorted->element_size;
+    size_t from = *sorted->count;
+    size_t to = from + added->count;
+    uint8_t *bytes = *sorted->array;
+
+    if (to > *sorted->capacity) {
+        bytes = reallocarray(bytes, to, size);
+        if (!bytes)
+            return -ENOMEM;
+        *sorted->array = bytes;
+        *sorted->capacity = to;
+    }
+    *sorted->count = to;
+    while (added->count > 0) { /* from the end, so that each is moved once */
+        uint64_t number = added->values[added->count - 1];
+        uint64_t before = 0;
+
+        if (from > 0)
+            memcpy(&before, bytes + (from - 1) * size, sizeof(before));
+        to--;
+        if (from > 0 && before > number) {
+            memcpy(bytes + to * size, bytes + --from * size, size);
+            continue;
+        }
+        memset(bytes + to * size, 0, size);
+        memcpy(bytes + to * size, &number, sizeof(number));
+        added->count--;
+    }
+    return 0;
+}
+
+int check_add_inodes(struct check *check)
+{
+    const struct sorted sorted = {(void **)&check->inodes, &check->inode_count,
+                                  &check->inode_capacity, sizeof(*check->inodes)};
+
+    static_assert(offsetof(struct check_inode, number) == 0, "it is sorted by its number");
+    return add_sorted(&sorted, &check->added);
+}
+
+int check_add_segments(struct check *check)
+{
+    const struct sorted sorted = {(void **)&check->segment_list, &check->segment_count,
+                                  &check->segment_capacity, sizeof(*check->segment_list)};
+
+    static_assert(offsetof(struct check_segment, number) == 0, "it is sorted by its number");
+    return add_sorted(&sorted, &check->added);
+}
+
 /* The place of the first inode that is not below `number`. */
 static size_t inode_place(const struct check *check, uint64_t number)
 {
@@ -190,6 +264,8 @@ struct check_segment *check_add_segment(struct check *check, uint64_t number)
 
 void check_model_release(struct check *check)
 {
+    free(TAKE_PTR(check->added.values));
+    check->added = (struct check_numbers){0};
     free(TAKE_PTR(check->inodes));
     free(TAKE_PTR(check->uses));
     free(TAKE_PTR(check->segment_list));

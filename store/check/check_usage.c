@@ -131,21 +131,34 @@ int check_shares(struct check *check)
 
 /* ---- live bytes of segments ---- */
 
-static int read_segment(struct check *check, const struct index_record *record)
+/* 0 for a key that is none. */
+static uint64_t segment_number(const struct index_record *record)
 {
-    struct check_segment *segment;
     uint64_t number = record->key_size == META_SEGMENT_KEY_SIZE ? tfs_get_be64(record->key) : 0;
 
-    if (number == 0 || number > INT64_MAX) {
+    return number > INT64_MAX ? 0 : number;
+}
+
+static int note_segment(struct check *check, const struct index_record *record)
+{
+    uint64_t number = segment_number(record);
+
+    if (number == 0) {
         check_error(check, TFS_CHECK_KEY, 0,
                     "a key of %zu bytes in table 'segment', which nobody asks for",
                     record->key_size);
         check_delete(check, INDEX_SEGMENT, record->key, record->key_size);
         return 0;
     }
-    segment = check_add_segment(check, number);
+    return check_find_segment(check, number) ? 0 : check_note_number(check, number);
+}
+
+static int read_segment(struct check *check, const struct index_record *record)
+{
+    struct check_segment *segment = check_find_segment(check, segment_number(record));
+
     if (!segment)
-        return -ENOMEM;
+        return 0;
     segment->has_row = true;
     segment->live_row =
         record->value_size == sizeof(uint64_t) ? tfs_get_le64(record->value) : UINT64_MAX;
@@ -183,8 +196,12 @@ static void check_segment(struct check *check, const struct check_segment *segme
 
 int check_segments(struct check *check)
 {
-    int err = check_scan(check, INDEX_SEGMENT, "segments", read_segment);
+    int err = check_scan(check, INDEX_SEGMENT, "segments", note_segment);
 
+    if (!err)
+        err = check_add_segments(check);
+    if (!err)
+        err = check_scan(check, INDEX_SEGMENT, "segments", read_segment);
     for (size_t i = 0; i < check->segment_count && !err; i++) {
         check_segment(check, &check->segment_list[i]);
         err = check_commit_full(check);

@@ -30,6 +30,7 @@ enum index_table {
     INDEX_TABLE_COUNT
 };
 
+/* Of what is put or looked for. A longer key that somebody else has put can be deleted. */
 enum { INDEX_KEY_SIZE_MAX = 512 };
 #define INDEX_VALUE_SIZE_MAX (1024u * 1024u)
 

@@ -27,7 +27,7 @@ struct index_batch {
 struct entry_header {
     uint8_t operation;
     uint8_t table;
-    uint16_t key_size;
+    uint32_t key_size;
     uint32_t value_size;
 };
 
@@ -115,7 +115,7 @@ static int batch_grow(struct index_batch *batch, size_t needed)
 
 static int entry_check(const struct index_batch *batch, const struct index_entry *entry)
 {
-    if (entry->key_size > INDEX_KEY_SIZE_MAX)
+    if (entry->key_size > INDEX_KEY_SIZE_MAX && entry->operation != INDEX_DELETE)
         return tfs_fail(-EOVERFLOW, "index: key of %zu bytes, limit %d", entry->key_size,
                         INDEX_KEY_SIZE_MAX);
     if (entry->value_size > INDEX_VALUE_SIZE_MAX)
@@ -139,7 +139,7 @@ static int batch_append(struct index_batch *batch, const struct index_entry *ent
     struct entry_header header = {
         .operation = (uint8_t)entry->operation,
         .table = (uint8_t)entry->table,
-        .key_size = (uint16_t)entry->key_size,
+        .key_size = (uint32_t)entry->key_size,
         .value_size = (uint32_t)entry->value_size,
     };
     int err = entry_check(batch, entry);

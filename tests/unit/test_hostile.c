@@ -13,7 +13,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <rocksdb/c.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+enum { LOST_COUNT = 60000 };
 
 static void repair(struct fixture *fixture)
 {
@@ -104,6 +109,119 @@ static void the_root_is_never_purged(void **state)
     check_assert_content(fixture, NULL);
 }
 
+/* ---- keys and numbers ---- */
+
+/* Past what the index takes from us: RocksDB takes more. */
+static void plant_long_key(struct fixture *fixture)
+{
+    static const char *const names[] = {"inode", "dentry", "extent", "xattr",  "segment",
+                                        "share", "orphan", "super",  "default"};
+    enum { COUNT = TFS_ARRAY_COUNT(names) };
+    rocksdb_options_t *options = rocksdb_options_create();
+    const rocksdb_options_t *family_options[COUNT];
+    rocksdb_column_family_handle_t *families[COUNT];
+    rocksdb_writeoptions_t *write_options = rocksdb_writeoptions_create();
+    char *message = NULL;
+    char key[3000];
+    char path[500];
+    rocksdb_t *db;
+
+    memset(key, 'k', sizeof(key));
+    for (size_t i = 0; i < COUNT; i++)
+        family_options[i] = options;
+    (void)snprintf(path, sizeof(path), "%s/index/SEAL", fixture->path);
+    assert_int_equal(unlink(path), 0);
+    (void)snprintf(path, sizeof(path), "%s/index", fixture->path);
+    db = rocksdb_open_column_families(options, path, COUNT, names, family_options, families,
+                                      &message);
+    assert_null(message);
+    for (size_t i = 0; i + 2 < COUNT; i++) /* one of `super` is a setting of another version */
+        rocksdb_put_cf(db, write_options, families[i], key, sizeof(key), "v", 1, &message);
+    assert_null(message);
+    for (size_t i = 0; i < COUNT; i++)
+        rocksdb_column_family_handle_destroy(families[i]);
+    rocksdb_close(db);
+    rocksdb_writeoptions_destroy(write_options);
+    rocksdb_options_destroy(options);
+}
+
+static void a_key_longer_than_any_of_ours_is_removed_by_a_repair(void **state)
+{
+    struct fixture *fixture = *state;
+
+    plant_long_key(fixture);
+    repair(fixture);
+    check_assert_content(fixture, NULL);
+}
+
+static void a_key_that_is_none_hides_no_row_behind_it(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t inode = check_inode_of(fixture, "copy");
+    uint8_t key[META_EXTENT_KEY_SIZE + 1] = {0};
+    struct tfs_file *file;
+
+    fixture_open(fixture);
+    file = fixture_open_file(fixture, "copy");
+    fixture_write_random(file, 40 * TFS_MIB, TFS_MIB, 5);
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    tfs_file_close(file);
+    fixture_close(fixture);
+    meta_extent_key(inode, 5, key);
+    check_plant(fixture, INDEX_EXTENT, key, sizeof(key), "", 0);
+    fixture_open(fixture);
+    file = fixture_open_file(fixture, "copy");
+    assert_true(tfs_file_seek(file, 8 * TFS_MIB, SEEK_DATA) == 40 * TFS_MIB);
+    fixture_truncate(fixture, inode, 8 * TFS_MIB);
+    fixture_truncate(fixture, inode, 41 * TFS_MIB);
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    fixture_assert_zeros(file, 40 * TFS_MIB, TFS_MIB);
+    tfs_file_close(file);
+    fixture_close(fixture);
+    repair(fixture);
+    check_assert_content(fixture, "copy");
+}
+
+/* Directories whose records are lost, and inodes behind them. */
+static void plant_lost_directories(struct fixture *fixture, uint64_t inode)
+{
+    struct meta_inode record = check_record_of(fixture, inode);
+    struct tfs_index *index = check_open_index(fixture);
+    struct index_batch *batch;
+
+    record.size = 0;
+    record.stored_bytes = 0;
+    assert_int_equal(index_batch_new(&batch), 0);
+    for (uint64_t i = 0; i < LOST_COUNT; i++) {
+        struct meta_dentry entry = {inode, S_IFREG};
+        uint8_t key[META_DENTRY_KEY_SIZE_MAX];
+        uint8_t value[META_INODE_SIZE_MAX];
+        size_t size = meta_dentry_key(1000 + i, 77, "x", key);
+
+        meta_dentry_encode(&entry, value);
+        index_batch_put(batch, INDEX_DENTRY, key, size, value, META_DENTRY_VALUE_SIZE);
+        meta_inode_key(1000 + LOST_COUNT + i, key);
+        index_batch_put(batch, INDEX_INODE, key, META_INODE_KEY_SIZE, value,
+                        meta_inode_encode(&record, NULL, value));
+    }
+    assert_int_equal(index_commit(index, batch, false), 0);
+    index_batch_free(batch);
+    check_close_index(index);
+}
+
+static void what_many_lost_directories_take_grows_with_their_number(void **state)
+{
+    struct fixture *fixture = *state;
+    struct found *found;
+
+    plant_lost_directories(fixture, check_inode_of(fixture, "copy"));
+    (void)alarm(60); /* it was two minutes on a fast machine, and is a second or two */
+    assert_int_equal(check_run(fixture, false, &found), 0);
+    (void)alarm(0);
+    assert_true(found->result.left >= 2 * LOST_COUNT);
+    free(found);
+}
+
 #define HOSTILE_TEST(name) cmocka_unit_test_setup_teardown(name, check_set_up, fixture_tear_down)
 
 int main(void)
@@ -112,6 +230,9 @@ int main(void)
         HOSTILE_TEST(a_file_without_links_that_has_a_name_is_not_purged),
         HOSTILE_TEST(removing_a_name_of_a_file_without_links_counts_none_below_zero),
         HOSTILE_TEST(the_root_is_never_purged),
+        HOSTILE_TEST(a_key_longer_than_any_of_ours_is_removed_by_a_repair),
+        HOSTILE_TEST(a_key_that_is_none_hides_no_row_behind_it),
+        HOSTILE_TEST(what_many_lost_directories_take_grows_with_their_number),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -133,7 +133,9 @@ static void make_key(struct row *row, uint64_t *dice)
     }
     row->key_size = size;
     if (row->table != INDEX_SUPER && fixture_dice_below(dice, 10) == 0)
-        row->key_size = fixture_dice_below(dice, 40); /* cut short, or longer by what lies there */
+        row->key_size = fixture_dice_below(
+            dice,
+            fixture_dice_below(dice, 2) ? 40 : 512); /* cut short, or longer by what lies there */
 }
 
 /* The value of some record of the table, so that most of it makes sense. */
