@@ -6,6 +6,8 @@
 #include "tools/validate/zip_end.h"
 #include "validate_fixture.h"
 
+#include "store/base/bytes.h"
+
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include <cmocka.h>
 
@@ -244,16 +247,66 @@ static void a_pickle_that_cannot_be_followed_leaves_bytes(void **state)
     assert_bytes_only(&bytes, 0);
 }
 
+/* An archive of one member, deflated. */
+static void deflated_build(const char *name, const char *text, size_t repetitions,
+                           struct bytes *ret)
+{
+    const size_t record = 22 + 46 + strlen(name);
+    struct bytes raw = {0};
+    struct bytes packed = {0};
+    z_stream stream = {.next_in = NULL};
+
+    for (size_t i = 0; i < repetitions; i++)
+        bytes_put(&raw, text, strlen(text));
+    bytes_fill(&packed, 0, raw.size + 1000);
+    assert_int_equal(deflateInit2(&stream, 6, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    stream.next_in = raw.data;
+    stream.avail_in = (uInt)raw.size;
+    stream.next_out = packed.data;
+    stream.avail_out = (uInt)packed.size;
+    assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
+    zip_build(&(struct zip_member){name, packed.data, stream.total_out}, 1, ret);
+    assert_int_equal(deflateEnd(&stream), Z_OK);
+    ret->data[ret->size - record + 10] = 8; /* the method */
+    tfs_put_le32(ret->data + ret->size - record + 16, (uint32_t)crc32(0, raw.data, (uInt)raw.size));
+    tfs_put_le32(ret->data + ret->size - record + 24, (uint32_t)raw.size);
+    bytes_free(&raw);
+    bytes_free(&packed);
+}
+
 static void a_compressed_pickle_leaves_bytes(void **state)
 {
-    const size_t record = 22 + 46 + strlen("m/data.pkl");
-    static const struct zip_member members[] = {{"m/data.pkl", "deflated", 8}};
     struct bytes bytes = {0};
 
     (void)state;
-    zip_build(members, 1, &bytes);
-    bytes.data[bytes.size - record + 10] = 8; /* the method: deflate */
+    deflated_build("m/data.pkl", "text", 300000, &bytes);
     assert_bytes_only(&bytes, 0);
+}
+
+static void a_compressed_member_that_is_damaged_is_named(void **state)
+{
+    static const struct {
+        size_t at; /* in the directory's record; 0: in the data */
+        const char *reason;
+    } rows[] = {
+        {0, "member 'a.npy' is damaged: it cannot be inflated"},
+        {16, "it inflates to another CRC-32 than the archive has"},
+        {24, "it inflates to another size than the archive says"},
+        {26, "it inflates to another size than the archive says"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(rows); i++) {
+        const size_t record = 22 + 46 + strlen("a.npy");
+        struct bytes bytes = {0};
+
+        deflated_build("a.npy", "0123456789", 50000, &bytes);
+        if (rows[i].at > 0)
+            bytes.data[bytes.size - record + rows[i].at] ^= 0x10;
+        else
+            bytes.data[30 + strlen("a.npy") + 5] = 0x07; /* a block of a kind that there is not */
+        assert_malformed(&bytes, rows[i].reason);
+    }
 }
 
 int main(void)
@@ -270,6 +323,7 @@ int main(void)
         cmocka_unit_test(storages_of_the_other_byte_order_are_bytes),
         cmocka_unit_test(a_pickle_that_cannot_be_followed_leaves_bytes),
         cmocka_unit_test(a_compressed_pickle_leaves_bytes),
+        cmocka_unit_test(a_compressed_member_that_is_damaged_is_named),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include "tools/validate/sibling.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,8 +25,10 @@ static int content_read(struct validate_file *file, char **ret)
 
     *ret = NULL;
     if (file->size > FORMAT_HEADER_BYTES_MAX) {
-        validate_file_problem(file, VALIDATE_MALFORMED, 0, 0, 0, "malformed %s: it has %llu bytes",
-                              file->tensors.format, (unsigned long long)file->size);
+        validate_file_problem(file, VALIDATE_MALFORMED, 0, 0, 0,
+                              "with %llu bytes it is too large to be read: whether the checkpoint "
+                              "is complete cannot be told",
+                              (unsigned long long)file->size);
         return 0;
     }
     content = malloc(file->size + 1);
@@ -172,11 +175,11 @@ static void pieces_check(struct validate_file *file, const struct dcp_piece *pie
     }
     if (behind > 0)
         validate_file_problem(file, VALIDATE_MISSING, 0, 0, 0,
-                              "'%.*s' is cut off: it has %llu bytes, and %zu of %zu pieces end "
-                              "behind that, the first of '%.*s' at %llu",
-                              TEXT(pieces->file), (unsigned long long)size, behind, count,
-                              TEXT(first->tensor),
-                              (unsigned long long)(first->offset + first->size));
+                              "'%.*s' is cut off: it has %" PRIu64
+                              " bytes, and %zu of %zu pieces end behind that, the first of '%.*s' "
+                              "at %" PRIu64,
+                              TEXT(pieces->file), size, behind, count, TEXT(first->tensor),
+                              first->offset + first->size);
 }
 
 static void metadata_files_check(struct validate_file *file, const struct dcp_metadata *metadata)
@@ -195,9 +198,9 @@ static void metadata_files_check(struct validate_file *file, const struct dcp_me
 
         if (object->stored_count < object->piece_count)
             validate_file_problem(file, VALIDATE_MISSING, 0, 0, 0,
-                                  "%llu of %llu pieces of '%.*s' were saved nowhere",
-                                  (unsigned long long)(object->piece_count - object->stored_count),
-                                  (unsigned long long)object->piece_count, TEXT(object->name));
+                                  "%" PRIu64 " of %" PRIu64 " pieces of '%.*s' were saved nowhere",
+                                  object->piece_count - object->stored_count, object->piece_count,
+                                  TEXT(object->name));
     }
 }
 

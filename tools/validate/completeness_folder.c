@@ -49,6 +49,8 @@ static bool shard_name_parse(const char *path, struct shard_name *ret)
     name.ending = of + 4 + DIGITS;
     for (size_t i = 0; i < TFS_ARRAY_COUNT(endings); i++)
         is_known |= strcmp(name.ending, endings[i]) == 0;
+    if (strcmp(name.ending, ".bin") == 0 && !strstr(name.base, "model"))
+        return false; /* anything may be called so */
     *ret = name;
     return is_known && name.count > 0 && name.count <= SHARD_COUNT_MAX;
 }

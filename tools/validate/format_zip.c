@@ -11,6 +11,7 @@
 #include "tools/validate/format.h"
 #include "tools/validate/torch_storages.h"
 #include "tools/validate/zip_end.h"
+#include "tools/validate/zip_inflate.h"
 
 #include "store/base/bytes.h"
 #include "store/base/error.h"
@@ -25,6 +26,8 @@ enum {
     CENTRAL_BYTES = 46,
     LOCAL_BYTES = 30,
     EXTRA_ZIP64 = 1,
+    METHOD_STORED = 0,
+    METHOD_DEFLATED = 8,
     ZIP_NAME_BYTES_MAX = 4096, /* of those that are looked for; others may be longer */
 };
 
@@ -33,9 +36,11 @@ enum {
 struct entry {
     const char *name; /* in the directory's bytes, not terminated */
     size_t name_size;
-    uint64_t offset; /* of the data */
-    uint64_t size;   /* as stored */
-    uint32_t crc;    /* CRC-32; 0 when the writer was told not to compute it */
+    uint64_t offset;   /* of the data */
+    uint64_t size;     /* as stored */
+    uint64_t raw_size; /* before compression */
+    uint32_t crc;      /* CRC-32; 0 when the writer was told not to compute it */
+    bool is_deflated;
     bool is_stored;
     bool is_used; /* as a tensor */
 };
@@ -68,7 +73,9 @@ static int extra64_apply(const uint8_t *extra, size_t extra_size, bool has_lengt
             continue;
         if (end - at < 8 * (has_length + has_size + has_offset))
             return -EUCLEAN;
-        at += has_length ? 8 : 0; /* before compression */
+        if (has_length)
+            entry->raw_size = tfs_get_le64(at);
+        at += has_length ? 8 : 0;
         if (has_size)
             entry->size = tfs_get_le64(at);
         at += has_size ? 8 : 0;
@@ -121,7 +128,9 @@ static ssize_t entry_parse(const struct archive *archive, const uint8_t *at, siz
     is_encrypted = tfs_get_le16(at + 8) & 1;
     entry->name = (const char *)at + CENTRAL_BYTES;
     entry->name_size = name_size;
-    entry->is_stored = tfs_get_le16(at + 10) == 0 && !is_encrypted;
+    entry->is_stored = tfs_get_le16(at + 10) == METHOD_STORED && !is_encrypted;
+    entry->is_deflated = tfs_get_le16(at + 10) == METHOD_DEFLATED && !is_encrypted;
+    entry->raw_size = tfs_get_le32(at + 24);
     entry->crc = tfs_get_le32(at + 16);
     entry->size = tfs_get_le32(at + 20);
     entry->offset = tfs_get_le32(at + 42);
@@ -313,7 +322,23 @@ static int entry_tensor(const struct archive *archive, const struct entry *entry
     return format_find_npy(archive->source, entry->offset, entry->size, name, archive->list);
 }
 
-/* Of what is compressed the checksum is of other bytes than those in the file. */
+static int deflated_check(const struct archive *archive, const struct entry *entry)
+{
+    const struct zip_deflated member = {.offset = entry->offset,
+                                        .size = entry->size,
+                                        .raw_size = entry->raw_size,
+                                        .crc = entry->crc};
+    const char *reason = NULL;
+    int err = zip_inflate_check(archive->source, archive->list, &member, &reason);
+
+    if (err < 0 || !reason)
+        return err;
+    return format_list_malformed(archive->list, "member '%.*s' is damaged: %s",
+                                 (int)tfs_min_u64(entry->name_size, 100), entry->name, reason);
+}
+
+/* Of what is stored the checksum is of bytes that will be read anyway; what is deflated is read for
+ * it, here. */
 static int members_add(const struct archive *archive)
 {
     int err = 0;
@@ -326,6 +351,8 @@ static int members_add(const struct archive *archive)
                                          &(struct format_member){.offset = entry->offset,
                                                                  .size = entry->size,
                                                                  .crc = entry->crc});
+        else if (entry->is_deflated)
+            err = deflated_check(archive, entry);
     }
     return err;
 }
