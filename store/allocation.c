@@ -217,8 +217,7 @@ static uint64_t widened_size(const struct tfs_chunk *chunk, const struct chunk_s
 
     if (!chunk->row)
         return slot->to - from;
-    if (shape->chunk_size == FRAME_BUFFER_SIZE &&
-        chunk->row->extent_count > ROW_EXTENTS_COMFORTABLE)
+    if (row_is_fragmented(chunk->row, shape))
         return FRAME_BUFFER_SIZE;
     return tfs_align_up(slot->to, shape->block_size) - from;
 }

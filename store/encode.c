@@ -96,8 +96,7 @@ static int defragment(struct tfs_volume *volume, struct tfs_chunk *chunk,
     uint32_t end;
     int err;
 
-    if (shape->chunk_size != FRAME_BUFFER_SIZE || !chunk->row ||
-        chunk->row->extent_count <= ROW_EXTENTS_COMFORTABLE)
+    if (!row_is_fragmented(chunk->row, shape))
         return 0;
     err = chunk_fill_slot(volume, chunk, 0, scratch);
     if (err) /* with a damaged block it stays in pieces */
@@ -201,8 +200,9 @@ static int append_plain(struct tfs_volume *volume, const struct frame_source *so
     return append_pieces(volume, pieces, count, ref);
 }
 
+/* inline_max: what the row has left for frames inside of it */
 static int encode_run(struct tfs_volume *volume, struct tfs_chunk *chunk, struct encoded_run *run,
-                      struct tfs_scratch *scratch)
+                      size_t inline_max, struct tfs_scratch *scratch)
 {
     const struct row_shape *shape = &chunk->inode->data->shape;
     const void *buffers[CHUNK_SLOTS_MAX];
@@ -241,7 +241,8 @@ static int encode_run(struct tfs_volume *volume, struct tfs_chunk *chunk, struct
     };
     if (view.plain)
         return append_plain(volume, &source, scratch, &run->extent.frame);
-    if (stored_size > ROW_INLINE_SIZE_MAX || run->slot_count > 1)
+    if (stored_size > ROW_INLINE_SIZE_MAX || (size_t)stored_size > inline_max ||
+        run->slot_count > 1)
         return encode_append(volume, scratch, &run->extent.frame);
     memcpy(run->inline_copy, scratch->bytes, (size_t)stored_size);
     run->extent.inline_bytes = run->inline_copy;
@@ -278,6 +279,24 @@ static int prepare_slots(struct tfs_volume *volume, struct tfs_chunk *chunk,
     return err;
 }
 
+/* Inline bytes that the last run may have, beside those that the row keeps and those of the runs
+ * before it. */
+static size_t inline_left(const struct tfs_chunk *chunk, const struct encoded_chunk *encoded)
+{
+    const struct encoded_run *run = &encoded->runs[encoded->run_count];
+    uint32_t first = run->extent.first_block;
+    size_t sum =
+        row_inline_size(chunk->row, &chunk->inode->data->shape, first, first + run->block_count);
+
+    for (uint32_t i = 0; i < encoded->run_count; i++) {
+        const struct extent *extent = &encoded->runs[i].extent;
+
+        if (extent->visible_size && !extent->frame.segment)
+            sum += extent->frame.stored_size;
+    }
+    return sum < ROW_INLINE_SUM_MAX ? ROW_INLINE_SUM_MAX - sum : 0;
+}
+
 int encode_chunk(struct tfs_volume *volume, struct tfs_chunk *chunk, struct tfs_scratch *scratch,
                  struct encoded_chunk *ret)
 {
@@ -298,7 +317,7 @@ int encode_chunk(struct tfs_volume *volume, struct tfs_chunk *chunk, struct tfs_
         if (run_is_zero(chunk, run)) {
             run->extent.visible_size = 0;
         } else {
-            err = encode_run(volume, chunk, run, scratch);
+            err = encode_run(volume, chunk, run, inline_left(chunk, ret), scratch);
             ret->stored_bytes += run->extent.frame.stored_size;
         }
         if (!err)

@@ -172,15 +172,21 @@ static void row_append(struct row_builder *builder, const struct extent *extent)
     }
 }
 
-/* Room for all of `row` with each extent split in two, and for one more. */
+/* Room for all of `row` with one extent split in two, and for one more. */
 static int builder_init(struct row_builder *builder, const struct tfs_row *row,
                         const struct extent *added)
 {
     uint32_t extents_max = (row ? row->extent_count : 0) + 2;
     size_t bytes = added ? inline_size(added) : 0;
+    size_t largest = 0;
 
-    for (uint32_t i = 0; row && i < row->extent_count; i++)
-        bytes += 2 * inline_size(&row->extents[i]);
+    for (uint32_t i = 0; row && i < row->extent_count; i++) {
+        size_t size = inline_size(&row->extents[i]);
+
+        bytes += size;
+        largest = size > largest ? size : largest;
+    }
+    bytes += largest;
     builder->row = row_new(extents_max, bytes);
     if (!builder->row)
         return -ENOMEM;
@@ -280,6 +286,37 @@ int row_copy(const struct tfs_row *row, struct tfs_row **ret)
         row_append(&builder, &row->extents[i]);
     *ret = builder.row;
     return 0;
+}
+
+size_t row_inline_size(const struct tfs_row *row, const struct row_shape *shape, uint32_t from,
+                       uint32_t to)
+{
+    size_t size = 0;
+
+    for (uint32_t i = 0; row && i < row->extent_count; i++) {
+        const struct extent *extent = &row->extents[i];
+
+        if (extent->first_block < from || extent_end_block(extent, shape->block_size) > to)
+            size += inline_size(extent);
+    }
+    return size;
+}
+
+bool row_is_fragmented(const struct tfs_row *row, const struct row_shape *shape)
+{
+    if (!row || shape->chunk_size != FRAME_BUFFER_SIZE)
+        return false;
+    return row->extent_count > ROW_EXTENTS_COMFORTABLE ||
+           row_inline_size(row, shape, 0, 0) > 2 * (size_t)ROW_INLINE_SUM_MAX;
+}
+
+size_t row_memory_size(const struct tfs_row *row)
+{
+    size_t size = row ? sizeof(*row) : 0;
+
+    for (uint32_t i = 0; row && i < row->extent_count; i++)
+        size += sizeof(row->extents[i]) + inline_size(&row->extents[i]);
+    return size;
 }
 
 size_t row_encoded_size(const struct tfs_row *row)

@@ -19,8 +19,11 @@ enum {
     /* More extents than this in a chunk that is one buffer are made one again at the next
        write-back. */
     ROW_EXTENTS_COMFORTABLE = 32,
-    ROW_EXTENTS_MAX = 1024, /* as many as a chunk has blocks */
-    ROW_INLINE_SIZE_MAX = 4096,
+    ROW_EXTENTS_MAX = 1024,     /* as many as a chunk has blocks */
+    ROW_INLINE_SIZE_MAX = 4096, /* of one frame */
+    /* Of all frames in a row that a write-back adds to: a row is kept in memory, and written anew
+       with each commit, as a whole. */
+    ROW_INLINE_SUM_MAX = 8192,
 };
 
 /* Names a frame for ever: frames are immutable and places are never used again. */
@@ -99,6 +102,17 @@ bool row_has_frame(const struct tfs_row *row, const struct frame_ref *frame);
 
 /* Whether extent `index` is the first of the row to show its frame; to visit each frame once. */
 bool row_shows_first(const struct tfs_row *row, uint32_t index);
+
+/* Bytes of inline frames in extents that show anything outside of the blocks [from, to). */
+size_t row_inline_size(const struct tfs_row *row, const struct row_shape *shape, uint32_t from,
+                       uint32_t to);
+
+/* It is of a chunk that is one buffer, and in so many pieces, or with so many copies of a split
+ * frame in it, that the next write-back makes it one piece again. */
+bool row_is_fragmented(const struct tfs_row *row, const struct row_shape *shape);
+
+/* What it takes in memory. */
+size_t row_memory_size(const struct tfs_row *row);
 
 /* Stored bytes of all frames that the row shows, each once. */
 int64_t row_stored_size(const struct tfs_row *row);

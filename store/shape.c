@@ -109,8 +109,7 @@ static int forget_dirty(struct removal *removal, struct tfs_chunk *chunk, uint32
  * them the next write-back makes the chunk one piece again. */
 static bool is_fragmented(const struct tfs_chunk *chunk)
 {
-    return chunk->inode->data->shape.chunk_size == FRAME_BUFFER_SIZE && chunk->row &&
-           chunk->row->extent_count > ROW_EXTENTS_COMFORTABLE;
+    return row_is_fragmented(chunk->row, &chunk->inode->data->shape);
 }
 
 /* Removes [from, to) of one chunk. */

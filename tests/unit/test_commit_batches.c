@@ -323,6 +323,45 @@ static void rows_that_are_changed_again_and_again_are_committed(void **state)
     tfs_file_close(file);
 }
 
+/* What a row takes in the index. */
+static size_t largest_row(struct fixture *fixture)
+{
+    struct index_range range = {.table = INDEX_EXTENT};
+    struct index_record record;
+    struct index_scan *scan;
+    size_t largest = 0;
+
+    assert_int_equal(index_scan_open(fixture->volume->index, &range, &scan), 0);
+    while (index_scan_next(scan, &record) > 0)
+        largest = record.value_size > largest ? record.value_size : largest;
+    index_scan_close(scan);
+    return largest;
+}
+
+static void a_row_does_not_grow_with_the_pages_in_it(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fixture_create(fixture, "file");
+
+    for (uint64_t page = 0; page < 32; page++) {
+        fixture_write_random(file, page * 2 * BLOCK, PAGE, page);
+        assert_int_equal(tfs_file_sync(file, false), 0);
+        assert_in_range(largest_row(fixture), 1, ROW_INLINE_SUM_MAX + 40 * 64);
+    }
+    for (uint64_t page = 0; page < 32; page++) {
+        fixture_assert_random(file, page * 2 * BLOCK, PAGE, page);
+        fixture_write_random(file, page * 2 * BLOCK, PAGE, page + 100);
+        assert_int_equal(tfs_file_sync(file, false), 0);
+    }
+    assert_in_range(largest_row(fixture), 1, ROW_INLINE_SUM_MAX + 40 * 64);
+    tfs_file_close(file);
+    fixture_reopen(fixture);
+    file = fixture_open_file(fixture, "file");
+    for (uint64_t page = 0; page < 32; page++)
+        fixture_assert_random(file, page * 2 * BLOCK, PAGE, page + 100);
+    tfs_file_close(file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +374,8 @@ int main(void)
             a_small_file_does_not_wait_for_the_last_batch_of_a_large_one, set_up,
             fixture_tear_down),
         cmocka_unit_test_setup_teardown(a_closed_gate_holds_up_only_who_asks_for_its_file, set_up,
+                                        fixture_tear_down),
+        cmocka_unit_test_setup_teardown(a_row_does_not_grow_with_the_pages_in_it, set_up,
                                         fixture_tear_down),
         cmocka_unit_test_setup_teardown(a_gate_is_not_closed_between_the_batches_of_a_commit,
                                         set_up, fixture_tear_down),

@@ -539,6 +539,39 @@ static void mutated_rows_are_refused_or_sane(void **state)
     row_unref(row);
 }
 
+/* A frame inside of its row, of so many bytes, that shows one block. */
+static struct extent inside(uint32_t block, const uint8_t *bytes, uint32_t size)
+{
+    return (struct extent){.first_block = block,
+                           .visible_size = BLOCK,
+                           .frame = {.stored_size = size, .raw_size = BLOCK, .block_count = 1},
+                           .inline_bytes = bytes};
+}
+
+static void inline_bytes_of_a_row_are_counted_but_for_those_that_go(void **state)
+{
+    static const uint8_t bytes[ROW_INLINE_SIZE_MAX] = {1, 2, 3};
+    struct tfs_row *row = NULL;
+
+    (void)state;
+    assert_int_equal(row_inline_size(NULL, &shape, 0, 0), 0);
+    assert_int_equal(row_memory_size(NULL), 0);
+    for (uint32_t i = 0; i < 6; i++) {
+        struct extent extent = inside(2 * i, bytes, ROW_INLINE_SIZE_MAX);
+        struct tfs_row *next;
+
+        assert_int_equal(row_is_fragmented(row, &shape), i > 4);
+        assert_int_equal(row_replace(row, &shape, &extent, 1, &next), 0);
+        row_unref(row);
+        row = next;
+        assert_int_equal(row_inline_size(row, &shape, 0, 0), (i + 1) * ROW_INLINE_SIZE_MAX);
+        assert_int_equal(row_inline_size(row, &shape, 2 * i, 2 * i + 1), i * ROW_INLINE_SIZE_MAX);
+    }
+    assert_true(row_is_fragmented(row, &shape));
+    assert_in_range(row_memory_size(row), 6 * ROW_INLINE_SIZE_MAX, 7 * ROW_INLINE_SIZE_MAX);
+    row_unref(row);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -560,6 +593,7 @@ int main(void)
         cmocka_unit_test(a_row_with_a_plain_frame_is_decoded),
         cmocka_unit_test(an_inline_frame_larger_than_the_limit_is_refused),
         cmocka_unit_test(mutated_rows_are_refused_or_sane),
+        cmocka_unit_test(inline_bytes_of_a_row_are_counted_but_for_those_that_go),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
