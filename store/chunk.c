@@ -20,6 +20,7 @@
 #include "store/frames.h"
 #include "store/memory.h"
 #include "store/reclaim.h"
+#include "store/row_budget.h"
 #include "store/segment/segment.h"
 #include "store/volume.h"
 
@@ -120,6 +121,7 @@ void chunk_put_locked(struct tfs_chunk *chunk)
         at = &(*at)->next;
     *at = chunk->next;
     data->chunk_count--;
+    row_budget_note_locked(data->volume, chunk);
     row_unref(chunk->row);
     row_unref(chunk->committed);
     free(chunk);
@@ -526,6 +528,7 @@ void chunk_set_row_locked(struct tfs_volume *volume, struct tfs_chunk *chunk, st
         chunk->slots[i].stuck = false; /* it was because of the old row */
     chunk->row = row;
     chunk->row_changed = true;
+    row_budget_note_locked(volume, chunk);
     reclaim_unused(volume, chunk, old);
     row_unref(old);
     commit_note(volume, chunk->inode);

@@ -80,9 +80,10 @@ struct tfs_chunk {
     struct tfs_row *row;       /* where flushed data is, committed or not */
     struct tfs_row *committed; /* what the index has */
     struct tfs_row
-        *committing;  /* what a commit in progress writes: clipped to the size it commits */
-    bool row_changed; /* row differs from committed */
-    bool commits;     /* `committing` is valid */
+        *committing;    /* what a commit in progress writes: clipped to the size it commits */
+    bool row_changed;   /* row differs from committed */
+    bool commits;       /* `committing` is valid */
+    uint64_t row_bytes; /* that it is counted for: see row_budget.h */
 
     struct chunk_slot slots[CHUNK_SLOTS_MAX];
 };

@@ -239,6 +239,13 @@ int commit_inode(struct tfs_volume *volume, struct tfs_inode *inode, enum commit
     return err;
 }
 
+int commit_rows(struct tfs_volume *volume, struct tfs_inode *inode)
+{
+    struct commit_request request = {.inode = inode, .strength = COMMIT_ORDERED};
+
+    return is_pending(volume, inode) ? submit(volume, &request, 1) : 0;
+}
+
 /* A request for each inode that is pending now, pinned. The caller frees the array; NULL without
  * memory. */
 static struct commit_request *request_pending(struct tfs_volume *volume, size_t *ret_count)

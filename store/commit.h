@@ -40,6 +40,10 @@ enum commit_strength {
 TFS_MUST_CHECK int commit_inode(struct tfs_volume *volume, struct tfs_inode *inode,
                                 enum commit_strength strength);
 
+/* Commit what is written back of one file, without promising anything: for who needs the memory.
+ * Errors as above. Blocks; the caller may be in the file's gate. */
+TFS_MUST_CHECK int commit_rows(struct tfs_volume *volume, struct tfs_inode *inode);
+
 /* Write back and commit everything, durably. full: sizes that truncate gave too (unmount, syncfs).
  * Returns the first error. Blocks. */
 TFS_MUST_CHECK int commit_all(struct tfs_volume *volume, bool full);

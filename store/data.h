@@ -41,6 +41,7 @@ struct tfs_data {
     size_t chunk_count;
     struct list unflushed; /* dirty chunks by dirty_sequence, oldest first */
     uint64_t sequence;     /* of the last write */
+    uint64_t row_bytes;    /* of rows that are not committed: see row_budget.h */
 
     uint64_t error_count; /* background flushes that failed so far; opens remember how many they
                              have reported */

@@ -13,6 +13,7 @@
 #include "store/flush.h"
 #include "store/memory.h"
 #include "store/room.h"
+#include "store/row_budget.h"
 #include "store/segment/segment.h"
 
 #include <assert.h>
@@ -214,8 +215,10 @@ static int write_with_room(struct tfs_volume *volume, struct tfs_inode *inode,
                            const struct write_part *part)
 {
     struct spare_buffers spare;
-    int err = take_room(volume, inode, part, &spare);
+    int err = row_budget_wait(volume, inode);
 
+    if (!err)
+        err = take_room(volume, inode, part, &spare);
     if (err)
         return err;
     err = write_part(volume, inode, part, &spare);

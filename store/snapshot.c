@@ -16,6 +16,7 @@
 #include "store/data.h"
 #include "store/index/index.h"
 #include "store/meta.h"
+#include "store/row_budget.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -317,6 +318,7 @@ static void apply_chunk_locked(struct snapshot_chunk *taken)
     chunk->committed = taken->row;
     if (chunk->row == taken->source && chunk->committed == taken->source)
         chunk->row_changed = false;
+    row_budget_note_locked(chunk->inode->data->volume, chunk);
     row_unref(taken->source);
     chunk_put_locked(chunk);
 }

@@ -66,6 +66,7 @@ struct tfs_volume {
     struct tfs_inode_table *inodes;
     struct tfs_names *names;
     struct tfs_stats stats;
+    _Atomic uint64_t row_bytes; /* of rows that are not committed, relaxed: see row_budget.h */
     struct complaints complaints;
     struct trim trim;
     struct path_searches path_searches;

@@ -13,6 +13,7 @@
 #include "store/data.h"
 #include "store/flush.h"
 #include "store/index/index.h"
+#include "store/row_budget.h"
 #include "store/volume.h"
 
 #include <pthread.h>
@@ -71,6 +72,19 @@ static void do_nothing(void *context)
 }
 
 static int set_up(void **state)
+{
+    int err = fixture_set_up_closed(state);
+    struct fixture *fixture = *state;
+
+    batches.after = NULL;
+    fixture->options.chunk_size = BLOCK;
+    fixture->options.memory_size =
+        256 * TFS_MIB; /* so that rows are kept until they are asked for */
+    fixture_open(fixture);
+    return err;
+}
+
+static int set_up_small(void **state)
 {
     int err = fixture_set_up_closed(state);
     struct fixture *fixture = *state;
@@ -362,6 +376,29 @@ static void a_row_does_not_grow_with_the_pages_in_it(void **state)
     tfs_file_close(file);
 }
 
+static void writers_commit_when_rows_fill_their_share_of_memory(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fixture_create(fixture, "file");
+    uint64_t budget = fixture->options.memory_size / 8;
+    uint64_t most = 0;
+
+    watch(do_nothing, NULL);
+    for (uint64_t version = 1; version <= 2; version++) {
+        for (uint64_t row = 0; row < 4 * ROWS; row++) {
+            write_pages(file, row, row + 1, version);
+            most = tfs_max_u64(most, row_budget_used(fixture->volume));
+        }
+    }
+    batches.after = NULL;
+    assert_true(batches.count > 0);
+    assert_in_range(most, budget / 2,
+                    budget + budget / 4); /* what is on its way is not waited for */
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    assert_int_equal(row_budget_used(fixture->volume), 0);
+    tfs_file_close(file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -375,6 +412,8 @@ int main(void)
             fixture_tear_down),
         cmocka_unit_test_setup_teardown(a_closed_gate_holds_up_only_who_asks_for_its_file, set_up,
                                         fixture_tear_down),
+        cmocka_unit_test_setup_teardown(writers_commit_when_rows_fill_their_share_of_memory,
+                                        set_up_small, fixture_tear_down),
         cmocka_unit_test_setup_teardown(a_row_does_not_grow_with_the_pages_in_it, set_up,
                                         fixture_tear_down),
         cmocka_unit_test_setup_teardown(a_gate_is_not_closed_between_the_batches_of_a_commit,
