@@ -162,8 +162,32 @@ void ll_inode_leave(struct ll *ll, struct open_inode *inode, const struct open_u
 /* Answers OPEN, when the kernel has no old pages. Given: file. */
 void ll_answer_open(fuse_req_t req, struct ll_file *file);
 
-/* Ends the change and answers a WRITE past the cache, when the pages of the range are gone. */
-void ll_answer_write(fuse_req_t req, struct ll_file *file, uint64_t offset, size_t size);
+/*
+ * A change of an open file's data by a request that is answered when it has ended, and with it the
+ * pages that it has made wrong are gone.
+ */
+struct ll_change {
+    struct notifier_task task;
+    struct ll *ll;
+    struct open_inode *inode; /* the handle is open until the answer */
+    struct open_claim claim;
+    bool is_claimed;
+    bool drops_pages;
+    uint64_t drop_offset;
+    uint64_t drop_size; /* 0: to the end */
+    uint64_t end;       /* the file is at least this long now */
+    int64_t result;     /* or a negative errno */
+    fuse_req_t req;     /* or */
+    uint64_t unique;    /* of a request that libfuse never saw */
+    void (*send)(const struct ll_change *change);
+};
+
+/* Returns the size before. Claims the range when claim_size > 0: somebody may map the file and
+ * store into it while the change is under way. */
+uint64_t ll_change_begin(struct ll_change *change, uint64_t claim_offset, uint64_t claim_size);
+
+/* Answers. The change is copied. */
+void ll_change_end(struct ll_change *change);
 
 /* An answer that tells a size. */
 struct ll_attr_answer {

@@ -133,19 +133,28 @@ static int size_was_set(struct ll *ll, uint64_t inode, const struct fuse_file_in
     return err;
 }
 
+/* Who grows a file that may be mapped has its pages cut by the kernel, at the size before. */
+static enum open_change begin_size_change(struct ll *ll, struct open_inode *open, uint64_t size)
+{
+    if (size <= open_inode_change_begin(&ll->inodes, open)) {
+        open_inode_cut_begin(open);
+        return OPEN_CHANGE_CUT;
+    }
+    return inode_hints_has_mapper(ll->hints, open->number) ? OPEN_CHANGE_GROWN
+                                                           : OPEN_CHANGE_WRITTEN;
+}
+
 static int set_size(struct ll *ll, uint64_t inode, const struct tfs_setattr *change,
                     const struct fuse_file_info *fi, struct tfs_attr *ret)
 {
     struct open_inode *open = open_inodes_find(&ll->inodes, inode);
-    int err;
+    enum open_change kind = open ? begin_size_change(ll, open, change->size) : OPEN_CHANGE_CUT;
+    int err = tfs_setattr(ll->volume, inode, change, ret);
 
-    if (open)
-        open_inode_change_begin(&ll->inodes, open, true);
-    err = tfs_setattr(ll->volume, inode, change, ret);
     if (err == 0)
         err = size_was_set(ll, inode, fi);
     if (open) {
-        open_inode_change_end(&ll->inodes, open, true, 0);
+        open_inode_change_end(&ll->inodes, open, kind, err == 0 ? change->size : 0);
         open_inode_put(&ll->inodes, open);
     }
     return err;

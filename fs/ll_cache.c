@@ -77,46 +77,53 @@ void ll_answer_open(fuse_req_t req, struct ll_file *file)
     notifier_push(ll->notifier, &file->opened);
 }
 
-/* ---- after a change ---- */
+/* ---- changes ---- */
 
-struct late_write {
-    struct notifier_task task;
-    struct ll *ll;
-    struct open_inode *inode; /* the handle is open until the answer */
-    fuse_req_t req;
-    uint64_t offset;
-    size_t size;
-};
-
-static void run_write(struct notifier_task *task, bool may_tell)
+uint64_t ll_change_begin(struct ll_change *change, uint64_t claim_offset, uint64_t claim_size)
 {
-    struct late_write *late = tfs_container_of(task, struct late_write, task);
-    struct ll *ll = late->ll;
-
-    if (may_tell)
-        ll_drop_pages(ll, late->inode->number, late->offset, late->size);
-    open_inode_change_end(&ll->inodes, late->inode, false, late->offset + late->size);
-    ll_reply_written(late->req, late->size);
-    free(late);
+    change->claim = (struct open_claim){.offset = claim_offset, .end = claim_offset + claim_size};
+    change->is_claimed = claim_size > 0;
+    if (change->is_claimed)
+        open_inode_claim(change->inode, &change->claim);
+    return open_inode_change_begin(&change->ll->inodes, change->inode);
 }
 
-void ll_answer_write(fuse_req_t req, struct ll_file *file, uint64_t offset, size_t size)
+static void change_finish(struct ll_change *change)
 {
-    struct late_write *late = malloc(sizeof(*late));
+    if (change->is_claimed)
+        open_inode_unclaim(change->inode, &change->claim);
+    open_inode_change_end(&change->ll->inodes, change->inode, OPEN_CHANGE_WRITTEN, change->end);
+    change->send(change);
+}
 
-    if (!late) {
-        open_inode_change_end(&ll_of(req)->inodes, file->open, false, offset + size);
-        ll_reply_err(req, -ENOMEM);
+static void run_change(struct notifier_task *task, bool may_tell)
+{
+    struct ll_change *change = tfs_container_of(task, struct ll_change, task);
+
+    if (may_tell)
+        ll_drop_pages(change->ll, change->inode->number, change->drop_offset, change->drop_size);
+    change_finish(change);
+    free(change);
+}
+
+void ll_change_end(struct ll_change *change)
+{
+    struct ll_change *late;
+
+    if (!change->drops_pages || !open_inode_has_pages(change->inode)) {
+        change_finish(change);
         return;
     }
-    *late = (struct late_write){
-        .task.run = run_write,
-        .ll = ll_of(req),
-        .inode = file->open,
-        .req = req,
-        .offset = offset,
-        .size = size,
-    };
+    late = malloc(sizeof(*late));
+    if (!late) { /* it was made, but nobody is told so */
+        change->result = -ENOMEM;
+        change_finish(change);
+        return;
+    }
+    *late = *change;
+    late->task.run = run_change;
+    if (change->is_claimed)
+        open_inode_claim_move(change->inode, &change->claim, &late->claim);
     notifier_push(late->ll->notifier, &late->task);
 }
 

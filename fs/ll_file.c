@@ -5,11 +5,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* A reply of copy_file_range has 32 bits for the size; a program goes on where it stopped. */
 #define COPY_SIZE_MAX (1ull << 30)
+
+enum { PAGE_SIZE = 4096 };
 
 /*
  * Whether the page cache has no part in a READ or a WRITE. The kernel names the owner of the locks
@@ -190,6 +193,51 @@ static void drop_lost_pages(struct ll *ll, uint64_t inode, uint64_t offset, uint
     notifier_push(ll->notifier, &lost->task);
 }
 
+/* A page may hold old bytes where another change is under way: these are left out. */
+static int64_t write_back(const struct ll_file *file, const char *data, size_t size,
+                          uint64_t offset)
+{
+    uint64_t end = offset + size;
+    uint64_t at = offset;
+    int64_t result = (int64_t)size;
+    uint64_t run_end;
+
+    open_inode_write_back_begin(file->open);
+    while (result >= 0 && (run_end = open_inode_unclaimed(file->open, &at, end)) > at) {
+        int64_t written =
+            tfs_file_write(file->file, at, data + (at - offset), run_end - at, TFS_WRITE_BACK);
+
+        if (written < 0)
+            result = written;
+        at = run_end;
+    }
+    open_inode_write_back_end(file->open);
+    return result;
+}
+
+static int64_t write_data(struct ll *ll, const struct ll_file *file, const struct fuse_write_in *in,
+                          const char *data)
+{
+    bool drops_privileges = (in->write_flags & FUSE_WRITE_KILL_SUIDGID) != 0;
+    int err;
+
+    if (in->write_flags & FUSE_WRITE_CACHE)
+        return write_back(file, data, in->size, in->offset);
+    err = drops_privileges ? ll_drop_setgid_of_stranger(ll, file->inode) : 0;
+    if (err < 0)
+        return err;
+    return tfs_file_write(file->file, in->offset, data, in->size,
+                          drops_privileges ? TFS_WRITE_KILL_PRIVILEGES : 0);
+}
+
+static void send_written(const struct ll_change *change)
+{
+    if (change->result < 0)
+        ll_reply_err(change->req, (int)change->result);
+    else
+        ll_reply_written(change->req, (size_t)change->result);
+}
+
 /*
  * Valid replies: written (all of it), error.
  *
@@ -201,38 +249,32 @@ static void drop_lost_pages(struct ll *ll, uint64_t inode, uint64_t offset, uint
 void ll_write(fuse_req_t req, fuse_ino_t inode, const char *data, size_t size, off_t offset,
               struct fuse_file_info *fi)
 {
-    struct ll *ll = ll_of(req);
     struct ll_file *file = ll_file_of(fi);
     const struct fuse_write_in in = current_write();
-    bool drops_privileges = (in.write_flags & FUSE_WRITE_KILL_SUIDGID) != 0;
-    bool is_write_back = (in.write_flags & FUSE_WRITE_CACHE) != 0;
-    int64_t written;
+    bool is_past = is_past_the_cache(in.write_flags, FUSE_WRITE_LOCKOWNER);
+    struct ll_change change = {.ll = ll_of(req),
+                               .inode = file->open,
+                               .drops_pages = is_past,
+                               .drop_offset = (uint64_t)offset,
+                               .drop_size = size,
+                               .req = req,
+                               .send = send_written};
     int err;
 
-    ll_file_mark_written(ll, file);
-    open_inode_change_begin(&ll->inodes, file->open, false);
-    written = drops_privileges ? ll_drop_setgid_of_stranger(ll, inode) : 0;
-    if (written == 0)
-        written = tfs_file_write(file->file, (uint64_t)offset, data, size,
-                                 (drops_privileges ? TFS_WRITE_KILL_PRIVILEGES : 0) |
-                                     (is_write_back ? TFS_WRITE_BACK : 0));
-    err = written < 0 ? (int)written : sync_if_asked(ll, file, &in);
-    if (err < 0) {
-        open_inode_change_end(&ll->inodes, file->open, false, 0);
-        ll_reply_err(req, err);
-        if (is_write_back)
-            drop_lost_pages(ll, inode, (uint64_t)offset, size);
-        return;
-    }
-    if (drops_privileges && inode_hints_has(ll->hints, inode, INODE_HINT_SPECIAL))
-        ll_forget_attributes(ll, inode);
-    if (is_past_the_cache(in.write_flags, FUSE_WRITE_LOCKOWNER) &&
-        open_inode_has_pages(file->open)) {
-        ll_answer_write(req, file, (uint64_t)offset, (size_t)written);
-        return;
-    }
-    open_inode_change_end(&ll->inodes, file->open, false, (uint64_t)offset + (uint64_t)written);
-    ll_reply_written(req, (size_t)written);
+    ll_file_mark_written(change.ll, file);
+    (void)ll_change_begin(&change, (uint64_t)offset, is_past ? size : 0);
+    change.result = write_data(change.ll, file, &in, data);
+    if (change.result > 0)
+        change.end = (uint64_t)offset + (uint64_t)change.result;
+    err = change.result < 0 ? 0 : sync_if_asked(change.ll, file, &in);
+    if (err < 0)
+        change.result = err;
+    if (change.result >= 0 && (in.write_flags & FUSE_WRITE_KILL_SUIDGID) &&
+        inode_hints_has(change.ll->hints, inode, INODE_HINT_SPECIAL))
+        ll_forget_attributes(change.ll, inode);
+    ll_change_end(&change);
+    if (change.result < 0 && (in.write_flags & FUSE_WRITE_CACHE))
+        drop_lost_pages(change.ll, inode, (uint64_t)offset, size);
 }
 
 /* Valid replies: error. Comes at every close(2) of a handle that may write. */
@@ -251,59 +293,121 @@ void ll_fsync(fuse_req_t req, fuse_ino_t inode, int data_only, struct fuse_file_
     ll_reply_err(req, tfs_file_sync(ll_file_of(fi)->file, data_only != 0));
 }
 
-/* Valid replies: error. The kernel drops the pages of what was punched or zeroed. */
+static void send_result(const struct ll_change *change)
+{
+    ll_reply_err(change->req, change->result < 0 ? (int)change->result : 0);
+}
+
+/*
+ * Valid replies: error.
+ *
+ * The kernel drops the pages of what was punched or zeroed after the answer. Those that were stored
+ * to it may write back before that, with old bytes in the range: so they go now. And where it finds
+ * the file grown already it does not cut what lies in the last page behind the old end.
+ */
 void ll_fallocate(fuse_req_t req, fuse_ino_t inode, int mode, off_t offset, off_t size,
                   struct fuse_file_info *fi)
 {
-    struct ll *ll = ll_of(req);
     struct ll_file *file = ll_file_of(fi);
+    bool zeroes = (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0;
+    uint64_t end = (uint64_t)offset + (uint64_t)size;
+    struct ll_change change = {.ll = ll_of(req),
+                               .inode = file->open,
+                               .drops_pages = true,
+                               .drop_offset = (uint64_t)offset,
+                               .drop_size = (uint64_t)size,
+                               .req = req,
+                               .send = send_result};
+    uint64_t size_before;
     int err;
 
     (void)inode;
-    ll_file_mark_written(ll, file);
-    open_inode_change_begin(&ll->inodes, file->open, true);
+    ll_file_mark_written(change.ll, file);
+    size_before = ll_change_begin(&change, (uint64_t)offset, zeroes ? (uint64_t)size : 0);
     err = tfs_file_fallocate(file->file, mode, (uint64_t)offset, (uint64_t)size);
-    open_inode_change_end(&ll->inodes, file->open, true, 0);
-    ll_reply_err(req, sync_if_synchronous(file, err));
+    if (err == 0 && !(mode & FALLOC_FL_KEEP_SIZE) && end > size_before) {
+        change.end = end;
+        change.drop_offset = tfs_min_u64(change.drop_offset, size_before);
+        change.drop_size = 0;
+    } else if (!zeroes) {
+        change.drops_pages = false;
+    }
+    change.result = sync_if_synchronous(file, err);
+    ll_change_end(&change);
 }
 
-static int64_t copy_range(struct ll *ll, const struct fuse_copy_file_range_in *in)
+/*
+ * What of the copy can be made here. Behind the answer the kernel discards all pages that the range
+ * touches, also what was stored into the rest of the first and the last through a mapping just now.
+ * So it is whole pages, and what lies behind the end; the rest the kernel copies itself, through
+ * its pages.
+ */
+static uint64_t size_to_copy(const struct fuse_copy_file_range_in *in, uint64_t target_size)
+{
+    uint64_t size = tfs_min_u64(in->len, COPY_SIZE_MAX);
+
+    if (in->off_out % PAGE_SIZE != 0)
+        return 0;
+    return in->off_out + size >= target_size ? size : size - size % PAGE_SIZE;
+}
+
+static void send_copied(const struct ll_change *change)
+{
+    const struct fuse_write_out out = {.size = change->result < 0 ? 0 : (uint32_t)change->result};
+
+    (void)ll_reply_raw(change->ll, change->unique, change->result < 0 ? (int)change->result : 0,
+                       &out, sizeof(out)); /* nothing was given */
+}
+
+static int64_t copy_range(struct ll_change *change, const struct fuse_copy_file_range_in *in)
 {
     struct ll_file *source = (struct ll_file *)(uintptr_t)in->fh_in;
     struct ll_file *target = (struct ll_file *)(uintptr_t)in->fh_out;
+    uint64_t target_size = ll_change_begin(change, in->off_out, in->len);
     const struct tfs_copy copy = {
         .source = source->file,
         .source_offset = in->off_in,
         .target = target->file,
         .target_offset = in->off_out,
-        .size = tfs_min_u64(in->len, COPY_SIZE_MAX),
+        .size = size_to_copy(in, target_size),
     };
     int64_t copied;
     int err;
 
-    if (in->flags != 0)
-        return -EINVAL; /* none are defined */
-    ll_file_mark_written(ll, target);
-    open_inode_change_begin(&ll->inodes, target->open, true);
+    if (copy.size == 0 && in->len > 0)
+        return -EOPNOTSUPP;
     copied = tfs_file_copy(&copy);
-    open_inode_change_end(&ll->inodes, target->open, true, 0);
+    if (copied > 0)
+        change->end = in->off_out + (uint64_t)copied;
     err = sync_if_synchronous(target, copied < 0 ? (int)copied : 0);
     return err < 0 ? err : copied;
 }
 
-/* Valid replies: written (may be less than asked), error. The kernel drops the target's pages. */
+/* Valid replies: written (may be less than asked), error (EOPNOTSUPP: the kernel copies). */
 void ll_copy_file_range(const struct ll_raw_request *raw)
 {
     struct fuse_copy_file_range_in in;
-    struct fuse_write_out out = {.size = 0};
-    int64_t copied = -EINVAL;
+    struct ll_change change = {
+        .ll = raw->ll, .drops_pages = true, .unique = raw->header->unique, .send = send_copied};
+    struct ll_file *target;
 
-    if (raw->body_size >= sizeof(in)) {
-        memcpy(&in, raw->body, sizeof(in));
-        copied = copy_range(raw->ll, &in);
+    if (raw->body_size < sizeof(in)) {
+        change.result = -EINVAL;
+        send_copied(&change);
+        return;
     }
-    if (copied >= 0)
-        out.size = (uint32_t)copied;
-    (void)ll_reply_raw(raw->ll, raw->header->unique, copied < 0 ? (int)copied : 0, &out,
-                       sizeof(out)); /* nothing was given */
+    memcpy(&in, raw->body, sizeof(in));
+    if (in.flags != 0) { /* none are defined */
+        change.result = -EINVAL;
+        send_copied(&change);
+        return;
+    }
+    target = (struct ll_file *)(uintptr_t)in.fh_out;
+    change.inode = target->open;
+    change.drop_offset = in.off_out;
+    ll_file_mark_written(raw->ll, target);
+    change.result = copy_range(&change, &in);
+    change.drops_pages = change.result > 0;
+    change.drop_size = change.drops_pages ? (uint64_t)change.result : 0;
+    ll_change_end(&change);
 }

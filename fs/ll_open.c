@@ -60,14 +60,16 @@ static uint32_t open_flags_of(const struct open_use *use, int flags)
 /* O_TRUNC changes the size. */
 static int open_in_store(struct ll *ll, struct ll_file *file, int flags)
 {
-    bool is_resize = (flags & O_TRUNC) != 0;
+    bool is_cut = (flags & O_TRUNC) != 0;
     int err;
 
-    if (is_resize)
-        open_inode_change_begin(&ll->inodes, file->open, true);
+    if (is_cut) {
+        (void)open_inode_change_begin(&ll->inodes, file->open);
+        open_inode_cut_begin(file->open);
+    }
     err = tfs_file_open(ll->volume, file->inode, flags & (O_ACCMODE | O_TRUNC), &file->file);
-    if (is_resize)
-        open_inode_change_end(&ll->inodes, file->open, true, 0);
+    if (is_cut)
+        open_inode_change_end(&ll->inodes, file->open, OPEN_CHANGE_CUT, 0);
     return err;
 }
 

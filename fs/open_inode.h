@@ -1,22 +1,19 @@
 /*
  * The inodes that have open handles: whose pages the kernel may keep, and which size it was told.
  *
- * 1. Handles through the page cache and handles that write past it are never open at a time. Who
- *    comes second takes the way that is in use. Handles that read past the cache go with both: what
- *    they read is ours to tell.
- * 2. Who opens past the cache has the kernel drop all pages; what others fill beside direct
- * writers, by page faults and splice(2), is dropped with each write, and before the next cached
- * handle.
- * 3. The kernel is told no size that a change has made which it was not answered yet, and a size
- *    that it may not have taken over yet only when it has been made to (ll_size.c). Between both,
+ * 1. Handles through the page cache and handles past it are never open at a time. Who comes second
+ *    takes the way that is in use.
+ * 2. Who opens past the cache has the kernel drop all pages. What page faults and splice(2) bring
+ *    beside direct handles is dropped with each write, and before the next cached handle.
+ * 3. Who stores through a mapping while a change past the cache is under way does not bring back
+ *    the other bytes of the page: the change has claimed them.
+ * 4. The kernel is told no size that a change has made which it was not answered yet, and a size
+ *    that it may not have taken over yet only when it has been made to (ll_cache.c). Between both,
  *    nobody finds a size with nothing behind it, and the kernel never cuts pages for our word.
  *
- *            +------------ enter, cached: no direct writer ------------+
- *            |                                                         v
- *         nobody <------- leave, the last -------------------------- cached
- *          |   ^
- *          |   +--- leave, the last: drops old pages ------+
- *          +------- enter, direct writer: none cached --> direct
+ *   cached <--- enter, the first ---- nobody ---- enter, the first ---> direct
+ *      |                              ^    ^                               |
+ *      +------ leave, the last -------+    +-- leave, the last: drops -----+
  *
  * It is exact, not a hint: bytes hang on it. docs/decisions/who-caches-what.md has the reasons.
  */
@@ -37,25 +34,30 @@ enum { OPEN_INODES_BUCKET_COUNT = 4096 };
 enum { OPEN_INODE_PATIENCE_MS = 1 };
 
 struct open_inode {
-    struct list node;             /* in its bucket; guarded by the table's lock */
-    uint64_t number;              /* immutable */
-    unsigned user_count;          /* guarded by the table's lock; handles and tasks */
-    unsigned cached_count;        /* likewise; handles through the page cache */
-    unsigned direct_writer_count; /* likewise; handles that write past it */
-    unsigned reader_count;        /* likewise; handles that may read or map */
-    bool is_changed;              /* likewise; by direct writers that have left */
-    bool must_drop;               /* likewise; before a cached handle is answered */
-    atomic_bool has_pages;        /* the kernel may have pages that are read; seq_cst */
-    struct notifier_task drop;    /* in the notifier's queue while must_drop */
-    void *drop_context;           /* of the task */
+    struct list node;          /* in its bucket; guarded by the table's lock */
+    uint64_t number;           /* immutable */
+    unsigned user_count;       /* guarded by the table's lock; handles and tasks */
+    unsigned cached_count;     /* likewise; handles through the page cache */
+    unsigned direct_count;     /* likewise; handles past it */
+    unsigned reader_count;     /* likewise; handles that may read or map */
+    bool is_changed;           /* likewise; by direct handles that have left */
+    bool must_drop;            /* likewise; before a cached handle is answered */
+    atomic_bool has_pages;     /* the kernel may have pages that are read; seq_cst */
+    struct notifier_task drop; /* in the notifier's queue while must_drop */
+    void *drop_context;        /* of the task */
+
+    struct tfs_mutex claim_lock; /* rank TFS_RANK_FS_LOOP */
+    struct tfs_cond written_back;
+    struct list claims;        /* guarded by claim_lock */
+    unsigned write_back_count; /* guarded by claim_lock; of pages, under way */
 
     struct tfs_mutex size_lock; /* rank TFS_RANK_FS_LOOP; below are its */
     struct tfs_cond size_told;  /* is_telling fell */
     uint64_t size_answered;     /* with all changes that were answered; while change_count > 0 */
     uint64_t size_known;        /* the kernel has at least this */
     unsigned change_count;      /* under way: not answered yet */
-    unsigned resize_count;      /* of them, those that may make it smaller */
-    unsigned resizes_ever;
+    unsigned cut_count;         /* of them, those that may make it smaller */
+    unsigned cuts_ever;
     bool is_telling; /* the kernel is being told to grow it */
 };
 
@@ -116,18 +118,52 @@ static inline bool open_inode_has_pages(const struct open_inode *inode)
     return atomic_load_explicit(&inode->has_pages, memory_order_relaxed);
 }
 
+/* ---- stores into mappings beside other changes ---- */
+
+/* Bytes that a change past the cache owns until it is answered: a page that is written back
+ * meanwhile has old ones there. */
+struct open_claim {
+    struct list node; /* guarded by the inode's claim_lock */
+    uint64_t offset;
+    uint64_t end;
+};
+
+/* Waits for pages that are being written back. */
+void open_inode_claim(struct open_inode *inode, struct open_claim *claim);
+void open_inode_claim_move(struct open_inode *inode, struct open_claim *from,
+                           struct open_claim *to);
+void open_inode_unclaim(struct open_inode *inode, struct open_claim *claim);
+
+void open_inode_write_back_begin(struct open_inode *inode);
+void open_inode_write_back_end(struct open_inode *inode);
+
+/* The next bytes before `end` that nobody claims: moves *offset to them and returns where they end;
+ * with *offset == end there are none. Only between begin and end. */
+uint64_t open_inode_unclaimed(struct open_inode *inode, uint64_t *offset, uint64_t end);
+
 /* ---- sizes ---- */
 
-/* Around every change that may move the size, the end right before the answer. is_resize: all but
- * writes. */
-void open_inode_change_begin(struct open_inodes *table, struct open_inode *inode, bool is_resize);
-void open_inode_change_end(struct open_inodes *table, struct open_inode *inode, bool is_resize,
-                           uint64_t end);
+/*
+ * Around every change that may move the size, the end right before the answer. Returns the size
+ * before.
+ */
+uint64_t open_inode_change_begin(struct open_inodes *table, struct open_inode *inode);
+
+/* Of a change that makes it smaller, after its beginning. */
+void open_inode_cut_begin(struct open_inode *inode);
+
+enum open_change {
+    OPEN_CHANGE_WRITTEN, /* up to `end`, or nothing: 0 */
+    OPEN_CHANGE_GROWN,   /* the kernel has to find the old size: it cuts pages by it */
+    OPEN_CHANGE_CUT,
+};
+void open_inode_change_end(struct open_inodes *table, struct open_inode *inode,
+                           enum open_change change, uint64_t end);
 
 /* What is to be told, of a size that the store has told. */
 struct open_size {
     uint64_t size;
-    unsigned resizes_ever;
+    unsigned cuts_ever;
     bool is_known; /* the kernel has it, or nobody can tell the difference */
 };
 struct open_size open_inode_size_to_tell(struct open_inodes *table, struct open_inode *inode,

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -110,7 +111,7 @@ static void a_temporary_file_shares_its_way_with_who_opens_it_again(void **state
     kernel_release(&kernel, inode, again.fh);
 }
 
-static void who_only_reads_past_the_cache_keeps_nobody_from_it(void **state)
+static void the_way_changes_when_the_last_has_left(void **state)
 {
     uint64_t inode = old_file("x");
     struct fuse_open_out writer = kernel_open_file(&kernel, inode, O_WRONLY);
@@ -121,10 +122,13 @@ static void who_only_reads_past_the_cache_keeps_nobody_from_it(void **state)
     assert_int_equal(follower.open_flags, FOPEN_DIRECT_IO | FOPEN_NOFLUSH);
     kernel_release(&kernel, inode, writer.fh);
     reader = kernel_open_file(&kernel, inode, O_RDONLY);
+    assert_int_equal(reader.open_flags, FOPEN_DIRECT_IO | FOPEN_NOFLUSH);
+    kernel_release(&kernel, inode, follower.fh);
+    kernel_release(&kernel, inode, reader.fh);
+    reader = kernel_open_file(&kernel, inode, O_RDONLY);
     assert_int_equal(reader.open_flags, FOPEN_KEEP_CACHE | FOPEN_NOFLUSH);
     writer = kernel_open_file(&kernel, inode, O_WRONLY);
     assert_int_equal(writer.open_flags, FOPEN_KEEP_CACHE);
-    kernel_release(&kernel, inode, follower.fh);
     kernel_release(&kernel, inode, reader.fh);
     kernel_release(&kernel, inode, writer.fh);
     writer = kernel_open_file(&kernel, inode, O_WRONLY);
@@ -239,6 +243,109 @@ static void a_direct_writer_drops_pages_once_somebody_has_mapped(void **state)
     assert_true(kernel_receive(&kernel, 10000));
 }
 
+static void expect_text(uint64_t inode, const char *text)
+{
+    struct fuse_open_out out = kernel_open_file(&kernel, inode, O_RDONLY);
+
+    assert_int_equal(call_read(inode, out.fh, FUSE_READ_LOCKOWNER), 0);
+    assert_int_equal(kernel.reply_size, strlen(text));
+    assert_memory_equal(kernel.reply.body, text, strlen(text));
+    kernel_release(&kernel, inode, out.fh);
+}
+
+static void a_page_that_is_written_back_leaves_what_is_claimed(void **state)
+{
+    uint64_t inode = old_file("0123456789");
+    struct fuse_open_out out = kernel_open_file(&kernel, inode, O_RDWR);
+    struct open_inode *open = ((struct ll_file *)(uintptr_t)out.fh)->open;
+    const struct fuse_write_in in = {.fh = out.fh, .size = 10, .write_flags = FUSE_WRITE_CACHE};
+    struct open_claim claims[] = {
+        {.offset = 2, .end = 4}, {.offset = 3, .end = 5}, {.offset = 9, .end = 20}};
+
+    (void)state;
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(claims); i++)
+        open_inode_claim(open, &claims[i]);
+    assert_int_equal(kernel_call(&kernel, FUSE_WRITE, inode,
+                                 KERNEL_PARTS(KERNEL_STRUCT(in), {"abcdefghij", 10})),
+                     0);
+    expect_text(inode, "ab234fghi9");
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(claims); i++)
+        open_inode_unclaim(open, &claims[i]);
+    assert_int_equal(kernel_call(&kernel, FUSE_WRITE, inode,
+                                 KERNEL_PARTS(KERNEL_STRUCT(in), {"abcdefghij", 10})),
+                     0);
+    expect_text(inode, "abcdefghij");
+    kernel_release(&kernel, inode, out.fh);
+}
+
+static void punching_drops_pages_before_the_answer(void **state)
+{
+    uint64_t inode = old_file("0123456789");
+    struct fuse_open_out reader = kernel_open_file(&kernel, inode, O_RDONLY);
+    struct fuse_open_out writer = kernel_open_file(&kernel, inode, O_WRONLY);
+    struct fuse_fallocate_in in = {.fh = writer.fh,
+                                   .offset = 2,
+                                   .length = 3,
+                                   .mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE};
+
+    (void)state;
+    kernel_send(&kernel, FUSE_FALLOCATE, inode, KERNEL_PARTS(KERNEL_STRUCT(in)));
+    expect_dropped(inode, 2, 3);
+    expect_answer();
+    in.mode = 0;
+    in.length = 100;
+    kernel_send(&kernel, FUSE_FALLOCATE, inode, KERNEL_PARTS(KERNEL_STRUCT(in)));
+    expect_dropped(inode, 2, 0); /* grown: all from there on */
+    expect_answer();
+    kernel_release(&kernel, inode, reader.fh);
+    kernel_release(&kernel, inode, writer.fh);
+}
+
+static void only_whole_pages_are_copied_over_pages(void **state)
+{
+    static const struct {
+        uint64_t offset;
+        uint64_t size;
+        int64_t copied;
+    } copies[] = {
+        {0, 5000, 4096},          /* the rest comes as a call of its own */
+        {4096, 904, -EOPNOTSUPP}, /* that is the kernel's */
+        {100, 4096, -EOPNOTSUPP},
+        {16384, 5000, 5000}, /* behind the end nobody has stored */
+    };
+    char *text = calloc(1, 20001);
+    struct fuse_open_out source;
+    struct fuse_open_out target;
+    struct fuse_copy_file_range_in in;
+    struct fuse_write_out out;
+    uint64_t inode;
+
+    (void)state;
+    assert_non_null(text);
+    memset(text, 'x', 20000);
+    inode = old_file(text);
+    source = kernel_open_file(&kernel, inode, O_RDONLY);
+    in = (struct fuse_copy_file_range_in){.fh_in = source.fh};
+    in.nodeid_out = kernel_create(&kernel, FUSE_ROOT_ID, "to", O_RDWR, &target);
+    in.fh_out = target.fh;
+    assert_int_equal(kernel_write(&kernel, in.nodeid_out, target.fh, 0, text), 0);
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(copies); i++) {
+        in.off_out = copies[i].offset;
+        in.len = copies[i].size;
+        kernel_send(&kernel, FUSE_COPY_FILE_RANGE, inode, KERNEL_PARTS(KERNEL_STRUCT(in)));
+        if (copies[i].copied > 0)
+            expect_dropped(in.nodeid_out, (int64_t)copies[i].offset, copies[i].copied);
+        assert_true(kernel_receive(&kernel, 10000));
+        assert_int_equal(kernel.reply.header.error, copies[i].copied < 0 ? copies[i].copied : 0);
+        memcpy(&out, kernel.reply.body, sizeof(out));
+        if (copies[i].copied > 0)
+            assert_int_equal(out.size, copies[i].copied);
+    }
+    kernel_release(&kernel, inode, source.fh);
+    kernel_release(&kernel, in.nodeid_out, target.fh);
+    free(text);
+}
+
 /* Opens to read. Returns whether all pages were dropped since `send`, before the answer. */
 static bool reopening_drops(uint64_t inode, uint64_t release_fh)
 {
@@ -271,8 +378,8 @@ static void pages_of_direct_times_are_gone_before_a_cached_handle_is_answered(vo
     send_write(inode, writer.fh, 0, FUSE_WRITE_LOCKOWNER);
     expect_dropped(inode, 0, 3);
     expect_answer();
-    assert_true(reopening_drops(inode, writer.fh));
     kernel_release(&kernel, inode, reader.fh);
+    assert_true(reopening_drops(inode, writer.fh));
 }
 
 static void without_pages_or_writes_none_are_dropped(void **state)
@@ -288,8 +395,8 @@ static void without_pages_or_writes_none_are_dropped(void **state)
     writer = kernel_open_file(&kernel, inode, O_WRONLY);
     reader = kernel_open_file(&kernel, inode, O_RDONLY);
     assert_int_equal(call_read(inode, reader.fh, 0), 0);
-    assert_false(reopening_drops(inode, writer.fh));
     kernel_release(&kernel, inode, reader.fh);
+    assert_false(reopening_drops(inode, writer.fh));
 }
 
 /* ---- sizes ---- */
@@ -303,13 +410,13 @@ static void a_change_shows_when_it_is_answered(void **state)
 
     (void)state;
     ll_file_mark_written(&kernel.ll, file);
-    open_inode_change_begin(inodes, file->open, false);
+    assert_int_equal(open_inode_change_begin(inodes, file->open), 5);
     assert_int_equal(tfs_file_write(file->file, 5, "678", 3, 0), 3);
     assert_int_equal(kernel_getattr(&kernel, inode).attr.size, 5);
-    open_inode_change_begin(inodes, file->open, false); /* of another writer */
-    open_inode_change_end(inodes, file->open, false, 7);
+    assert_int_equal(open_inode_change_begin(inodes, file->open), 5); /* of another writer */
+    open_inode_change_end(inodes, file->open, OPEN_CHANGE_WRITTEN, 7);
     assert_int_equal(kernel_getattr(&kernel, inode).attr.size, 7);
-    open_inode_change_end(inodes, file->open, false, 8);
+    open_inode_change_end(inodes, file->open, OPEN_CHANGE_WRITTEN, 8);
     assert_int_equal(kernel_getattr(&kernel, inode).attr.size, 8);
     kernel_release(&kernel, inode, out.fh);
 }
@@ -394,10 +501,11 @@ static void what_was_cut_meanwhile_is_not_grown_again(void **state)
     size = open_inode_size_to_tell(inodes, file->open, 8);
     assert_int_equal(size.size, 8);
     assert_false(size.is_known);
-    open_inode_change_begin(inodes, file->open, true);
+    (void)open_inode_change_begin(inodes, file->open);
+    open_inode_cut_begin(file->open);
     assert_false(open_inode_tell_begin(file->open, &size));
     assert_true(open_inode_size_to_tell(inodes, file->open, 8).is_known);
-    open_inode_change_end(inodes, file->open, true, 0);
+    open_inode_change_end(inodes, file->open, OPEN_CHANGE_CUT, 0);
     assert_false(open_inode_tell_begin(file->open, &size));
     kernel_release(&kernel, inode, out.fh);
 }
@@ -411,12 +519,15 @@ int main(void)
         NEW_KERNEL(who_comes_second_takes_the_way_that_is_in_use),
         OLD_KERNEL(who_comes_second_takes_the_way_that_is_in_use),
         NEW_KERNEL(a_temporary_file_shares_its_way_with_who_opens_it_again),
-        NEW_KERNEL(who_only_reads_past_the_cache_keeps_nobody_from_it),
+        NEW_KERNEL(the_way_changes_when_the_last_has_left),
         NEW_KERNEL(only_handles_that_the_kernel_has_count),
         NEW_KERNEL(a_write_past_the_cache_is_answered_when_the_pages_are_gone),
         OLD_KERNEL(a_write_past_the_cache_is_answered_when_the_pages_are_gone),
         NEW_KERNEL(the_caches_own_writes_drop_nothing),
         NEW_KERNEL(a_direct_writer_drops_pages_once_somebody_has_mapped),
+        NEW_KERNEL(a_page_that_is_written_back_leaves_what_is_claimed),
+        NEW_KERNEL(punching_drops_pages_before_the_answer),
+        NEW_KERNEL(only_whole_pages_are_copied_over_pages),
         NEW_KERNEL(pages_of_direct_times_are_gone_before_a_cached_handle_is_answered),
         NEW_KERNEL(without_pages_or_writes_none_are_dropped),
         NEW_KERNEL(a_change_shows_when_it_is_answered),

@@ -354,14 +354,14 @@ static void unknown_requests_are_answered_enosys(void **state)
 
 static void a_range_is_copied_between_files(void **state)
 {
-    struct fuse_copy_file_range_in in = {.off_in = 6, .off_out = 2, .len = 1ull << 40};
+    struct fuse_copy_file_range_in in = {.off_in = 6, .off_out = 4096, .len = 1ull << 40};
     struct fuse_open_out from;
     struct fuse_open_out to;
     uint64_t source = kernel_create(&kernel, FUSE_ROOT_ID, "a", O_RDWR, &from);
     struct fuse_write_out out;
 
     (void)state;
-    in.nodeid_out = kernel_create(&kernel, FUSE_ROOT_ID, "b", O_RDWR, &to);
+    in.nodeid_out = kernel_create(&kernel, FUSE_ROOT_ID, "b", O_WRONLY, &to);
     in.fh_in = from.fh;
     in.fh_out = to.fh;
     assert_int_equal(kernel_write(&kernel, source, from.fh, 0, "hello world"), 0);
@@ -369,7 +369,7 @@ static void a_range_is_copied_between_files(void **state)
         kernel_call(&kernel, FUSE_COPY_FILE_RANGE, source, KERNEL_PARTS(KERNEL_STRUCT(in))), 0);
     memcpy(&out, kernel.reply.body, sizeof(out));
     assert_int_equal(out.size, 5);
-    assert_int_equal(kernel_getattr(&kernel, in.nodeid_out).attr.size, 7);
+    assert_int_equal(kernel_getattr(&kernel, in.nodeid_out).attr.size, 4101);
     assert_int_equal(kernel_getattr(&kernel, in.nodeid_out).attr_valid, 0);
     in.flags = 1;
     assert_int_equal(
