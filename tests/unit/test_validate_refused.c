@@ -279,6 +279,23 @@ static void torch_files_from_before_zip_that_are_cut_off_are_refused(void **stat
     bytes_free(&whole);
 }
 
+static void an_archive_of_a_save_that_failed_is_refused(void **state)
+{
+    static const struct zip_member members[] = {{"m/version", "3\n", 2},
+                                                {"m/byteorder", "little", 6},
+                                                {"m/.data/serialization_id", "1", 1},
+                                                {"m/more", "", 0}};
+    struct bytes bytes = {0};
+
+    (void)state;
+    zip_build(members, 3, &bytes);
+    assert_reason(&bytes, "a.pt", "zip", "its save did not end");
+    zip_build(members, 4, &bytes);
+    assert_taken(&bytes, "a.pt", "zip", 0);
+    zip_build(members, 0, &bytes);
+    assert_taken(&bytes, "a.npz", "zip", 0); /* numpy.savez of nothing */
+}
+
 static void another_format_is_no_safetensors(void **state)
 {
     struct bytes bytes = {0};
@@ -299,6 +316,7 @@ int main(void)
         cmocka_unit_test(names_that_say_little_say_nothing_against_a_file),
         cmocka_unit_test(torch_files_from_before_zip_have_their_tensors),
         cmocka_unit_test(torch_files_from_before_zip_that_are_cut_off_are_refused),
+        cmocka_unit_test(an_archive_of_a_save_that_failed_is_refused),
         cmocka_unit_test(another_format_is_no_safetensors),
     };
 

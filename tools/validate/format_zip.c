@@ -357,10 +357,31 @@ static int members_add(const struct archive *archive)
     return err;
 }
 
+/* torch closes its archive even when pickling the object has failed: then there is only what it
+ * puts around one. */
+static bool has_no_object(const struct archive *archive)
+{
+    static const char *const around[] = {"/version", "/byteorder", "/.data/serialization_id",
+                                         "/.format_version", "/.storage_alignment"};
+
+    for (size_t i = 0; i < archive->entry_count; i++) {
+        bool is_around = false;
+
+        for (size_t j = 0; j < TFS_ARRAY_COUNT(around); j++)
+            is_around |= name_ends_with(&archive->entries[i], around[j]);
+        if (!is_around)
+            return false;
+    }
+    return archive->entry_count > 0;
+}
+
 static int archive_tensors(struct archive *archive)
 {
     int err = 0;
 
+    if (has_no_object(archive))
+        return format_list_malformed(archive->list,
+                                     "torch's archive of no object: its save did not end");
     if (archive->entry_count > 0)
         qsort(archive->entries, archive->entry_count, sizeof(*archive->entries), entry_compare);
     for (size_t i = 0; i < archive->entry_count; i++) {
