@@ -26,7 +26,13 @@
 enum { FILE_SIZE = 5 * TFS_MIB };
 
 /* Where the look at the index is when the commit comes. */
-enum moment { BEFORE_THE_LOOK, BEHIND_THE_LOOK, MOMENT_COUNT, AT_THE_GATE = MOMENT_COUNT };
+enum moment {
+    BEFORE_THE_LOOK,
+    BEHIND_THE_LOOK,
+    MOMENT_COUNT,
+    AT_THE_GATE = MOMENT_COUNT,
+    NO_LOOKER
+};
 
 enum stage { IDLE, ARMED, TAKEN, LOOKING, COMMITTED };
 
@@ -34,9 +40,10 @@ static struct {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     enum stage stage;
-    enum moment moment;
-    pthread_t looker; /* the thread of the test */
 } play = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+/* Of the test's own thread, which looks; no other is at any moment of it. */
+static _Thread_local enum moment looker_moment = NO_LOOKER;
 
 static void wait_for_locked(enum stage stage)
 {
@@ -63,9 +70,22 @@ static void step(enum stage from, enum stage to, enum stage then)
     (void)pthread_mutex_unlock(&play.lock);
 }
 
+/* Returns the stage before. */
+static enum stage set_stage(enum stage stage)
+{
+    enum stage before;
+
+    (void)pthread_mutex_lock(&play.lock);
+    before = play.stage;
+    play.stage = stage;
+    (void)pthread_cond_broadcast(&play.changed);
+    (void)pthread_mutex_unlock(&play.lock);
+    return before;
+}
+
 static void looks_at(enum moment moment)
 {
-    if (pthread_equal(pthread_self(), play.looker) && play.moment == moment)
+    if (looker_moment == moment)
         step(TAKEN, LOOKING, COMMITTED);
 }
 
@@ -112,9 +132,8 @@ static struct tfs_file *begin(struct fixture *fixture, enum moment moment, pthre
     struct tfs_file *file = fixture_create(fixture, "file");
 
     fixture_write_random(file, 0, FILE_SIZE, 7);
-    play.looker = pthread_self();
-    play.moment = moment;
-    play.stage = ARMED;
+    looker_moment = moment;
+    (void)set_stage(ARMED);
     assert_int_equal(pthread_create(ret, NULL, close_file, file), 0);
     wait_for(TAKEN);
     return file;
@@ -126,8 +145,7 @@ static void end(pthread_t committer)
 
     assert_int_equal(pthread_join(committer, &err), 0);
     assert_int_equal((intptr_t)err, 0);
-    assert_int_equal(play.stage, COMMITTED); /* else the test has looked nowhere */
-    play.stage = IDLE;
+    assert_int_equal(set_stage(IDLE), COMMITTED); /* else the test has looked nowhere */
 }
 
 /* Until a change of the file's shape waits at the gate. */
@@ -142,10 +160,7 @@ static void *watch_gate(void *argument)
         waits = inode->data->exclusive_wait > 0;
         tfs_mutex_unlock(&inode->lock);
     }
-    (void)pthread_mutex_lock(&play.lock);
-    play.stage = LOOKING;
-    (void)pthread_cond_broadcast(&play.changed);
-    (void)pthread_mutex_unlock(&play.lock);
+    (void)set_stage(LOOKING);
     return NULL;
 }
 
