@@ -175,10 +175,12 @@ void stuck_give_up(struct tfs_volume *volume, struct tfs_inode *inode)
         return;
     if (cut)
         err = shape_cut(volume, inode, lost.cut);
-    if (err)
-        tfs_error("inode %llu: cannot be cut to %llu bytes, the rest is lost: %s",
+    if (err) { /* zeros would show: it stays, and is tried again with the next commit of all */
+        tfs_error("inode %llu: cannot be cut to %llu bytes, before what is lost: %s",
                   (unsigned long long)inode->number, (unsigned long long)lost.cut,
                   tfs_error_text(err));
+        return;
+    }
     trim_all(volume, inode);
     say(volume, inode, &lost);
 }
