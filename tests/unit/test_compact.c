@@ -118,7 +118,8 @@ static void a_segment_is_emptied_while_an_older_one_is_appended_to(void **state)
 
     wrap_numbers_set_next_segment(99);
     make_mostly_dead_segment(fixture);
-    fixture_make_file(fixture, "other", KEPT_SIZE, 3); /* into segment 1 */
+    wrap_numbers_set_next_segment(1);
+    fixture_make_file(fixture, "other", KEPT_SIZE, 3);
     assert_true(segments_is_active(fixture->volume->segments, 1));
     result = collect(fixture);
     assert_true(result.moved_bytes >= KEPT_SIZE);
@@ -126,6 +127,8 @@ static void a_segment_is_emptied_while_an_older_one_is_appended_to(void **state)
     assert_true(result.bytes_after < 3 * KEPT_SIZE);
     fixture_assert_file(fixture, "kept", KEPT_SIZE, 1);
     fixture_assert_file(fixture, "other", KEPT_SIZE, 3);
+    assert_int_equal(segments_seal(fixture->volume->segments), 0);
+    fixture_make_file(fixture, "last", KEPT_SIZE, 4); /* the volume's counter is behind 99 again */
     close_and_check(fixture);
 }
 

@@ -200,7 +200,9 @@ static void a_segment_goes_while_an_older_one_is_appended_to(void **state)
     fixture_make_file(fixture, "file", 4 * TFS_MIB, 1);
     assert_false(segment_is_gone(fixture));
     assert_int_equal(segments_seal(fixture->volume->segments), 0);
-    fixture_make_file(fixture, "keep", TFS_MIB, 2); /* into segment 1 */
+    wrap_numbers_set_next_segment(1);
+    fixture_make_file(fixture, "keep", TFS_MIB, 2);
+    assert_true(segments_is_active(fixture->volume->segments, 1));
     fixture_remove_file(fixture, "file");
     fixture_wait(segment_is_gone, fixture);
     fixture_assert_file(fixture, "keep", TFS_MIB, 2);
