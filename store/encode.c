@@ -8,6 +8,8 @@
 
 #include "store/base/error.h"
 #include "store/data.h"
+#include "store/file.h"
+#include "store/format.h"
 #include "store/reclaim.h"
 #include "store/scratch.h"
 #include "store/segment/segment.h"
@@ -120,6 +122,41 @@ static bool run_is_zero(const struct tfs_chunk *chunk, const struct encoded_run 
             return false;
     }
     return true;
+}
+
+/*
+ * Which buffers of the run have a page of zeros, or of which the run ends in zeros inside of one:
+ * for who looks for holes. A frame that begins inside of a buffer is no longer than that.
+ */
+static uint16_t find_zero_units(const struct tfs_chunk *chunk, const struct encoded_run *run)
+{
+    unsigned units = 0;
+
+    for (uint32_t i = 0; i < run->slot_count; i++) {
+        const struct chunk_slot *slot = &chunk->slots[run->first_slot + i];
+        uint32_t end;
+
+        for (uint32_t at = slot->from; at < slot->to; at = end) {
+            end = (uint32_t)tfs_align_down(at, SEEK_PAGE_SIZE) + SEEK_PAGE_SIZE;
+            end = end < slot->to ? end : slot->to;
+            if (is_zero(slot->buffer + at, end - at)) {
+                units |= 1u << i;
+                break;
+            }
+        }
+    }
+    return (uint16_t)units;
+}
+
+/* The same, once FORMAT says that rows have it. Where it cannot, holes are not found. */
+static uint16_t zero_units_of(struct tfs_volume *volume, const struct tfs_chunk *chunk,
+                              const struct encoded_run *run)
+{
+    uint16_t units = find_zero_units(chunk, run);
+
+    if (units && format_use_feature(volume->lock_file, FORMAT_FEATURE_ZERO_UNITS) < 0)
+        return 0;
+    return units;
 }
 
 /* Finds the run that begins with slot `first`: it goes on as long as each buffer is full to its
@@ -238,6 +275,7 @@ static int encode_run(struct tfs_volume *volume, struct tfs_chunk *chunk, struct
         .raw_size = view.raw_size,
         .header_crc = view.header_crc,
         .block_count = view.block_count,
+        .zero_units = zero_units_of(volume, chunk, run),
     };
     if (view.plain)
         return append_plain(volume, &source, scratch, &run->extent.frame);

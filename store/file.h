@@ -34,10 +34,17 @@ void file_note_read(struct tfs_file *file);
  * there are any. */
 TFS_MUST_CHECK int file_kill_privileges(struct tfs_volume *volume, struct tfs_inode *inode);
 
-/* The first byte of [from, to) that is data (or that is a hole); `to` when there is none. The gate
- * is entered or closed. Errors: -EIO, -EUCLEAN, -ENOMEM. */
+/* Holes are told to programs in such units of the file. */
+enum { SEEK_PAGE_SIZE = 4096 };
+
+/* The first byte of [from, to) that is dirty or shown by a row (or that is not); `to` when there is
+ * none. The gate is entered or closed. Errors: -EIO, -EUCLEAN, -ENOMEM. */
 TFS_MUST_CHECK int64_t file_seek(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t from,
                                  uint64_t to, bool data);
+
+/* As tfs_file_read(), but not as a program's: no time moves, nothing is read ahead. */
+TFS_MUST_CHECK int file_look(struct tfs_file *file, uint64_t offset, size_t size,
+                             struct tfs_read *ret);
 
 /*
  * Give up what is dirty of a file that has neither a name nor an open: nobody needs it, and on a

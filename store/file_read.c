@@ -370,11 +370,13 @@ static size_t clip_to_size(struct tfs_inode *inode, uint64_t offset, size_t size
     return offset >= end ? 0 : (size_t)tfs_min_u64(size, end - offset);
 }
 
-int tfs_file_read(struct tfs_file *file, uint64_t offset, size_t size, struct tfs_read *ret)
+/* noticed: for a program, and so by the readahead. */
+static int read_bytes(struct tfs_file *file, uint64_t offset, size_t size, bool noticed,
+                      struct tfs_read *ret)
 {
     struct tfs_read read = {.cache = file->volume->cache};
     struct reading reading = {.volume = file->volume, .inode = file->inode, .read = &read};
-    bool in_sequence;
+    bool in_sequence = false;
     int err = 0;
 
     assert(size <= TFS_READ_SIZE_MAX);
@@ -383,7 +385,8 @@ int tfs_file_read(struct tfs_file *file, uint64_t offset, size_t size, struct tf
     if (size > 0)
         err = lost_check(file->inode, offset, offset + size);
     if (size > 0 && !err) {
-        in_sequence = readahead_note(file->volume, file->inode, offset, size);
+        if (noticed)
+            in_sequence = readahead_note(file->volume, file->inode, offset, size);
         read.passes_by = file->cached_above && (in_sequence || size >= FRAME_BUFFER_SIZE);
         err = read_parts(&reading, offset, size);
         if (err == -EAGAIN) {
@@ -396,11 +399,25 @@ int tfs_file_read(struct tfs_file *file, uint64_t offset, size_t size, struct tf
         tfs_read_release(&read);
         return err == -EBADMSG || err == -EUCLEAN || err == -ENOENT ? -EIO : err;
     }
-    if (file->reads_move_atime)
-        file_note_read(file);
-    tfs_counter_add(&file->volume->stats.read_bytes, read.size);
     *ret = read;
     return 0;
+}
+
+int tfs_file_read(struct tfs_file *file, uint64_t offset, size_t size, struct tfs_read *ret)
+{
+    int err = read_bytes(file, offset, size, true, ret);
+
+    if (err)
+        return err;
+    if (file->reads_move_atime)
+        file_note_read(file);
+    tfs_counter_add(&file->volume->stats.read_bytes, ret->size);
+    return 0;
+}
+
+int file_look(struct tfs_file *file, uint64_t offset, size_t size, struct tfs_read *ret)
+{
+    return read_bytes(file, offset, size, false, ret);
 }
 
 void tfs_read_release(struct tfs_read *read)

@@ -18,7 +18,8 @@ struct tfs_format_lock;
 enum format_feature {
     FORMAT_FEATURE_ALLOCATION = 1 << 0, /* inode records with an allocated range */
     FORMAT_FEATURE_CUT_ROWS = 1 << 1,   /* rows behind the end of a file */
-    FORMAT_FEATURES = (1 << 2) - 1,     /* all that are known here */
+    FORMAT_FEATURE_ZERO_UNITS = 1 << 2, /* rows that say where frames have pages of zeros */
+    FORMAT_FEATURES = (1 << 3) - 1,     /* all that are known here */
 };
 
 struct format_line {

@@ -332,7 +332,8 @@ static void entry_encode(const struct extent *extent, uint8_t *dst)
 {
     tfs_put_le16(dst, (uint16_t)extent->first_block);
     tfs_put_le16(dst + 2, (uint16_t)extent->frame_block);
-    tfs_put_le32(dst + 4, extent->frame.block_count);
+    tfs_put_le16(dst + 4, (uint16_t)extent->frame.block_count);
+    tfs_put_le16(dst + 6, extent->frame.zero_units);
     tfs_put_le32(dst + 8, extent->visible_size);
     tfs_put_le32(dst + 12, extent->frame.raw_size);
     tfs_put_le32(dst + 16, extent->frame.stored_size);
@@ -349,7 +350,8 @@ static void entry_decode(const uint8_t *src, struct extent *ret)
         .visible_size = tfs_get_le32(src + 8),
         .frame =
             {
-                .block_count = tfs_get_le32(src + 4),
+                .block_count = tfs_get_le16(src + 4),
+                .zero_units = tfs_get_le16(src + 6),
                 .raw_size = tfs_get_le32(src + 12),
                 .stored_size = tfs_get_le32(src + 16),
                 .header_crc = tfs_get_le32(src + 20),
@@ -404,7 +406,9 @@ static bool extent_is_sane(const struct extent *extent, const struct row_shape *
     if (!frame_ref_is_sane(frame, shape->block_size) || extent->visible_size == 0)
         return false;
     return start + extent->visible_size <= shape->chunk_size &&
-           frame_start + extent->visible_size <= frame->raw_size;
+           frame_start + extent->visible_size <= frame->raw_size &&
+           frame->zero_units >> ((frame->raw_size + FRAME_BUFFER_SIZE - 1) / FRAME_BUFFER_SIZE) ==
+               0;
 }
 
 int row_decode(const uint8_t *bytes, size_t size, const struct row_shape *shape,

@@ -34,6 +34,8 @@ struct frame_ref {
     uint32_t raw_size;
     uint32_t header_crc; /* CRC32C of the frame's header and table: proves that it is this frame */
     uint32_t block_count;
+    uint16_t zero_units; /* bit i: there may be whole pages of zeros in its raw bytes from i * 256
+                            KiB on; a page is 4 KiB of the file */
 };
 
 struct extent {

@@ -138,12 +138,13 @@ def decode_row(value, block_size, row_size):
     need(1 <= count <= 1024 and len(value) >= 8 + 40 * count, "a row's entries")
     extents, end, inline_at = [], 0, 8 + 40 * count
     for i in range(count):
-        first, frame_first, blocks, visible, raw_size, stored_size, checksum, segment, offset = struct.unpack_from(
-            "<HHIIIIIQQ", value, 8 + 40 * i)
+        first, frame_first, blocks, zeros, visible, raw_size, stored_size, checksum, segment, offset = (
+            struct.unpack_from("<HHHHIIIIQQ", value, 8 + 40 * i))
         need(first >= end and visible >= 1 and first * block_size + visible <= row_size, "a place in a row")
         end = first + -(-visible // block_size)
         need(1 <= raw_size <= ROW_MAX and blocks == -(-raw_size // block_size) <= 1024, "a frame's raw size")
         need(frame_first * block_size + visible <= raw_size, "a place in a frame")
+        need(zeros >> -(-raw_size // UNIT_MAX) == 0, "zeros behind a frame's end")
         need(48 + 12 * blocks <= stored_size <= 48 + 12 * blocks + raw_size or
              block_size >= 4096 and stored_size == payload_offset(2, blocks) + raw_size, "a frame's stored size")
         inline = b""
@@ -185,7 +186,7 @@ class Store:
             line = file.read(256).decode("ascii")
         found = re.fullmatch(r"tensorfs (\d+) ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) ([0-9a-f]+) [0-9a-f]+\n",
                              line)
-        need(found and len(line) <= 255 and found[1] == "1" and int(found[3], 16) & ~3 == 0, "FORMAT")
+        need(found and len(line) <= 255 and found[1] == "1" and int(found[3], 16) & ~7 == 0, "FORMAT")
         return found[2]
 
     def check_seal(self):
