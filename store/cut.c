@@ -217,6 +217,55 @@ static int purge_step(struct tfs_volume *volume, struct tfs_inode *inode)
     return cut.next < UINT64_MAX;
 }
 
+/* ---- punching ---- */
+
+/* Holds volume->metadata. */
+static int remove_rows_locked(struct tfs_volume *volume, struct tfs_inode *inode,
+                              const struct purge_range *range, struct purge_rows *ret)
+{
+    struct meta_inode record = inode_record(inode);
+    struct index_batch *batch = volume->batch;
+    struct usage_change change;
+    int err;
+
+    index_batch_clear(batch);
+    usage_begin(volume->usage, &change);
+    err = purge_collect_rows(volume, range, batch, &change, ret);
+    if (!err && index_batch_count(batch) > 0) {
+        record.stored_bytes = less(record.stored_bytes, (uint64_t)ret->stored);
+        record.version++;
+        put_record(inode, &record, batch);
+        err = purge_commit(volume, batch, &change);
+    }
+    usage_end(&change);
+    if (err)
+        return err;
+    tfs_mutex_lock(&inode->lock);
+    inode->record.version = record.version;
+    inode->record.stored_bytes = record.stored_bytes;
+    tfs_mutex_unlock(&inode->lock);
+    return 0;
+}
+
+int cut_remove(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t first, uint64_t end,
+               uint64_t *ret_next)
+{
+    struct purge_range range = {inode->number, &inode->data->shape, first, end, CUT_PURGE_ROWS};
+    struct purge_rows rows;
+    int err;
+
+    tfs_mutex_lock(&volume->metadata);
+    err = remove_rows_locked(volume, inode, &range, &rows);
+    tfs_mutex_unlock(&volume->metadata);
+    if (err)
+        return err;
+    tfs_mutex_lock(&inode->lock);
+    chunk_drop_locked(volume, inode, first, tfs_min_u64(rows.next, end));
+    tfs_mutex_unlock(&inode->lock);
+    *ret_next = rows.next;
+    return 0;
+}
+
 int cut_purge(struct tfs_volume *volume, uint64_t number)
 {
     struct tfs_inode *inode;

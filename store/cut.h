@@ -62,6 +62,14 @@ TFS_MUST_CHECK int cut_put_flag(struct tfs_volume *volume, struct tfs_inode *ino
 /* The batch was committed. With the inode's lock. */
 void cut_apply_locked(struct tfs_inode *inode, const struct cut_batch *cut);
 
+/*
+ * Rows and chunks of [first, end) go at once, as many as a batch should remove: they are punched.
+ * *ret_next is the first row that is left, at or behind `end` none. The gate is closed. Errors: of
+ * the index, and nothing was removed. Takes volume->metadata.
+ */
+TFS_MUST_CHECK int cut_remove(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t first,
+                              uint64_t end, uint64_t *ret_next);
+
 /* Remove those of a file whose cut is committed. Holds nothing; takes volume->metadata for each
  * batch. */
 TFS_MUST_CHECK int cut_purge(struct tfs_volume *volume, uint64_t inode);

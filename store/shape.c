@@ -23,7 +23,7 @@
 #include <linux/falloc.h>
 #include <string.h>
 
-enum { EDGE_BUFFERS = 2 };
+enum { EDGE_BUFFERS = 2, LONG_RANGE_CHUNKS = 16 };
 
 struct removal {
     struct tfs_volume *volume;
@@ -352,10 +352,38 @@ static int allocate(struct removal *removal, int mode)
     return err;
 }
 
+/*
+ * Whole chunks of a long range lose their rows in the index at once, some at a time: to keep for
+ * each a chunk in memory that says it is a hole takes too long, and too much. The gate is open in
+ * between, and a crash finds a part of it punched, as one between two calls would.
+ */
+static int punch_whole_chunks(struct removal *removal)
+{
+    struct tfs_inode *inode = removal->inode;
+    uint64_t chunk_size = inode->data->shape.chunk_size;
+    uint64_t at = (removal->from + chunk_size - 1) / chunk_size;
+    uint64_t end = removal->to / chunk_size;
+    int err = 0;
+
+    if (end < at + LONG_RANGE_CHUNKS)
+        return 0;
+    while (at < end && !err) {
+        data_enter_exclusive(inode);
+        err = cut_remove(removal->volume, inode, at, end, &at);
+        tfs_mutex_lock(&inode->lock);
+        file_touch_locked(removal->volume, inode);
+        tfs_mutex_unlock(&inode->lock);
+        data_leave_exclusive(inode);
+    }
+    return err;
+}
+
 static int remove_data(struct removal *removal, int mode)
 {
-    int err = removal_begin(removal);
+    int err = punch_whole_chunks(removal);
 
+    if (!err)
+        err = removal_begin(removal);
     if (err)
         return err;
     err = punch(removal, mode);

@@ -321,6 +321,62 @@ static void a_damaged_row_does_not_keep_a_file_from_being_cut(void **state)
         (void)sched_yield();
 }
 
+/* ---- punching ---- */
+
+static int punch(struct tfs_file *file, uint64_t from, uint64_t to)
+{
+    return tfs_file_fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from, to - from);
+}
+
+static void a_long_range_is_punched_without_holding_its_rows(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = make_file(fixture);
+    struct fixture *copy;
+
+    write_rows(file, 900, 1000, 2); /* not committed, and punched too but for the last */
+    assert_int_equal(punch(file, 10 * ROW + BYTES, 999 * ROW), 0);
+    assert_in_range(chunks_in_memory(fixture, file), 1, 3);
+    assert_rows(file, 0, 11, 1);
+    assert_holes(file, 11, 999);
+    assert_rows(file, 999, 1000, 2);
+    assert_rows(file, 1000, ROWS, 1);
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    copy = crash_copy(fixture);
+    tfs_file_close(file);
+    file = fixture_open_file(copy, "file");
+    assert_rows(file, 0, 11, 1);
+    assert_holes(file, 11, 999);
+    assert_rows(file, 999, 1000, 2);
+    assert_rows(file, 1000, ROWS, 1);
+    tfs_file_close(file);
+    close_and_check(copy);
+    crash_end(copy);
+    close_and_check(fixture);
+}
+
+static void a_long_range_is_punched_over_what_was_cut_and_written_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = make_file(fixture);
+
+    fixture_truncate(fixture, tfs_file_inode(file), 20 * ROW);
+    write_rows(file, 700, 800, 2);
+    assert_int_equal(punch(file, 5 * ROW, 750 * ROW), 0);
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    assert_int_equal(punch(file, 760 * ROW, ROWS * ROW), 0);
+    assert_rows(file, 0, 5, 1);
+    assert_holes(file, 5, 750);
+    assert_rows(file, 750, 760, 2);
+    assert_holes(file, 760, 800);
+    tfs_file_close(file);
+    close_and_check(fixture);
+    file = fixture_open_file(fixture, "file");
+    assert_rows(file, 750, 760, 2);
+    assert_holes(file, 760, 800);
+    tfs_file_close(file);
+}
+
 /* ---- against a model ---- */
 
 enum { MODEL_ROWS = 24, MODEL_SIZE = MODEL_ROWS * ROW, STEPS = 250 };
@@ -466,6 +522,8 @@ int main(void)
         HELD_TEST(a_removed_file_that_was_cut_stays_while_it_is_open),
         HELD_TEST(a_clone_over_a_file_that_was_cut_shows_no_garbage),
         CUT_TEST(a_damaged_row_does_not_keep_a_file_from_being_cut),
+        CUT_TEST(a_long_range_is_punched_without_holding_its_rows),
+        HELD_TEST(a_long_range_is_punched_over_what_was_cut_and_written_again),
         CUT_TEST(random_cuts_and_writes_show_what_a_plain_file_would),
     };
 
