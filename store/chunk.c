@@ -186,19 +186,19 @@ static void wait_for_turn_locked(struct tfs_chunk *chunk,
         tfs_cond_broadcast(&chunk->inode->data->changed);
 }
 
-void chunk_hold_shared_locked(struct tfs_chunk *chunk)
+void chunk_hold_shared_locked(struct tfs_chunk *chunk) TFS_REQUIRES(&chunk->inode->lock)
 {
     wait_for_turn_locked(chunk, shared_is_free);
     chunk->shared++;
 }
 
-void chunk_hold_exclusive_locked(struct tfs_chunk *chunk)
+void chunk_hold_exclusive_locked(struct tfs_chunk *chunk) TFS_REQUIRES(&chunk->inode->lock)
 {
     wait_for_turn_locked(chunk, exclusive_is_free);
     chunk->exclusive = true;
 }
 
-void chunk_wait_for_flight_locked(struct tfs_chunk *chunk)
+void chunk_wait_for_flight_locked(struct tfs_chunk *chunk) TFS_REQUIRES(&chunk->inode->lock)
 {
     wait_for_turn_locked(chunk, flight_is_free);
 }
