@@ -120,8 +120,19 @@ void ll_change_end(struct ll_change *change)
         change_finish(change);
         return;
     }
-    *late = *change;
-    late->task.run = run_change;
+    *late = (struct ll_change){
+        .task.run = run_change,
+        .ll = change->ll,
+        .inode = change->inode,
+        .is_claimed = change->is_claimed,
+        .drop_offset = change->drop_offset,
+        .drop_size = change->drop_size,
+        .end = change->end,
+        .result = change->result,
+        .req = change->req,
+        .unique = change->unique,
+        .send = change->send,
+    };
     if (change->is_claimed)
         open_inode_claim_move(change->inode, &change->claim, &late->claim);
     notifier_push(late->ll->notifier, &late->task);
@@ -196,7 +207,7 @@ void ll_answer_attr(struct ll_attr_answer *answer)
         answer->send(answer);
         return;
     }
-    size = open_inode_size_to_tell(&ll->inodes, inode, answer->attr.size);
+    size = open_inode_size_to_tell(&ll->inodes, inode);
     answer->attr.size = size.size;
     answer_when_known(answer, inode, &size);
 }
@@ -207,6 +218,6 @@ void ll_limit_size(struct ll *ll, struct tfs_attr *attr)
 
     if (!inode)
         return;
-    attr->size = open_inode_size_to_tell(&ll->inodes, inode, attr->size).size;
+    attr->size = open_inode_size_to_tell(&ll->inodes, inode).size;
     open_inode_put(&ll->inodes, inode);
 }

@@ -353,18 +353,18 @@ void open_inode_change_end(struct open_inodes *table, struct open_inode *inode,
     tfs_mutex_unlock(&inode->size_lock);
 }
 
-struct open_size open_inode_size_to_tell(struct open_inodes *table, struct open_inode *inode,
-                                         uint64_t size)
+struct open_size open_inode_size_to_tell(struct open_inodes *table, struct open_inode *inode)
 {
-    struct open_size ret = {.size = size};
+    struct open_size ret;
     bool is_read;
 
     tfs_mutex_lock(&table->lock);
     is_read = inode->reader_count > 0;
     tfs_mutex_unlock(&table->lock);
     tfs_mutex_lock(&inode->size_lock);
+    ret.size = current_size(table, inode->number);
     if (inode->change_count > 0)
-        ret.size = tfs_min_u64(size, inode->size_answered);
+        ret.size = tfs_min_u64(ret.size, inode->size_answered);
     ret.cuts_ever = inode->cuts_ever;
     ret.is_known = !is_read || inode->cut_count > 0 || ret.size <= inode->size_known;
     tfs_mutex_unlock(&inode->size_lock);

@@ -160,14 +160,14 @@ enum open_change {
 void open_inode_change_end(struct open_inodes *table, struct open_inode *inode,
                            enum open_change change, uint64_t end);
 
-/* What is to be told, of a size that the store has told. */
+/* What is to be told. The store is asked here, with the lock that no change passes: a size from
+ * before a cut, told to the kernel after it, would undo the cut. */
 struct open_size {
     uint64_t size;
     unsigned cuts_ever;
     bool is_known; /* the kernel has it, or nobody can tell the difference */
 };
-struct open_size open_inode_size_to_tell(struct open_inodes *table, struct open_inode *inode,
-                                         uint64_t size);
+struct open_size open_inode_size_to_tell(struct open_inodes *table, struct open_inode *inode);
 
 /* Returns false when there is nothing to be told any more. Else open_inode_tell_end(). */
 TFS_MUST_CHECK bool open_inode_tell_begin(struct open_inode *inode, const struct open_size *size);

@@ -498,13 +498,13 @@ static void what_was_cut_meanwhile_is_not_grown_again(void **state)
     (void)state;
     send_write(inode, out.fh, 5, 0);
     expect_answer();
-    size = open_inode_size_to_tell(inodes, file->open, 8);
+    size = open_inode_size_to_tell(inodes, file->open);
     assert_int_equal(size.size, 8);
     assert_false(size.is_known);
     (void)open_inode_change_begin(inodes, file->open);
     open_inode_cut_begin(file->open);
     assert_false(open_inode_tell_begin(file->open, &size));
-    assert_true(open_inode_size_to_tell(inodes, file->open, 8).is_known);
+    assert_true(open_inode_size_to_tell(inodes, file->open).is_known);
     open_inode_change_end(inodes, file->open, OPEN_CHANGE_CUT, 0);
     assert_false(open_inode_tell_begin(file->open, &size));
     kernel_release(&kernel, inode, out.fh);
