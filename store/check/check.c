@@ -148,7 +148,7 @@ static int run_passes(struct check *check)
     static int (*const passes[])(struct check *) = {
         check_settings_read, check_inodes_read, check_orphans_read, check_names,
         check_tree,          check_rows,        check_attributes,   check_frames,
-        check_shares,        check_segments,    check_records,      check_settings,
+        check_segments,      check_records,     check_settings,
     };
     int err = 0;
 

@@ -57,6 +57,9 @@ struct tfs_check_progress {
 struct tfs_check_options {
     const char *path; /* the store directory */
     bool repair;
+    /* Bytes for the frames that rows show; 0: 256 MiB. When there are more, rows are read again,
+     * for a part of the segments each time. What one segment holds has to fit. */
+    uint64_t frames_size_max;
     void (*report)(void *context, const struct tfs_check_problem *problem); /* may be NULL */
     /* Called now and then; false ends the check with -ECANCELED. May be NULL. */
     bool (*progress)(void *context, const struct tfs_check_progress *progress);

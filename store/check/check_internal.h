@@ -122,7 +122,10 @@ struct check {
     struct check_inode *inodes; /* by number */
     size_t inode_count;
     size_t inode_capacity;
-    struct check_use *uses;
+    struct check_use *uses; /* of the segments [uses_from, uses_to) */
+    uint64_t uses_from;
+    uint64_t uses_to; /* UINT64_MAX: of all from there on */
+    size_t uses_max;
     size_t use_count;
     size_t use_capacity;
     struct check_segment *segment_list; /* by number */
@@ -234,7 +237,7 @@ TFS_MUST_CHECK int check_tree(struct check *check);
 TFS_MUST_CHECK int check_rows(struct check *check);
 TFS_MUST_CHECK int check_attributes(struct check *check);
 TFS_MUST_CHECK int check_frames(struct check *check);
-TFS_MUST_CHECK int check_shares(struct check *check);
+TFS_MUST_CHECK int check_shares(struct check *check); /* a part of the pass before */
 TFS_MUST_CHECK int check_segments(struct check *check);
 TFS_MUST_CHECK int check_records(struct check *check);
 TFS_MUST_CHECK int check_settings(struct check *check);

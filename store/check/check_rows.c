@@ -17,7 +17,9 @@
 #include <string.h>
 
 /* More than a sparse file is likely to have between two rows at its end. */
-#define STRAY_GAP (1ull * TFS_GIB)
+#define STRAY_GAP       (1ull * TFS_GIB)
+#define FRAMES_SIZE_MAX (256ull * TFS_MIB)
+enum { USES_MIN = 2 };
 enum { HEADER_BUFFER_SIZE = 32768 }; /* the largest header, with its aligned surroundings */
 
 /* A row of which the file is not known, or no file: with any block size that makes sense of it. */
@@ -47,11 +49,50 @@ static void frame_span(const struct tfs_row *row, uint32_t index, uint32_t block
     }
 }
 
+static int compare_uses(const void *a, const void *b)
+{
+    const struct check_use *x = a;
+    const struct check_use *y = b;
+
+    if (x->segment != y->segment)
+        return x->segment < y->segment ? -1 : 1;
+    if (x->offset != y->offset)
+        return x->offset < y->offset ? -1 : 1;
+    if (x->inode != y->inode)
+        return x->inode < y->inode ? -1 : 1;
+    return x->file_offset < y->file_offset ? -1 : x->file_offset > y->file_offset;
+}
+
+/* Leaves the uses of about half of the segments, the lower ones, and the others to another time.
+ * Those of one segment are looked at together. */
+static void halve_uses(struct check *check)
+{
+    uint64_t middle;
+
+    qsort(check->uses, check->use_count, sizeof(*check->uses), compare_uses);
+    middle = check->uses[check->use_count / 2].segment;
+    check->uses_to = middle > check->uses[0].segment ? middle : middle + 1;
+    if (check->uses[check->use_count - 1].segment < check->uses_to)
+        check->uses_max *= 2;
+    while (check->uses[check->use_count - 1].segment >= check->uses_to)
+        check->use_count--;
+}
+
+static bool is_gathered(const struct check *check, uint64_t segment)
+{
+    return segment >= check->uses_from && segment < check->uses_to;
+}
+
 static int add_use(struct check *check, const struct check_use *use)
 {
-    int err = check_grow((void **)&check->uses, check->use_count, &check->use_capacity,
-                         sizeof(*check->uses));
+    int err;
 
+    if (check->use_count >= check->uses_max)
+        halve_uses(check);
+    if (!is_gathered(check, use->segment))
+        return 0; /* of those that were left to another time just now */
+    err = check_grow((void **)&check->uses, check->use_count, &check->use_capacity,
+                     sizeof(*check->uses));
     if (!err)
         check->uses[check->use_count++] = *use;
     return err;
@@ -74,7 +115,7 @@ static int add_frames(struct check *check, uint64_t inode, const struct tfs_row 
         uint32_t to;
         int err;
 
-        if (!frame->segment || !row_shows_first(row, i))
+        if (!frame->segment || !is_gathered(check, frame->segment) || !row_shows_first(row, i))
             continue;
         frame_span(row, i, shape->block_size, &from, &to);
         use.file_offset = start + from;
@@ -155,6 +196,19 @@ static bool is_stray(const struct check_inode *inode, uint64_t offset)
     return offset > tfs_max_u64(inode->size, inode->end_seen) + STRAY_GAP;
 }
 
+/* Garbage that will go, and in use until then. */
+static bool is_cut(const struct check_inode *inode, uint64_t offset)
+{
+    return (inode->flags & META_INODE_HAS_CUT_ROWS) && offset >= inode->size;
+}
+
+/* A row whose bytes are none of the file's. Once all rows were read, `end_seen` is where it was
+ * when the first stray one came. */
+static bool is_hidden(const struct check_inode *inode, uint64_t offset)
+{
+    return is_cut(inode, offset) || is_stray(inode, offset);
+}
+
 static int check_file_row(struct check *check, struct check_inode *inode,
                           const struct index_record *record)
 {
@@ -178,9 +232,8 @@ static int check_file_row(struct check *check, struct check_inode *inode,
         return 0;
     }
     inode->stored_seen += (uint64_t)row_stored_size(row);
-    if (inode->flags & META_INODE_HAS_CUT_ROWS && range.offset >= inode->size)
-        return add_frames(check, 0, row, &shape,
-                          0); /* garbage that will go, and in use until then */
+    if (is_cut(inode, range.offset))
+        return add_frames(check, 0, row, &shape, 0);
     if (is_stray(inode, range.offset)) {
         check_unreadable(check, TFS_CHECK_ROW, &range,
                          "a row far behind the end of the file's data at %llu; it is kept",
@@ -216,24 +269,50 @@ static int check_row(struct check *check, const struct index_record *record)
 
 int check_rows(struct check *check)
 {
+    uint64_t size = check->options->frames_size_max;
+
+    check->uses_max = tfs_max_u64(USES_MIN, (size ? size : FRAMES_SIZE_MAX) / sizeof(*check->uses));
+    check->uses_from = 0;
+    check->uses_to = UINT64_MAX;
     return check_scan(check, INDEX_EXTENT, "rows", check_row);
 }
 
-/* ---- frames ---- */
-
-static int compare_uses(const void *a, const void *b)
+/* The uses of the row once more; what there is to tell of the row was told. */
+static int gather_row(struct check *check, const struct index_record *record)
 {
-    const struct check_use *x = a;
-    const struct check_use *y = b;
+    tfs_cleanup(row_unref_p) struct tfs_row *row = NULL;
+    const struct check_inode *inode;
+    struct row_shape shape;
+    uint64_t offset;
 
-    if (x->segment != y->segment)
-        return x->segment < y->segment ? -1 : 1;
-    if (x->offset != y->offset)
-        return x->offset < y->offset ? -1 : 1;
-    if (x->inode != y->inode)
-        return x->inode < y->inode ? -1 : 1;
-    return x->file_offset < y->file_offset ? -1 : x->file_offset > y->file_offset;
+    if (record->key_size != META_EXTENT_KEY_SIZE)
+        return 0;
+    inode = check_find_inode(check, tfs_get_be64(record->key));
+    offset = tfs_get_be64(record->key + sizeof(uint64_t));
+    if (inode && inode->readable && S_ISREG(inode->mode)) {
+        shape = data_shape(inode->chunk_size_log2);
+        if (offset < TFS_FILE_SIZE_MAX / shape.chunk_size) {
+            if (row_decode(record->value, record->value_size, &shape, &row) < 0)
+                return 0;
+            offset *= shape.chunk_size;
+            return is_hidden(inode, offset) ? add_frames(check, 0, row, &shape, 0)
+                                            : add_frames(check, inode->number, row, &shape, offset);
+        }
+    }
+    return decode_with_any_shape(record, &row, &shape) < 0 ? 0
+                                                           : add_frames(check, 0, row, &shape, 0);
 }
+
+/* The uses of the segments behind those that were looked at. */
+static int gather_next(struct check *check)
+{
+    check->use_count = 0;
+    check->uses_from = check->uses_to;
+    check->uses_to = UINT64_MAX;
+    return check_scan(check, INDEX_EXTENT, "rows", gather_row);
+}
+
+/* ---- frames ---- */
 
 static int add_segment_file(void *context, const struct segment_status *status)
 {
@@ -341,18 +420,15 @@ static int sort_uses(struct check *check)
     return err ? err : check_add_segments(check);
 }
 
-int check_frames(struct check *check)
+static int check_places(struct check *check, uint8_t *buffer)
 {
-    uint8_t *buffer = aligned_alloc(SEGMENT_ALIGNMENT, HEADER_BUFFER_SIZE);
     uint64_t segment = 0;
     uint64_t free_from = 0;
-    int err = buffer ? segments_visit(check->segments, add_segment_file, check) : -ENOMEM;
+    int err = sort_uses(check);
 
     check->step = "frames";
     check->step_done = 0;
     check->step_total = check->use_count;
-    if (!err)
-        err = sort_uses(check);
     for (size_t first = 0; first < check->use_count && !err;) {
         size_t end = end_of_place(check, first);
 
@@ -361,6 +437,23 @@ int check_frames(struct check *check)
         segment = check->uses[first].segment;
         err = check_place(check, first, end, &free_from, buffer);
         first = end;
+    }
+    return err;
+}
+
+int check_frames(struct check *check)
+{
+    uint8_t *buffer = aligned_alloc(SEGMENT_ALIGNMENT, HEADER_BUFFER_SIZE);
+    int err = buffer ? segments_visit(check->segments, add_segment_file, check) : -ENOMEM;
+    bool more = true;
+
+    while (!err && more) {
+        err = check_places(check, buffer);
+        if (!err)
+            err = check_shares(check);
+        more = check->uses_to < UINT64_MAX;
+        if (!err && more)
+            err = gather_next(check);
     }
     free(buffer);
     return err;

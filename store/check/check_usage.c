@@ -6,6 +6,7 @@
 #include "store/check/check_internal.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* ---- users of frames ---- */
 
@@ -107,25 +108,45 @@ static int check_share(struct check *check, const struct index_record *record, s
     return check_commit_full(check);
 }
 
+/* Whether the key stands before all of this segment and those behind it. */
+static bool is_before(const struct index_record *record, uint64_t segment)
+{
+    uint8_t first[sizeof(uint64_t)];
+    int order;
+
+    if (segment == UINT64_MAX)
+        return true;
+    tfs_put_be64(first, segment);
+    order = memcmp(record->key, first, tfs_min_u64(record->key_size, sizeof(first)));
+    return order < 0 || (order == 0 && record->key_size < sizeof(first));
+}
+
 int check_shares(struct check *check)
 {
-    struct index_range range = {.table = INDEX_SHARE};
+    uint8_t start[META_SEGMENT_KEY_SIZE];
+    struct index_range range = {.table = INDEX_SHARE, .start = start, .start_size = sizeof(start)};
     struct index_record record;
     struct index_scan *scan;
     size_t at = 0;
     int more = 0;
-    int err = index_scan_open(check->index, &range, &scan);
+    int err;
 
+    meta_segment_key(check->uses_from, start);
+    if (check->uses_from == 0)
+        range.start = NULL; /* shorter keys too */
+    err = index_scan_open(check->index, &range, &scan);
     if (err)
         return err;
     check->step = "shares";
-    while (!err && (more = index_scan_next(scan, &record)) > 0) {
+    while (!err && (more = index_scan_next(scan, &record)) > 0 &&
+           is_before(&record, check->uses_to)) {
         err = check_share(check, &record, &at);
         if (!err)
             err = check_step(check);
     }
     index_scan_close(scan);
-    err = err ? err : more;
+    if (!err && more < 0)
+        err = more;
     return err ? err : pass_frames(check, &at, UINT64_MAX, UINT64_MAX);
 }
 

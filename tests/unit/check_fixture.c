@@ -190,11 +190,16 @@ static void keep_problem(void *context, const struct tfs_check_problem *problem)
     (void)snprintf(found->problems[at].text, sizeof(found->problems[at].text), "%s", problem->text);
 }
 
+uint64_t check_frames_size_max;
+
 int check_run(struct fixture *fixture, bool repair, struct found **ret)
 {
     struct found *found = calloc(1, sizeof(*found));
-    struct tfs_check_options options = {
-        .path = fixture->path, .repair = repair, .report = keep_problem, .context = found};
+    struct tfs_check_options options = {.path = fixture->path,
+                                        .repair = repair,
+                                        .frames_size_max = check_frames_size_max,
+                                        .report = keep_problem,
+                                        .context = found};
 
     assert_non_null(found);
     *ret = found;

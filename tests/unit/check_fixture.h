@@ -49,6 +49,9 @@ struct meta_inode check_record_of(struct fixture *fixture, uint64_t inode);
 /* Change one inode's record. */
 void check_plant_record(struct fixture *fixture, uint64_t inode, const struct meta_inode *record);
 
+/* What the checks here have for frames: see struct tfs_check_options. */
+extern uint64_t check_frames_size_max;
+
 /* Checks the closed store. Returns what tfs_check() does; *ret is the test's, to be freed. */
 int check_run(struct fixture *fixture, bool repair, struct found **ret);
 

@@ -410,6 +410,66 @@ static void rows_not_far_behind_the_end_are_data_that_a_size_hides(void **state)
     assert_int_equal(check_record_of(fixture, inode).size, 301 * 4 * TFS_MIB);
 }
 
+/* Files in segments of their own, two of them in each; and what is wrong with some of that. */
+static void fill_and_damage_segments(struct fixture *fixture)
+{
+    uint8_t key[META_SHARE_KEY_SIZE];
+    char path[500];
+
+    fixture_open(fixture);
+    for (int i = 0; i < 12; i++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof(name), "file-%d", i);
+        fixture_make_file(fixture, name, TFS_MIB + 5000, (uint64_t)i);
+        if (i % 2)
+            assert_int_equal(segments_seal(fixture->volume->segments), 0);
+    }
+    fixture_close(fixture);
+    segment_path(fixture, first_frame(fixture, "file-3").segment, path);
+    assert_int_equal(truncate(path, 8192), 0);
+    segment_path(fixture, first_frame(fixture, "file-6").segment, path);
+    assert_int_equal(unlink(path), 0);
+    meta_segment_key(first_frame(fixture, "file-8").segment, key);
+    check_plant_number(fixture, INDEX_SEGMENT, key, META_SEGMENT_KEY_SIZE, 4096);
+    meta_share_key(first_frame(fixture, "file-9").segment, 0, key);
+    check_plant_number(fixture, INDEX_SHARE, key, META_SHARE_KEY_SIZE, 3);
+    meta_share_key(first_frame(fixture, "copy").segment, first_frame(fixture, "copy").offset, key);
+    check_plant(fixture, INDEX_SHARE, key, META_SHARE_KEY_SIZE, NULL, 0);
+    check_plant(fixture, INDEX_SHARE, key, 3, "", 0);
+    meta_share_key(INT64_MAX, 4096, key);
+    check_plant_number(fixture, INDEX_SHARE, key, META_SHARE_KEY_SIZE, 2);
+}
+
+static void with_little_memory_the_same_is_found(void **state)
+{
+    struct fixture *fixture = *state;
+    struct found *found;
+    struct found *again;
+
+    fill_and_damage_segments(fixture);
+    assert_int_equal(check_run(fixture, false, &found), 0);
+    assert_true(found->result.unreadable >= 3 && found->result.left >= 5);
+    for (uint64_t size = 1; size < 4096; size *= 3) {
+        check_frames_size_max = size;
+        assert_int_equal(check_run(fixture, false, &again), 0);
+        assert_memory_equal(&found->result, &again->result, sizeof(found->result));
+        assert_int_equal(found->count, again->count);
+        free(again);
+    }
+    check_frames_size_max = 1;
+    assert_int_equal(check_run(fixture, true, &again), 0);
+    assert_int_equal(again->result.fixed, found->result.left);
+    assert_int_equal(again->result.unreadable, found->result.unreadable);
+    assert_int_equal(again->result.left, 0);
+    free(again);
+    check_frames_size_max = 0;
+    assert_int_equal(check_run(fixture, true, &again), 0);
+    assert_int_equal(again->result.fixed + again->result.left, 0);
+    free(again);
+    free(found);
+}
+
 static void rows_of_an_inode_that_is_lost_are_kept(void **state)
 {
     struct fixture *fixture = *state;
@@ -463,6 +523,7 @@ int main(void)
         CHECK_TEST(a_row_that_is_none_is_listed_and_nothing_it_may_use_is_given_up),
         CHECK_TEST(a_row_far_behind_the_end_makes_no_file_longer),
         CHECK_TEST(rows_not_far_behind_the_end_are_data_that_a_size_hides),
+        CHECK_TEST(with_little_memory_the_same_is_found),
         CHECK_TEST(rows_of_an_inode_that_is_lost_are_kept),
     };
 
