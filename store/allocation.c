@@ -285,7 +285,7 @@ static void trim(struct tfs_volume *volume, struct tfs_inode *inode,
 {
     struct allocation *allocation = &inode->data->allocation;
     struct meta_allocation range = range_of(inode);
-    uint64_t holes;
+    uint64_t holes = 0;
     uint64_t room;
 
     if (count_holes_outside(volume, inode, range.from, range.to, punched, &holes) < 0)

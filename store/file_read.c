@@ -440,7 +440,7 @@ bool tfs_file_read_is_ready(struct tfs_file *file, uint64_t offset, size_t size)
         tfs_cleanup(row_unref_p) struct tfs_row *row = NULL;
         const struct extent *extent;
         uint32_t in_chunk = (uint32_t)(at % shape->chunk_size);
-        bool dirty;
+        bool dirty = false;
 
         if (find_row(&reading, at / shape->chunk_size, &row, &dirty) < 0 || dirty)
             return false;

@@ -123,11 +123,12 @@ static enum unit_state unit_state(const struct chunk_map *map, uint32_t block_si
         return UNIT_MIXED;
     while (at < to) {
         const struct extent *extent = row_find(map->row, block_size, at);
-        uint32_t begin = extent ? extent->first_block * block_size : UINT32_MAX;
+        uint32_t begin;
         uint32_t end;
 
-        if (begin >= to)
+        if (!extent || extent->first_block * block_size >= to)
             return at == from ? UNIT_HOLE : UNIT_MIXED;
+        begin = extent->first_block * block_size;
         end = begin + extent->visible_size;
         end = end < to ? end : to;
         if (begin > at || has_zero_pages(extent, block_size, at, end))
