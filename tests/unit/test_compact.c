@@ -138,7 +138,7 @@ static void more_frames_than_are_remembered_move_all_the_same(void **state)
     struct fixture *fixture = *state;
     struct compact_options options = {.dead_percent_min = 50, .frames_max = 3};
     struct compact_result result;
-    char name[16];
+    char name[24];
 
     for (int i = 0; i < 20; i++) {
         (void)snprintf(name, sizeof(name), "small%d", i);
