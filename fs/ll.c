@@ -69,6 +69,7 @@ int ll_init(struct ll *ll, struct tfs_volume *volume)
     open_inodes_init(&ll->inodes, volume);
     tfs_mutex_init(&ll->files_lock, TFS_RANK_FS_LOOP);
     list_init(&ll->files);
+    list_init(&ll->directories);
     return 0;
 }
 
@@ -91,6 +92,7 @@ void ll_release(struct ll *ll)
 {
     while (!list_is_empty(&ll->files))
         ll_file_close(ll, list_entry(ll->files.next, struct ll_file, node));
+    ll_release_directories(ll);
     notifier_free(ll->notifier);
     open_inodes_release(&ll->inodes);
     tfs_mutex_release(&ll->files_lock);
@@ -351,6 +353,7 @@ const struct fuse_lowlevel_ops *ll_operations(void)
         .rename = ll_rename,
         .link = ll_link,
         .opendir = ll_opendir,
+        .releasedir = ll_releasedir,
         .readdir = ll_readdir,
         .readdirplus = ll_readdirplus,
         .fsyncdir = ll_fsyncdir,

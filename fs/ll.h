@@ -61,6 +61,7 @@ struct ll {
     void *unreadable;            /* a page of memory that nobody may read */
     struct tfs_mutex files_lock; /* rank TFS_RANK_FS_LOOP */
     struct list files;           /* guarded by files_lock; open handles */
+    struct list directories;     /* likewise; of 32-bit programs */
 };
 
 /* An open file of the kernel's: its address is the handle `fh`. The kernel gives back what it was
@@ -211,6 +212,12 @@ void ll_limit_size(struct ll *ll, struct tfs_attr *attr);
 TFS_MUST_CHECK int ll_drop_setgid(struct ll *ll, uint64_t inode);
 TFS_MUST_CHECK int ll_drop_setgid_of_stranger(struct ll *ll, uint64_t inode);
 
+/* ---- open directories of 32-bit programs (ll_directory.c) ---- */
+
+struct ll_directory;
+void ll_directory_close(struct ll *ll, struct ll_directory *directory); /* accepts NULL */
+void ll_release_directories(struct ll *ll); /* closes what the kernel has left open */
+
 /* ---- operations, by file ---- */
 
 void ll_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
@@ -232,6 +239,7 @@ void ll_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 void ll_link(fuse_req_t req, fuse_ino_t inode, fuse_ino_t parent, const char *name);
 
 void ll_opendir(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi);
+void ll_releasedir(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi);
 void ll_readdir(fuse_req_t req, fuse_ino_t inode, size_t size, off_t cookie,
                 struct fuse_file_info *fi);
 void ll_readdirplus(fuse_req_t req, fuse_ino_t inode, size_t size, off_t cookie,

@@ -1,19 +1,31 @@
 /*
- * Directories are read by cookie, so a handle holds nothing. READDIRPLUS replies carry entries with
+ * Directories are read by cookie, so a handle holds nothing, but for 32-bit programs, whose C
+ * library has no room for cookies and inode numbers of 64 bits: short_cookies.h. READDIRPLUS
+ * replies carry entries with
  * attributes; each counts one lookup, so one that did not fit must not count.
  */
 #include "fs/ll.h"
 
+#include "fs/caller.h"
 #include "fs/ll_reply.h"
+#include "fs/short_cookies.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+/* An open directory of a 32-bit program. */
+struct ll_directory {
+    struct list node; /* guarded by ll->files_lock */
+    struct short_cookies cookies;
+};
+
 struct listing {
     struct ll *ll;
-    char *buffer; /* of `size` bytes */
+    struct ll_directory *directory; /* NULL: cookies may be long */
+    int err;                        /* of a cookie that could not be given */
+    char *buffer;                   /* of `size` bytes */
     size_t size;
     size_t used;
     uint64_t stamp; /* from before the attributes were fetched */
@@ -22,21 +34,75 @@ struct listing {
 /* Valid replies: opendir. */
 void ll_opendir(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi)
 {
+    struct ll *ll = ll_of(req);
+    struct ll_directory *directory = NULL;
+
     (void)inode;
     (void)fi;
-    ll_reply_opendir(req);
+    if (caller_is_32bit(fuse_req_ctx(req)->pid)) {
+        directory = calloc(1, sizeof(*directory));
+        if (!directory) {
+            ll_reply_err(req, -ENOMEM);
+            return;
+        }
+        tfs_mutex_lock(&ll->files_lock);
+        list_push_back(&ll->directories, &directory->node);
+        tfs_mutex_unlock(&ll->files_lock);
+    }
+    ll_reply_opendir(req, directory);
 }
 
-static void dirent_fill(struct fuse_dirent *dirent, const struct tfs_directory_entry *entry,
-                        size_t name_length, size_t padded_size)
+void ll_directory_close(struct ll *ll, struct ll_directory *directory)
 {
-    dirent->ino = entry->inode;
-    dirent->off = entry->cookie;
+    if (!directory)
+        return;
+    tfs_mutex_lock(&ll->files_lock);
+    list_remove(&directory->node);
+    tfs_mutex_unlock(&ll->files_lock);
+    short_cookies_release(&directory->cookies);
+    free(directory);
+}
+
+void ll_release_directories(struct ll *ll)
+{
+    while (!list_is_empty(&ll->directories))
+        ll_directory_close(ll, list_entry(ll->directories.next, struct ll_directory, node));
+}
+
+/* Valid replies: error. */
+void ll_releasedir(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi)
+{
+    (void)inode;
+    ll_directory_close(ll_of(req), (struct ll_directory *)(uintptr_t)fi->fh);
+    ll_reply_err(req, 0);
+}
+
+/* As the kernel does for 32-bit programs on its own filesystems of 64-bit numbers. */
+static uint64_t short_inode(uint64_t inode)
+{
+    return (uint32_t)(inode ^ inode >> 32);
+}
+
+/* Returns: false when no cookie can be given, which listing->err then says. */
+static bool dirent_fill(struct listing *listing, struct fuse_dirent *dirent,
+                        const struct tfs_directory_entry *entry, size_t name_length,
+                        size_t padded_size)
+{
+    uint32_t cookie = 0;
+
+    if (listing->directory)
+        listing->err =
+            short_cookies_give(&listing->directory->cookies, entry->place, entry->cookie, &cookie);
+    if (listing->err)
+        return false;
+    dirent->ino = listing->directory ? short_inode(entry->inode) : entry->inode;
+    dirent->off = listing->directory ? cookie : entry->cookie;
     dirent->namelen = (uint32_t)name_length;
     dirent->type = (entry->mode & S_IFMT) >> 12; /* DT_* */
     memcpy(dirent->name, entry->name, name_length);
     memset(dirent->name + name_length, 0,
            padded_size - offsetof(struct fuse_dirent, name) - name_length);
+    return true;
 }
 
 static bool visit_plain(void *context, const struct tfs_directory_entry *entry)
@@ -47,8 +113,9 @@ static bool visit_plain(void *context, const struct tfs_directory_entry *entry)
 
     if (size > listing->size - listing->used)
         return false;
-    dirent_fill((struct fuse_dirent *)(void *)(listing->buffer + listing->used), entry, name_length,
-                size);
+    if (!dirent_fill(listing, (struct fuse_dirent *)(void *)(listing->buffer + listing->used),
+                     entry, name_length, size))
+        return false;
     listing->used += size;
     return true;
 }
@@ -65,6 +132,8 @@ static bool visit_plus(void *context, const struct tfs_directory_entry *entry)
 
     if (size > listing->size - listing->used)
         return false;
+    if (!dirent_fill(listing, &plus->dirent, entry, name_length, dirent_size))
+        return false;
     if (entry->attr) {
         struct tfs_attr attr = *entry->attr;
 
@@ -74,7 +143,6 @@ static bool visit_plus(void *context, const struct tfs_directory_entry *entry)
     } else { /* "." and "..": nodeid 0 tells the kernel to look at the dirent only */
         memset(&plus->entry_out, 0, sizeof(plus->entry_out));
     }
-    dirent_fill(&plus->dirent, entry, name_length, dirent_size);
     listing->used += size;
     return true;
 }
@@ -95,13 +163,23 @@ static void forget_listed(const struct listing *listing)
     }
 }
 
-static void list_directory(fuse_req_t req, fuse_ino_t inode, size_t size, off_t cookie,
-                           bool with_attributes)
+/* What a reader wants: from which cookie on, and how. */
+struct wish {
+    size_t size;
+    off_t cookie;
+    struct ll_directory *directory;
+    bool with_attributes;
+};
+
+static void list_directory(fuse_req_t req, fuse_ino_t inode, const struct wish *wish)
 {
-    struct listing listing = {.ll = ll_of(req), .size = size};
+    struct listing listing = {.ll = ll_of(req), .directory = wish->directory, .size = wish->size};
+    uint64_t cookie = (uint64_t)wish->cookie;
     int err;
 
-    if (size > LL_IO_SIZE_MAX)
+    if (listing.directory)
+        cookie = short_cookies_take(&listing.directory->cookies, cookie);
+    if (listing.size > LL_IO_SIZE_MAX)
         listing.size = LL_IO_SIZE_MAX;
     listing.stamp = ll_attr_stamp(listing.ll);
     listing.buffer = malloc(listing.size);
@@ -109,12 +187,13 @@ static void list_directory(fuse_req_t req, fuse_ino_t inode, size_t size, off_t 
         ll_reply_err(req, -ENOMEM);
         return;
     }
-    err = tfs_readdir(listing.ll->volume, inode, (uint64_t)cookie, with_attributes,
-                      with_attributes ? visit_plus : visit_plain, &listing);
+    err = tfs_readdir(listing.ll->volume, inode, cookie, wish->with_attributes,
+                      wish->with_attributes ? visit_plus : visit_plain, &listing);
+    err = err ? err : listing.err;
     /* An error behind entries that are counted already is met again by the next request. */
     if (err < 0 && listing.used == 0)
         ll_reply_err(req, err);
-    else if (!ll_reply_buffer(req, listing.buffer, listing.used) && with_attributes)
+    else if (!ll_reply_buffer(req, listing.buffer, listing.used) && wish->with_attributes)
         forget_listed(&listing);
     free(listing.buffer);
 }
@@ -123,16 +202,22 @@ static void list_directory(fuse_req_t req, fuse_ino_t inode, size_t size, off_t 
 void ll_readdir(fuse_req_t req, fuse_ino_t inode, size_t size, off_t cookie,
                 struct fuse_file_info *fi)
 {
-    (void)fi;
-    list_directory(req, inode, size, cookie, false);
+    list_directory(req, inode,
+                   &(struct wish){.size = size,
+                                  .cookie = cookie,
+                                  .directory = (struct ll_directory *)(uintptr_t)fi->fh,
+                                  .with_attributes = false});
 }
 
 /* Valid replies: buffer of fuse_direntplus (each but "." and ".." counts one lookup); error. */
 void ll_readdirplus(fuse_req_t req, fuse_ino_t inode, size_t size, off_t cookie,
                     struct fuse_file_info *fi)
 {
-    (void)fi;
-    list_directory(req, inode, size, cookie, true);
+    list_directory(req, inode,
+                   &(struct wish){.size = size,
+                                  .cookie = cookie,
+                                  .directory = (struct ll_directory *)(uintptr_t)fi->fh,
+                                  .with_attributes = true});
 }
 
 /* Valid replies: error. Names reach the index in order, so syncing the volume covers the directory.

@@ -165,11 +165,13 @@ void ll_reply_create(fuse_req_t req, const struct tfs_attr *attr, struct ll_file
     }
 }
 
-void ll_reply_opendir(fuse_req_t req)
+void ll_reply_opendir(fuse_req_t req, struct ll_directory *directory)
 {
-    const struct fuse_open_out out = {.fh = 0};
+    const struct fuse_open_out out = {.fh = (uintptr_t)directory};
+    struct ll *ll = ll_of(req);
 
-    (void)reply_bytes(req, &out, sizeof(out)); /* a directory's handle is nothing */
+    if (reply_bytes(req, &out, sizeof(out)) == -ENOENT)
+        ll_directory_close(ll, directory);
 }
 
 bool ll_reply_buffer(fuse_req_t req, const void *data, size_t size)

@@ -30,7 +30,8 @@ void ll_reply_no_entry(fuse_req_t req);
 /* Closes the file when the caller was interrupted. Given: file. */
 void ll_reply_open(fuse_req_t req, struct ll_file *file);
 void ll_reply_create(fuse_req_t req, const struct tfs_attr *attr, struct ll_file *file);
-void ll_reply_opendir(fuse_req_t req);
+/* `directory` may be NULL. Closes it when the caller was interrupted. Given: directory. */
+void ll_reply_opendir(fuse_req_t req, struct ll_directory *directory);
 
 /* Returns false when the caller was interrupted. */
 bool ll_reply_buffer(fuse_req_t req, const void *data, size_t size);

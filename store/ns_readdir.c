@@ -114,6 +114,7 @@ static int visit_entry(struct walk *walk, const struct entry *found, uint64_t co
         .name = found->name.name,
         .inode = found->dentry.inode,
         .mode = found->dentry.type,
+        .place = found->name.hash,
         .cookie = cookie,
     };
 

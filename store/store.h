@@ -274,6 +274,7 @@ struct tfs_directory_entry {
     const char *name; /* terminated, borrowed during the visit */
     uint64_t inode;
     uint32_t mode;   /* only the type bits count */
+    uint64_t place;  /* its own: a walk from any cookie up to here comes to it */
     uint64_t cookie; /* where to go on after this entry; stable while the directory lives */
     const struct tfs_attr *attr; /* NULL unless asked for; "." and ".." have none, and are not
                                     counted as looked up */

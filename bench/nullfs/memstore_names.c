@@ -437,6 +437,7 @@ int tfs_readdir(struct tfs_volume *volume, uint64_t number, uint64_t cookie, boo
                                      .name = name,
                                      .inode = attr.inode,
                                      .mode = attr.mode,
+                                     .place = cookie - 1,
                                      .cookie = cookie,
                                      .attr = with_attributes ? &attr : NULL,
                                  });
