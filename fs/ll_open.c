@@ -214,8 +214,8 @@ void ll_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
         .uid = caller->uid,
         .gid = caller->gid,
     };
+    struct ll_file *file = NULL;
     struct tfs_attr attr;
-    struct ll_file *file;
     int err = tfs_make(ll->volume, parent, name, &what, &attr);
 
     if (err < 0) {

@@ -40,21 +40,38 @@ void holder_remove(int directory)
     (void)unlinkat(directory, name_note, 0); /* if not, it counts no more than after a crash */
 }
 
+/* Digits up to the letter `end`, and moves behind that. */
+static bool take_number(char **at, char end, unsigned long long maximum, unsigned long long *ret)
+{
+    char *behind = *at;
+
+    errno = 0;
+    *ret = strtoull(*at, &behind, 10);
+    if (**at < '0' || **at > '9' || errno || *ret > maximum || *behind != end)
+        return false;
+    *at = behind + 1;
+    return true;
+}
+
 bool holder_parse(char *text, struct holder_note *ret)
 {
-    struct holder_note note;
-    long long start_time;
-    int at = 0;
+    unsigned long long pid;
+    unsigned long long start_time;
+    unsigned long long device_major;
+    unsigned long long device_minor;
 
-    if (sscanf(text, "%d %lld %u:%u %n", &note.pid, &start_time, &note.device_major,
-               &note.device_minor, &at) != 4 ||
-        at == 0 || note.pid <= 0 || text[at] != '/')
+    if (!take_number(&text, ' ', INT_MAX, &pid) || pid == 0 ||
+        !take_number(&text, ' ', INT64_MAX, &start_time) ||
+        !take_number(&text, ':', UINT_MAX, &device_major) ||
+        !take_number(&text, ' ', UINT_MAX, &device_minor) || *text != '/')
         return false;
-    note.start_time = start_time;
-    note.mountpoint = text + at;
-    text[at + (int)strcspn(text + at, "\n")] = '\0';
-    tfs_make_one_line(text + at);
-    *ret = note;
+    text[strcspn(text, "\n")] = '\0';
+    tfs_make_one_line(text);
+    *ret = (struct holder_note){.pid = (pid_t)pid,
+                                .start_time = (int64_t)start_time,
+                                .device_major = (unsigned)device_major,
+                                .device_minor = (unsigned)device_minor,
+                                .mountpoint = text};
     return true;
 }
 
@@ -73,6 +90,21 @@ static bool read_note(int directory, char text[NOTE_SIZE_MAX], struct holder_not
 
 /* ---- the lock ---- */
 
+/* "1: FLOCK  ADVISORY  WRITE 714 fe:00:131106 0 EOF"; those who wait have "->" behind the number.
+ * Returns: the process, if the lock is one of flock(2) on `file`; else 0. */
+static pid_t locker_of(char *line, const char *file)
+{
+    const char *fields[6] = {""};
+    char *rest = line;
+    int count = 0;
+
+    while (count < 6 && (fields[count] = strtok_r(rest, " \n", &rest)))
+        count++;
+    if (count < 6 || strcmp(fields[1], "FLOCK") != 0 || strcmp(fields[5], file) != 0)
+        return 0;
+    return (pid_t)strtol(fields[4], NULL, 10);
+}
+
 /* The process that has taken flock(2) on the directory, or 0: it is in another pid namespace, or
  * the filesystem has another number there (btrfs). */
 static pid_t find_locker(int directory)
@@ -80,24 +112,17 @@ static pid_t find_locker(int directory)
     FILE *locks = fopen("/proc/locks", "re");
     struct stat status;
     char line[256];
+    char file[64];
     pid_t found = 0;
 
     if (!locks)
         return 0;
     if (fstat(directory, &status) < 0)
-        status.st_ino = 0;
-    while (!found && fgets(line, sizeof(line), locks)) {
-        unsigned device_major;
-        unsigned device_minor;
-        unsigned long long inode;
-        int pid;
-
-        /* "1: FLOCK  ADVISORY  WRITE 714 fe:00:131106 0 EOF"; those who wait have "->" in it. */
-        if (sscanf(line, "%*u: FLOCK %*s %*s %d %x:%x:%llu ", &pid, &device_major, &device_minor,
-                   &inode) == 4 &&
-            inode == status.st_ino && makedev(device_major, device_minor) == status.st_dev)
-            found = (pid_t)pid;
-    }
+        status = (struct stat){.st_ino = 0};
+    (void)snprintf(file, sizeof(file), "%02x:%02x:%llu", major(status.st_dev), minor(status.st_dev),
+                   (unsigned long long)status.st_ino);
+    while (found <= 0 && fgets(line, sizeof(line), locks))
+        found = locker_of(line, file);
     (void)fclose(locks); /* read only */
     return found > 0 ? found : 0;
 }

@@ -10,24 +10,22 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* Field 3 of a line is the device, and the type comes after a lone "-": see proc(5). The number
- * alone is given to another mount as soon as ours is gone. */
+/* Field 3 of a line is the device, and the type comes after a lone "-": see proc(5). No other field
+ * looks like the device, for blanks in paths are escaped. The number alone is given to another
+ * mount as soon as ours is gone. */
 static bool lists_device(const char *path, dev_t device)
 {
     FILE *mounts = fopen(path, "re");
     char *line = NULL;
     size_t capacity = 0;
+    char wanted[32];
     bool found = false;
 
     if (!mounts)
         return false; /* gone, or another user's */
-    while (!found && getline(&line, &capacity, mounts) > 0) {
-        unsigned device_major;
-        unsigned device_minor;
-
-        found = sscanf(line, "%*u %*u %u:%u ", &device_major, &device_minor) == 2 &&
-                makedev(device_major, device_minor) == device && strstr(line, " - fuse.tensorfs ");
-    }
+    (void)snprintf(wanted, sizeof(wanted), " %u:%u ", major(device), minor(device));
+    while (!found && getline(&line, &capacity, mounts) > 0)
+        found = strstr(line, wanted) && strstr(line, " - fuse.tensorfs ");
     free(line);
     (void)fclose(mounts); /* read only */
     return found;
