@@ -35,7 +35,7 @@ static int set_up(void **state)
 
 static void path_in(const struct fixture *fixture, const char *part, char path[500])
 {
-    (void)snprintf(path, 500, "%s/%s", fixture->path, part);
+    assert_in_range(snprintf(path, 500, "%s/%s", fixture->path, part), 1, 499);
 }
 
 /* The first file of the directory with this in its name, from the store on. */
