@@ -217,3 +217,37 @@ void model_compare_trees(struct model_world *world)
     }
     free(pending);
 }
+
+/* What one side calls a hole, from..to, is zeros on the other. */
+static void check_hole(struct model_world *world, int reference, off_t from, off_t to)
+{
+    ssize_t count;
+
+    if (to - from > model_file_bytes_max)
+        to = from + model_file_bytes_max;
+    count = pread(reference, world->buffer[1], (size_t)(to - from), from);
+    for (ssize_t i = 0; i < count; i++) {
+        if (world->buffer[1][i] != 0)
+            model_fail(world, "byte %ld is data, but %ld to %ld was called a hole", from + i, from,
+                       to);
+    }
+}
+
+void model_compare_holes(struct model_world *world, const int fd[model_sides], off_t offset,
+                         off_t size)
+{
+    off_t end = offset < size ? size : offset;
+    off_t hole = lseek(fd[0], offset, SEEK_HOLE), data = lseek(fd[0], offset, SEEK_DATA);
+
+    if ((hole == -1) != (offset >= size) || hole > end || (hole != -1 && hole < offset))
+        model_fail(world, "SEEK_HOLE from %ld of %ld is %ld", offset, size, hole);
+    if (data != -1 && (data < offset || data >= end))
+        model_fail(world, "SEEK_DATA from %ld of %ld is %ld", offset, size, data);
+    if (hole > offset && data != offset)
+        model_fail(world, "byte %ld is neither data nor a hole", offset);
+    check_hole(world, fd[1], offset, data == -1 ? end : data);
+    if (hole == -1 || hole == end)
+        return;
+    data = lseek(fd[0], hole, SEEK_DATA);
+    check_hole(world, fd[1], hole, data == -1 ? end : data);
+}

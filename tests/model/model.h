@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum {
     model_sides = 2, /* 0 is under test, 1 is the reference */
@@ -49,6 +50,11 @@ void model_step(struct model_world *world);
 
 /* Every name, attribute and byte below both roots is the same; else the process ends. */
 void model_compare_trees(struct model_world *world);
+
+/* From `offset` on no byte of the reference that is not zero lies in what is called a hole in the
+ * file under test, which has `size` bytes; where data and holes are may differ otherwise. */
+void model_compare_holes(struct model_world *world, const int fd[model_sides], off_t offset,
+                         off_t size);
 
 /* Both sides must have answered the same; `what` names the call. */
 void model_agree(struct model_world *world, const char *what, const long results[model_sides],
