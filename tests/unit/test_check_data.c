@@ -418,7 +418,7 @@ static void fill_and_damage_segments(struct fixture *fixture)
 
     fixture_open(fixture);
     for (int i = 0; i < 12; i++) {
-        char name[16];
+        char name[32];
 
         (void)snprintf(name, sizeof(name), "file-%d", i);
         fixture_make_file(fixture, name, TFS_MIB + 5000, (uint64_t)i);
