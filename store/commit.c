@@ -83,9 +83,9 @@ static bool is_clean_locked(const struct tfs_inode *inode)
 {
     const struct tfs_data *data = inode->data;
 
-    return !data ||
-           (data->size == inode->record.size && data->chunk_count == 0 && !data->times_changed &&
-            !data->in_commit && allocation_is_committed_locked(inode));
+    return !data || (data->size == inode->record.size && data->row_bytes == 0 &&
+                     list_is_empty(&data->unflushed) && !data->times_changed && !data->in_commit &&
+                     allocation_is_committed_locked(inode));
 }
 
 /* Takes the inode off the list unless something came meanwhile: changes are noted under the inode's
@@ -221,6 +221,21 @@ static int write_back(struct tfs_volume *volume, struct tfs_inode *inode, bool f
     return err;
 }
 
+/* Neither written nor given another size since the interval before: what truncate appended counts,
+ * too, though nobody has closed or synced the file. Until then it may be about to be filled. */
+static bool was_idle(struct tfs_inode *inode)
+{
+    struct tfs_data *data = inode->data;
+    bool idle;
+
+    tfs_mutex_lock(&inode->lock);
+    idle = data->size == data->idle_size && data->sequence == data->idle_sequence;
+    data->idle_size = data->size;
+    data->idle_sequence = data->sequence;
+    tfs_mutex_unlock(&inode->lock);
+    return idle;
+}
+
 int commit_inode(struct tfs_volume *volume, struct tfs_inode *inode, enum commit_strength strength)
 {
     struct commit_request request = {.inode = inode, .strength = strength};
@@ -280,10 +295,11 @@ static int flush_requested(struct tfs_volume *volume, struct commit_request *req
             flush_inode_start(volume, requests[i].inode);
     }
     for (size_t i = 0; i < count; i++) {
-        int err = requests[i].inode->data ? write_back(volume, requests[i].inode, full) : 0;
+        struct tfs_inode *inode = requests[i].inode;
+        int err = inode->data ? write_back(volume, inode, full || was_idle(inode)) : 0;
 
         if (err)
-            file_give_up_stuck(volume, requests[i].inode);
+            file_give_up_stuck(volume, inode);
         first_error = first_error ? first_error : err;
     }
     return first_error;

@@ -53,6 +53,7 @@ int data_new(struct tfs_volume *volume, struct tfs_inode *inode, struct tfs_data
     data->cut = cut_rows_of(&inode->record, data->shape.chunk_size);
     data->allocation = (struct allocation){.now = inode->record.allocation, .settled = true};
     data->written_end = inode->record.size;
+    data->idle_size = UINT64_MAX;
     data->bucket_count = DATA_BUCKETS_MIN;
     data->buckets = calloc(data->bucket_count, sizeof(data->buckets[0]));
     if (!data->buckets) {

@@ -39,9 +39,11 @@ struct tfs_data {
     struct tfs_chunk **buckets; /* chunks by index */
     size_t bucket_count;        /* a power of two */
     size_t chunk_count;
-    struct list unflushed; /* dirty chunks by dirty_sequence, oldest first */
-    uint64_t sequence;     /* of the last write */
-    uint64_t row_bytes;    /* of rows that are not committed: see row_budget.h */
+    struct list unflushed;  /* dirty chunks by dirty_sequence, oldest first */
+    uint64_t sequence;      /* of the last write */
+    uint64_t idle_size;     /* size and sequence at the last commit of the interval; UINT64_MAX: */
+    uint64_t idle_sequence; /* there was none */
+    uint64_t row_bytes;     /* of rows that are not committed: see row_budget.h */
 
     uint64_t error_count; /* background flushes that failed so far; opens remember how many they
                              have reported */

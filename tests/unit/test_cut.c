@@ -19,12 +19,13 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { ROW = 256 * 1024, ROWS = 1500, BYTES = 16 };
 
-static bool hold_background;
+static atomic_bool hold_background;
 static unsigned rows_a_batch; /* 0: as many as there may be */
 
 int __real_cut_purge(struct tfs_volume *volume, uint64_t inode);

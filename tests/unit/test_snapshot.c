@@ -241,6 +241,20 @@ static void space_that_truncate_appended_is_committed_when_it_was_filled(void **
     tfs_file_close(file);
 }
 
+static void space_that_truncate_appended_is_committed_when_it_was_left_alone(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fixture_create(fixture, "file");
+
+    fixture_write_random(file, 0, 100, 1);
+    fixture_truncate(fixture, tfs_file_inode(file), 10 * TFS_MIB);
+    assert_int_equal(commit_all(fixture->volume, false), 0);
+    assert_int_equal(size_after_crash(fixture), 100);
+    assert_int_equal(commit_all(fixture->volume, false), 0);
+    assert_int_equal(size_after_crash(fixture), 10 * TFS_MIB);
+    tfs_file_close(file);
+}
+
 static void a_closed_file_that_grows_again_waits_again(void **state)
 {
     struct fixture *fixture = *state;
@@ -493,6 +507,7 @@ int main(void)
         SNAPSHOT_TEST(a_rewrite_after_a_cut_is_not_covered_by_the_old_size),
         SNAPSHOT_TEST(a_cut_and_a_rewrite_over_several_commits_never_show_zeros),
         SNAPSHOT_TEST(space_that_truncate_appended_is_committed_when_it_was_filled),
+        SNAPSHOT_TEST(space_that_truncate_appended_is_committed_when_it_was_left_alone),
         SNAPSHOT_TEST(a_closed_file_that_grows_again_waits_again),
         SNAPSHOT_TEST(a_truncate_of_a_file_that_nobody_has_open_is_committed_at_once),
         SNAPSHOT_TEST(a_write_behind_a_gap_is_not_shown_before_the_gap_is_written_back),
