@@ -117,8 +117,7 @@ static void make_file(const struct witness_round *round, struct witness_notes *n
 
     if (fd < 0)
         witness_fail(round, "making the file: %s", strerror(errno));
-    for (unsigned slot = 0; round->kinds[1] == WITNESS_RESIZE && slot < WITNESS_SLOT_COUNT;
-         slot++) {
+    for (unsigned slot = 0; !round->grows && slot < WITNESS_SLOT_COUNT; slot++) {
         uint64_t words[WITNESS_SLOT_SIZE_MAX / sizeof(uint64_t)];
 
         for (size_t i = 0; i < round->slot_size / sizeof(uint64_t); i++)
