@@ -77,13 +77,6 @@ static uint64_t next_in_memory(struct tfs_inode *inode, uint64_t index)
 static int next_in_index(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t index,
                          uint64_t *ret)
 {
-    uint8_t prefix[META_INODE_KEY_SIZE];
-    uint8_t start[META_EXTENT_KEY_SIZE];
-    struct index_range range = {.table = INDEX_EXTENT,
-                                .prefix = prefix,
-                                .prefix_size = sizeof(prefix),
-                                .start = start,
-                                .start_size = sizeof(start)};
     struct index_record record;
     struct index_scan *scan;
     uint64_t cut;
@@ -93,9 +86,7 @@ static int next_in_index(struct tfs_volume *volume, struct tfs_inode *inode, uin
     tfs_mutex_lock(&inode->lock);
     cut = inode->data->cut.first; /* before the look, see chunk_read_row() */
     tfs_mutex_unlock(&inode->lock);
-    meta_inode_key(inode->number, prefix);
-    meta_extent_key(inode->number, index, start);
-    err = index_scan_open(volume->index, &range, &scan);
+    err = data_scan_rows(volume, inode->number, index, &scan);
     if (err)
         return err;
     do

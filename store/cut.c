@@ -52,22 +52,13 @@ static uint64_t estimate(struct tfs_inode *inode, uint64_t first)
 
 uint64_t cut_measure(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t first)
 {
-    uint8_t prefix[META_INODE_KEY_SIZE];
-    uint8_t start[META_EXTENT_KEY_SIZE];
-    struct index_range range = {.table = INDEX_EXTENT,
-                                .prefix = prefix,
-                                .prefix_size = sizeof(prefix),
-                                .start = start,
-                                .start_size = sizeof(start)};
     struct index_record record;
     struct index_scan *scan;
     uint64_t stored = 0;
     int count = 0;
     int more = 0;
 
-    meta_inode_key(inode->number, prefix);
-    meta_extent_key(inode->number, first, start);
-    if (index_scan_open(volume->index, &range, &scan) < 0)
+    if (data_scan_rows(volume, inode->number, first, &scan) < 0)
         return estimate(inode, first);
     while (count++ < CUT_MEASURE_ROWS && (more = index_scan_next(scan, &record)) > 0) {
         tfs_cleanup(row_unref_p) struct tfs_row *row = NULL;

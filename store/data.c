@@ -119,6 +119,22 @@ int data_read_shape(struct tfs_volume *volume, uint64_t inode, uint64_t *known,
     return 0;
 }
 
+int data_scan_rows(struct tfs_volume *volume, uint64_t inode, uint64_t first,
+                   struct index_scan **ret)
+{
+    uint8_t prefix[META_INODE_KEY_SIZE];
+    uint8_t start[META_EXTENT_KEY_SIZE];
+    const struct index_range range = {.table = INDEX_EXTENT,
+                                      .prefix = prefix,
+                                      .prefix_size = sizeof(prefix),
+                                      .start = first ? start : NULL,
+                                      .start_size = first ? sizeof(start) : 0};
+
+    meta_inode_key(inode, prefix);
+    meta_extent_key(inode, first, start);
+    return index_scan_open(volume->index, &range, ret);
+}
+
 uint64_t data_written_size_locked(const struct tfs_data *data)
 {
     return tfs_min_u64(data->size, tfs_max_u64(data->base_size, data->written_end));

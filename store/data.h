@@ -14,6 +14,8 @@
 #include "store/lost.h"
 #include "store/readahead.h"
 
+struct index_scan;
+
 struct tfs_data {
     struct tfs_volume *volume; /* immutable, as the next three */
     struct tfs_inode *inode;
@@ -69,6 +71,11 @@ struct row_shape data_shape(uint8_t chunk_size_log2);
  */
 TFS_MUST_CHECK int data_read_shape(struct tfs_volume *volume, uint64_t inode, uint64_t *known,
                                    struct row_shape *shape);
+
+/* A scan over the rows of an inode in the index, from number `first` on; with 0 also over keys that
+ * are those of no row. Errors: of index_scan_open(). */
+TFS_MUST_CHECK int data_scan_rows(struct tfs_volume *volume, uint64_t inode, uint64_t first,
+                                  struct index_scan **ret);
 
 /* The size without what truncate appended, as long as nobody asked for that to last: its end was
  * never written. */

@@ -39,23 +39,13 @@ int purge_collect_rows(struct tfs_volume *volume, const struct purge_range *rang
                        struct index_batch *batch, struct usage_change *change,
                        struct purge_rows *ret)
 {
-    uint8_t prefix[META_INODE_KEY_SIZE];
-    uint8_t start[META_EXTENT_KEY_SIZE];
-    struct index_range keys = {.table = INDEX_EXTENT,
-                               .prefix = prefix,
-                               .prefix_size = sizeof(prefix),
-                               .start = range->first ? start : NULL,
-                               .start_size = range->first ? sizeof(start) : 0};
     struct purge_rows rows = {.next = UINT64_MAX};
     struct index_record record;
     struct index_scan *scan;
     unsigned count = 0;
     int more;
-    int err;
+    int err = data_scan_rows(volume, range->inode, range->first, &scan);
 
-    meta_inode_key(range->inode, prefix);
-    meta_extent_key(range->inode, range->first, start);
-    err = index_scan_open(volume->index, &keys, &scan);
     if (err)
         return err;
     while ((more = index_scan_next(scan, &record)) > 0) {
