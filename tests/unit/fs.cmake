@@ -12,9 +12,12 @@ tfs_add_unit_test(test_fs_default_store SOURCES test_fs_default_store.c LINK tfs
 tfs_add_unit_test(test_fs_short_cookies SOURCES test_fs_short_cookies.c LINK tfs_fs tfs_test_store)
 tfs_add_unit_test(test_fs_daemonize SOURCES test_fs_daemonize.c LINK tfs_fs tfs_test_store)
 tfs_add_unit_test(test_fs_loop SOURCES test_fs_loop.c LINK tfs_fs tfs_test_store)
-tfs_add_unit_test(test_fs_ll SOURCES test_fs_ll.c fs_fake_kernel.c LINK tfs_fs tfs_test_store)
-tfs_add_unit_test(test_fs_cache SOURCES test_fs_cache.c fs_fake_kernel.c LINK tfs_fs tfs_test_store)
-tfs_add_unit_test(test_fs_raw SOURCES test_fs_raw.c fs_fake_kernel.c LINK tfs_fs tfs_test_store)
+tfs_add_unit_test(test_fs_ll SOURCES test_fs_ll.c fs_fake_kernel.c fs_kernel_fixture.c
+    LINK tfs_fs tfs_test_store)
+tfs_add_unit_test(test_fs_cache SOURCES test_fs_cache.c fs_fake_kernel.c fs_kernel_fixture.c
+    LINK tfs_fs tfs_test_store)
+tfs_add_unit_test(test_fs_raw SOURCES test_fs_raw.c fs_fake_kernel.c fs_kernel_fixture.c
+    LINK tfs_fs tfs_test_store)
 tfs_add_unit_test(test_fs_counters SOURCES test_fs_counters.c LINK tfs_fs tfs_test_store)
 tfs_add_unit_test(test_fs_mount SOURCES test_fs_mount.c)
 target_compile_definitions(test_fs_mount PRIVATE TFS_TEST_MEMFS="$<TARGET_FILE:memfs>")

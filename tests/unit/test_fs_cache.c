@@ -3,7 +3,7 @@
  * dropped and when, and the size that is told. Method: fs_fake_kernel.h; which message comes first
  * is what matters.
  */
-#include "tests/unit/fs_fake_kernel.h"
+#include "tests/unit/fs_kernel_fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,31 +15,6 @@
 #include <sys/stat.h>
 
 #include <cmocka.h>
-
-enum { DIRECT = FOPEN_DIRECT_IO | FOPEN_PARALLEL_DIRECT_WRITES };
-
-static struct kernel kernel; /* large */
-
-static int set_up(void **state)
-{
-    (void)state;
-    kernel_open_new(&kernel);
-    return 0;
-}
-
-static int set_up_old(void **state)
-{
-    (void)state;
-    kernel_open_old(&kernel);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    kernel_close(&kernel);
-    return 0;
-}
 
 /* A file that is not new and that nobody has open. */
 static uint64_t old_file(const char *text)
@@ -510,8 +485,8 @@ static void what_was_cut_meanwhile_is_not_grown_again(void **state)
     kernel_release(&kernel, inode, out.fh);
 }
 
-#define NEW_KERNEL(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-#define OLD_KERNEL(name) cmocka_unit_test_setup_teardown(name, set_up_old, tear_down)
+#define NEW_KERNEL(name) cmocka_unit_test_setup_teardown(name, kernel_set_up, kernel_tear_down)
+#define OLD_KERNEL(name) cmocka_unit_test_setup_teardown(name, kernel_set_up_old, kernel_tear_down)
 
 int main(void)
 {

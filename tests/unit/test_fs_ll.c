@@ -3,7 +3,7 @@
  * times to live that keep its caches right. Method: fs_fake_kernel.h; requests and replies are
  * looked at byte for byte.
  */
-#include "tests/unit/fs_fake_kernel.h"
+#include "tests/unit/fs_kernel_fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,31 +15,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-enum { DIRECT = FOPEN_DIRECT_IO | FOPEN_PARALLEL_DIRECT_WRITES };
-
-static struct kernel kernel; /* large */
-
-static int set_up(void **state)
-{
-    (void)state;
-    kernel_open_new(&kernel);
-    return 0;
-}
-
-static int set_up_old(void **state)
-{
-    (void)state;
-    kernel_open_old(&kernel);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    kernel_close(&kernel);
-    return 0;
-}
 
 /* ---- agreement ---- */
 
@@ -69,7 +44,7 @@ static void the_init_reply_is_what_was_agreed(void **state)
 {
     struct fuse_init_out out;
 
-    (void)state; /* the reply of set_up() is still there */
+    (void)state; /* the reply of kernel_set_up() is still there */
     assert_int_equal(kernel.reply_size, sizeof(out));
     memcpy(&out, kernel.reply.body, sizeof(out));
     assert_int_equal(out.flags, (uint32_t)kernel.ll.protocol.agreed);
@@ -262,7 +237,7 @@ static void what_the_kernel_left_open_is_closed_at_the_end(void **state)
 
     (void)state;
     (void)kernel_create(&kernel, FUSE_ROOT_ID, "left", O_WRONLY, &out);
-    /* tear_down() closes the volume; the leak checker would tell. */
+    /* kernel_tear_down() closes the volume; the leak checker would tell. */
     assert_false(list_is_empty(&kernel.ll.files));
 }
 
@@ -467,8 +442,8 @@ static void trusted_attributes_are_listed_for_root_alone(void **state)
     assert_int_equal(out.size, 7);
 }
 
-#define NEW_KERNEL(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-#define OLD_KERNEL(name) cmocka_unit_test_setup_teardown(name, set_up_old, tear_down)
+#define NEW_KERNEL(name) cmocka_unit_test_setup_teardown(name, kernel_set_up, kernel_tear_down)
+#define OLD_KERNEL(name) cmocka_unit_test_setup_teardown(name, kernel_set_up_old, kernel_tear_down)
 
 int main(void)
 {

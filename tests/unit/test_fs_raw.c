@@ -4,7 +4,7 @@
  * Method: fs_fake_kernel.h; each message is exactly as long as it says, so that ASan sees more.
  */
 #include "fs/ioctl.h"
-#include "tests/unit/fs_fake_kernel.h"
+#include "tests/unit/fs_kernel_fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,31 +16,6 @@
 #include <sys/stat.h>
 
 #include <cmocka.h>
-
-enum { DIRECT = FOPEN_DIRECT_IO | FOPEN_PARALLEL_DIRECT_WRITES };
-
-static struct kernel kernel; /* large */
-
-static int set_up(void **state)
-{
-    (void)state;
-    kernel_open_new(&kernel);
-    return 0;
-}
-
-static int set_up_old(void **state)
-{
-    (void)state;
-    kernel_open_old(&kernel);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    kernel_close(&kernel);
-    return 0;
-}
 
 static void make_setuid(uint64_t inode)
 {
@@ -379,8 +354,8 @@ static void a_range_is_copied_between_files(void **state)
     kernel_release(&kernel, in.nodeid_out, to.fh);
 }
 
-#define NEW_KERNEL(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-#define OLD_KERNEL(name) cmocka_unit_test_setup_teardown(name, set_up_old, tear_down)
+#define NEW_KERNEL(name) cmocka_unit_test_setup_teardown(name, kernel_set_up, kernel_tear_down)
+#define OLD_KERNEL(name) cmocka_unit_test_setup_teardown(name, kernel_set_up_old, kernel_tear_down)
 
 int main(void)
 {
