@@ -15,6 +15,7 @@ LINT = os.path.join(ROOT, "tools", "dev", "layers.py")
 sys.path.insert(0, os.path.dirname(LINT))
 
 import layers  # noqa: E402
+import measure  # noqa: E402
 
 GOOD_SOURCE = '''/*
  * A file that keeps every rule. URLs such as https://example.org are no // comments.
@@ -203,6 +204,15 @@ class LayersTest(unittest.TestCase):
         bad = subprocess.run([LINT, "--root", self.folder.name], capture_output=True, text=True)
         self.assertEqual(bad.returncode, 1)
         self.assertIn("fs/ll_a.c:1: a // comment", bad.stdout)
+
+    def test_the_program_fails_on_a_figure_over_its_limit(self):
+        limit = measure.LIMITS["files that call index_*"][0]
+        self.write("store/index/index_read.c", "int index_get(void)\n{\n}\n")
+        for number in range(limit + 1):
+            self.write(f"store/file/file_{number}.c", "int file_a(void)\n{\n    return index_get();\n}\n")
+        bad = subprocess.run([LINT, "--root", self.folder.name], capture_output=True, text=True)
+        self.assertEqual(bad.returncode, 1)
+        self.assertIn(f"files that call index_*: {limit + 1}", bad.stdout)
 
     def test_the_program_fails_where_there_is_nothing_to_check(self):
         with tempfile.TemporaryDirectory() as empty:
