@@ -3,9 +3,9 @@
  * damaged ones are refused. Method: a small model is saved in each format into a scratch directory,
  * looked at as bytes, loaded by read() and by mmap(), and loaded again after damage.
  */
-#include "tools/bench/directory.h"
 #include "tools/bench/formats/format.h"
 #include "tools/bench/formats/zip.h"
+#include "tools/bench/system/directory.h"
 #include "tools/common/console.h"
 
 #include "store/base/bytes.h"

@@ -3,9 +3,9 @@
  * seeds and runs, and a bound that is Shannon's. Method: moments of a large sample against their
  * known values; entropies that can be computed by hand.
  */
-#include "tools/bench/entropy.h"
-#include "tools/bench/fill.h"
-#include "tools/bench/model.h"
+#include "tools/bench/model/entropy.h"
+#include "tools/bench/model/fill.h"
+#include "tools/bench/model/model.h"
 #include "tools/common/console.h"
 
 #include "store/base/bytes.h"

@@ -2,7 +2,7 @@
  * Goal: a mount that the bench tool started is ended also when Ctrl-C comes before it is mounted.
  * Method: a program that never mounts stands in for tensorfs, with a signal that waits already.
  */
-#include "tools/bench/mount.h"
+#include "tools/bench/target/mount.h"
 #include "tools/common/console.h"
 #include "tools/common/interrupt.h"
 

@@ -3,10 +3,10 @@
  * the cache test are what they are called. Method: small documents; large samples of requests
  * against shares that can be computed.
  */
-#include "tools/bench/check.h"
-#include "tools/bench/json_place.h"
-#include "tools/bench/request_lru.h"
-#include "tools/bench/request_order.h"
+#include "tools/bench/json/json_place.h"
+#include "tools/bench/report/check.h"
+#include "tools/bench/workload/request_lru.h"
+#include "tools/bench/workload/request_order.h"
 #include "tools/common/console.h"
 
 #include <cjson/cJSON.h>

@@ -2,7 +2,7 @@
  * Goal: the statistics that every result is given with.
  * Method: against values computed by hand, shown beside each test.
  */
-#include "tools/bench/stats.h"
+#include "tools/bench/report/stats.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
  * is named with its line and key. Method: small texts are parsed; what is said on standard error is
  * caught in a file and compared.
  */
-#include "tools/bench/sweep_config.h"
+#include "tools/bench/sweep/sweep_config.h"
 #include "tools/common/console.h"
 
 #include <errno.h>

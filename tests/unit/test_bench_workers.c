@@ -3,8 +3,8 @@
  * command lines are parsed by their tables. Method: functions that count; settings filled from
  * argv.
  */
-#include "tools/bench/common.h"
-#include "tools/bench/workers.h"
+#include "tools/bench/command/common.h"
+#include "tools/bench/system/workers.h"
 #include "tools/common/console.h"
 
 #include <errno.h>

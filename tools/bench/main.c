@@ -1,8 +1,8 @@
 /*
  * tensorfs-bench: the dispatch of its subcommands.
  */
-#include "tools/bench/commands.h"
-#include "tools/bench/common.h"
+#include "tools/bench/command/commands.h"
+#include "tools/bench/command/common.h"
 #include "tools/common/console.h"
 #include "tools/common/interrupt.h"
 #include "tools/common/output.h"

@@ -5,7 +5,7 @@
 #define TENSORFS_BENCH_FORMATS_FORMAT_H
 
 #include "tools/bench/formats/source.h"
-#include "tools/bench/model.h"
+#include "tools/bench/model/model.h"
 
 struct format {
     const char *name;

@@ -6,7 +6,7 @@
 #define TENSORFS_BENCH_FORMATS_TORCH_PICKLE_H
 
 #include "tools/bench/formats/byte_buffer.h"
-#include "tools/bench/model.h"
+#include "tools/bench/model/model.h"
 
 /* Tensor i of the model gets the storage with key "i". Errors are kept in the buffer. */
 void torch_pickle_build(const struct model *model, struct byte_buffer *pickle);
