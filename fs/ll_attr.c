@@ -1,6 +1,8 @@
 /* Lookup, attributes, statfs. */
-#include "fs/ll.h"
-
+#include "fs/ll_cache.h"
+#include "fs/ll_handle.h"
+#include "fs/ll_ops.h"
+#include "fs/ll_privileges.h"
 #include "fs/ll_reply.h"
 
 #include <errno.h>

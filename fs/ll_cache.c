@@ -7,25 +7,14 @@
  * then fails to copy. That is wanted. A byte of ours could replace one that somebody has stored
  * through a mapping meanwhile.
  */
-#include "fs/ll.h"
-
-#include "fs/ll_reply.h"
+#include "fs/ll_cache.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-void ll_drop_pages(struct ll *ll, uint64_t inode, uint64_t offset, uint64_t size)
-{
-    /* -ENOENT: the kernel does not know the inode any more and has no pages of it. Any other error
-     * means that the connection is gone, and its cache with it. */
-    (void)fuse_lowlevel_notify_inval_inode(ll->session, inode, (off_t)offset, (off_t)size);
-}
-
 /* ---- at the end of the direct writers ---- */
 
-/* Before a cached handle is answered. Whoever comes second finds it done: then pages may be under a
- * write, and are not to be taken away. */
-static void drop_left_pages(struct ll *ll, struct open_inode *inode, bool may_tell)
+void ll_drop_left_pages(struct ll *ll, struct open_inode *inode, bool may_tell)
 {
     if (!open_inode_must_drop(&ll->inodes, inode))
         return;
@@ -39,7 +28,7 @@ static void run_drop(struct notifier_task *task, bool may_tell)
     struct open_inode *inode = tfs_container_of(task, struct open_inode, drop);
     struct ll *ll = inode->drop_context;
 
-    drop_left_pages(ll, inode, may_tell);
+    ll_drop_left_pages(ll, inode, may_tell);
     open_inode_put(&ll->inodes, inode);
 }
 
@@ -53,28 +42,6 @@ void ll_inode_leave(struct ll *ll, struct open_inode *inode, const struct open_u
     inode->drop.run = run_drop;
     inode->drop_context = ll;
     notifier_push(ll->notifier, &inode->drop);
-}
-
-static void run_open(struct notifier_task *task, bool may_tell)
-{
-    struct ll_file *file = tfs_container_of(task, struct ll_file, opened);
-    struct ll *ll = ll_of(file->opener);
-
-    drop_left_pages(ll, file->open, may_tell);
-    ll_reply_open(file->opener, file);
-}
-
-void ll_answer_open(fuse_req_t req, struct ll_file *file)
-{
-    struct ll *ll = ll_of(req);
-
-    if (file->use.is_direct || !open_inode_must_drop(&ll->inodes, file->open)) {
-        ll_reply_open(req, file);
-        return;
-    }
-    file->opener = req;
-    file->opened.run = run_open;
-    notifier_push(ll->notifier, &file->opened);
 }
 
 /* ---- changes ---- */

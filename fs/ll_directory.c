@@ -1,25 +1,17 @@
 /*
- * Directories are read by cookie, so a handle holds nothing, but for 32-bit programs, whose C
- * library has no room for cookies and inode numbers of 64 bits: short_cookies.h. READDIRPLUS
- * replies carry entries with
- * attributes; each counts one lookup, so one that did not fit must not count.
+ * Directories are read by cookie. READDIRPLUS replies carry entries with attributes; each counts
+ * one lookup, so one that did not fit must not count.
  */
-#include "fs/ll.h"
-
 #include "fs/caller.h"
+#include "fs/ll_cache.h"
+#include "fs/ll_handle.h"
+#include "fs/ll_ops.h"
 #include "fs/ll_reply.h"
-#include "fs/short_cookies.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-/* An open directory of a 32-bit program. */
-struct ll_directory {
-    struct list node; /* guarded by ll->files_lock */
-    struct short_cookies cookies;
-};
 
 struct listing {
     struct ll *ll;
@@ -40,33 +32,14 @@ void ll_opendir(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi)
     (void)inode;
     (void)fi;
     if (caller_is_32bit(fuse_req_ctx(req)->pid)) {
-        directory = calloc(1, sizeof(*directory));
-        if (!directory) {
-            ll_reply_err(req, -ENOMEM);
+        int err = ll_directory_open(ll, &directory);
+
+        if (err) {
+            ll_reply_err(req, err);
             return;
         }
-        tfs_mutex_lock(&ll->files_lock);
-        list_push_back(&ll->directories, &directory->node);
-        tfs_mutex_unlock(&ll->files_lock);
     }
     ll_reply_opendir(req, directory);
-}
-
-void ll_directory_close(struct ll *ll, struct ll_directory *directory)
-{
-    if (!directory)
-        return;
-    tfs_mutex_lock(&ll->files_lock);
-    list_remove(&directory->node);
-    tfs_mutex_unlock(&ll->files_lock);
-    short_cookies_release(&directory->cookies);
-    free(directory);
-}
-
-void ll_release_directories(struct ll *ll)
-{
-    while (!list_is_empty(&ll->directories))
-        ll_directory_close(ll, list_entry(ll->directories.next, struct ll_directory, node));
 }
 
 /* Valid replies: error. */

@@ -1,6 +1,8 @@
 /* What is done with an open file. */
-#include "fs/ll.h"
-
+#include "fs/ll_cache.h"
+#include "fs/ll_handle.h"
+#include "fs/ll_ops.h"
+#include "fs/ll_privileges.h"
 #include "fs/ll_reply.h"
 
 #include <errno.h>
@@ -115,14 +117,6 @@ void ll_lseek(fuse_req_t req, fuse_ino_t inode, off_t offset, int whence, struct
 }
 
 /* ---- writing ---- */
-
-void ll_file_mark_written(struct ll *ll, struct ll_file *file)
-{
-    /* Relaxed: only the exchange itself matters, that one thread counts the handle. */
-    if (!atomic_load_explicit(&file->is_written, memory_order_relaxed) &&
-        !atomic_exchange_explicit(&file->is_written, true, memory_order_relaxed))
-        inode_hints_writer_add(ll->hints, file->inode);
-}
 
 /* What libfuse 3.14 does not pass on. */
 static struct fuse_write_in current_write(void)

@@ -1,7 +1,7 @@
 /* ioctl(2) on an open file: fs/ioctl.h. */
-#include "fs/ll.h"
-
 #include "fs/ioctl.h"
+#include "fs/ll_handle.h"
+#include "fs/ll_ops.h"
 #include "fs/ll_reply.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* Names: made, removed, moved. The kernel drops its own copies of what changes by these. */
-#include "fs/ll.h"
-
+#include "fs/ll_cache.h"
+#include "fs/ll_ops.h"
 #include "fs/ll_reply.h"
 
 #include <sys/stat.h>

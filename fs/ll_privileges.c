@@ -4,7 +4,7 @@
  * the file is changed by one who is not in its group and may not override that (CAP_FSETID). The
  * kernel does not say who is: it is asked here, and only for a file that has the bit.
  */
-#include "fs/ll.h"
+#include "fs/ll_privileges.h"
 
 #include <stdio.h>
 #include <stdlib.h>

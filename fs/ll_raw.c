@@ -14,8 +14,10 @@
  * The bytes are the kernel's, but lengths are checked all the same: a wrong one must not make us
  * read behind the message.
  */
-#include "fs/ll.h"
-
+#include "fs/ll_cache.h"
+#include "fs/ll_handle.h"
+#include "fs/ll_ops.h"
+#include "fs/ll_privileges.h"
 #include "fs/ll_reply.h"
 
 #include <errno.h>

@@ -11,7 +11,7 @@
 #ifndef TFS_FS_LL_REPLY_H
 #define TFS_FS_LL_REPLY_H
 
-#include "fs/ll.h"
+#include "fs/ll_handle.h"
 
 /* err: 0 or a negative errno. */
 void ll_reply_err(fuse_req_t req, int err);

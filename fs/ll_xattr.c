@@ -1,6 +1,5 @@
 /* Extended attributes. Setting one is in ll_raw.c. */
-#include "fs/ll.h"
-
+#include "fs/ll_ops.h"
 #include "fs/ll_reply.h"
 #include "store/base/clock.h"
 #include "store/base/log.h"

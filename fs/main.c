@@ -10,6 +10,8 @@
 #include "fs/daemonize.h"
 #include "fs/default_store.h"
 #include "fs/host.h"
+#include "fs/ll_dispatch.h"
+#include "fs/ll_handle.h"
 #include "fs/mount.h"
 #include "fs/mountpoint.h"
 #include "fs/options.h"
@@ -238,6 +240,7 @@ static int server_stop(struct server *server)
     host_stop(&server->host);
     if (server->ll.volume) {
         mount_close(&server->ll);
+        ll_close_handles(&server->ll);
         ll_release(&server->ll);
     }
     loop_free(server->loop);

@@ -1,5 +1,6 @@
 #include "fs/mount.h"
 
+#include "fs/ll_dispatch.h"
 #include "store/base/error.h"
 #include "store/base/log.h"
 #include "store/base/mounts.h"

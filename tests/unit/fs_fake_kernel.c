@@ -70,6 +70,7 @@ void kernel_open_old(struct kernel *kernel)
 void kernel_close(struct kernel *kernel)
 {
     ll_stop(&kernel->ll);
+    ll_close_handles(&kernel->ll);
     ll_release(&kernel->ll);
     fuse_session_destroy(kernel->ll.session); /* closes its end of the socket */
     assert_int_equal(tfs_volume_close(kernel->volume), 0);

@@ -6,7 +6,8 @@
 #ifndef TFS_TESTS_FS_FAKE_KERNEL_H
 #define TFS_TESTS_FS_FAKE_KERNEL_H
 
-#include "fs/ll.h"
+#include "fs/ll_dispatch.h"
+#include "fs/ll_handle.h"
 
 enum { KERNEL_REPLY_SIZE_MAX = 160 * 1024, KERNEL_MINOR_NEW = 45, KERNEL_MINOR_OLD = 36 };
 
