@@ -2,7 +2,7 @@
  * The .metadata of a distributed checkpoint: any bytes, and what is found points into them and is
  * in order.
  */
-#include "tools/validate/dcp_metadata.h"
+#include "formats/dcp_metadata.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /*
  * The index of a sharded model: any text, and what is found is in order.
  */
-#include "tools/validate/shard_index.h"
+#include "formats/shard_index.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /*
  * The pickle in a torch archive: any bytes, and what is found must point into them.
  */
-#include "tools/validate/torch_storages.h"
+#include "formats/torch_storages.h"
 
 #include <stdlib.h>
 

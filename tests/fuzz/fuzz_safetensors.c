@@ -1,7 +1,7 @@
 /*
  * The JSON of a safetensors header: what fuzz_validate reaches only when the first eight bytes fit.
  */
-#include "tools/validate/format.h"
+#include "formats/format.h"
 
 #include "store/base/bytes.h"
 

@@ -4,7 +4,7 @@
  * covers the safetensors header, the zip directory with the pickle in it, and npy. fuzz_zip pins it
  * to one with FUZZ_PREFIX.
  */
-#include "tools/validate/format.h"
+#include "formats/format.h"
 
 #include <stdlib.h>
 

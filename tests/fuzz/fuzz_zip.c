@@ -1,7 +1,7 @@
 /*
  * The directory of a zip archive, with the pickle and the arrays in it.
  */
-#include "tools/validate/format.h"
+#include "formats/format.h"
 
 #include <stdlib.h>
 

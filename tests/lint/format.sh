@@ -8,6 +8,6 @@ for clang_format in clang-format-14 clang-format ''; do
     "$clang_format" --version 2>/dev/null | grep -q 'version 14\.' && break
 done
 
-find bench control fs gpu store tests tools -type f \
+find bench control formats fs gpu store tests tools -type f \
     \( -name '*.c' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' \) -print0 |
     xargs -0 --no-run-if-empty "$clang_format" --dry-run -Werror

@@ -13,7 +13,7 @@ import os
 import re
 import sys
 
-FOLDERS = ("bench", "cmake", "control", "docs", "fs", "gpu", "mount-examples", "packaging", "store", "tests", "tools")
+FOLDERS = ("bench", "cmake", "control", "docs", "formats", "fs", "gpu", "mount-examples", "packaging", "store", "tests", "tools")
 SPAN = re.compile(r"`([^`\n]+)`")
 REFERENCE = re.compile(rf"((?:{'|'.join(FOLDERS)})/[\w./-]*)(?::(\w+))?")
 

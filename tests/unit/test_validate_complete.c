@@ -3,9 +3,9 @@
  * tensors that are not in them, pieces that a distributed checkpoint lost, files of a numbered set.
  * Method: such checkpoints in a temporary directory, each lacking something.
  */
+#include "formats/dcp_metadata.h"
+#include "formats/shard_index.h"
 #include "tools/common/console.h"
-#include "tools/validate/dcp_metadata.h"
-#include "tools/validate/shard_index.h"
 #include "validate_command.h"
 #include "validate_fixture.h"
 

@@ -3,7 +3,7 @@
  * outside the file, into another tensor, or into a crash. Method: files built in memory, each
  * malformed in one way.
  */
-#include "tools/validate/json_reader.h"
+#include "formats/json_reader.h"
 #include "validate_fixture.h"
 
 #include <errno.h>
@@ -163,16 +163,16 @@ static void json_strings_are_decoded_or_refused(void **state)
 
     (void)state;
     for (size_t i = 0; i < TFS_ARRAY_COUNT(good); i++) {
-        struct validate_json json = {good[i][0], good[i][0] + strlen(good[i][0])};
+        struct json_reader json = {good[i][0], good[i][0] + strlen(good[i][0])};
 
-        assert_int_equal(validate_json_string(&json, text, sizeof(text), &size), 0);
+        assert_int_equal(json_reader_string(&json, text, sizeof(text), &size), 0);
         assert_int_equal(size, strlen(good[i][1]));
         assert_memory_equal(text, good[i][1], size);
     }
     for (size_t i = 0; i < TFS_ARRAY_COUNT(bad); i++) {
-        struct validate_json json = {bad[i], bad[i] + strlen(bad[i])};
+        struct json_reader json = {bad[i], bad[i] + strlen(bad[i])};
 
-        assert_int_equal(validate_json_string(&json, text, sizeof(text), &size), -EUCLEAN);
+        assert_int_equal(json_reader_string(&json, text, sizeof(text), &size), -EUCLEAN);
     }
 }
 
@@ -184,32 +184,32 @@ static void json_values_are_skipped_when_their_brackets_match(void **state)
 
     (void)state;
     for (size_t i = 0; i < TFS_ARRAY_COUNT(good); i++) {
-        struct validate_json json = {good[i], good[i] + strlen(good[i])};
+        struct json_reader json = {good[i], good[i] + strlen(good[i])};
 
-        assert_int_equal(validate_json_skip(&json), 0);
+        assert_int_equal(json_reader_skip(&json), 0);
         assert_ptr_equal(json.at, json.end);
     }
     for (size_t i = 0; i < TFS_ARRAY_COUNT(bad); i++) {
-        struct validate_json json = {bad[i], bad[i] + strlen(bad[i])};
+        struct json_reader json = {bad[i], bad[i] + strlen(bad[i])};
 
-        assert_int_equal(validate_json_skip(&json), -EUCLEAN);
+        assert_int_equal(json_reader_skip(&json), -EUCLEAN);
     }
 }
 
 static void json_may_be_as_deep_as_the_limit_and_no_deeper(void **state)
 {
-    char text[2 * VALIDATE_JSON_DEPTH_MAX + 2];
-    struct validate_json json;
+    char text[2 * JSON_READER_DEPTH_MAX + 2];
+    struct json_reader json;
 
     (void)state;
-    memset(text, '[', VALIDATE_JSON_DEPTH_MAX);
-    memset(text + VALIDATE_JSON_DEPTH_MAX, ']', VALIDATE_JSON_DEPTH_MAX);
-    json = (struct validate_json){text, text + 2 * VALIDATE_JSON_DEPTH_MAX};
-    assert_int_equal(validate_json_skip(&json), 0);
-    memset(text, '[', VALIDATE_JSON_DEPTH_MAX + 1);
-    memset(text + VALIDATE_JSON_DEPTH_MAX + 1, ']', VALIDATE_JSON_DEPTH_MAX + 1);
-    json = (struct validate_json){text, text + sizeof(text)};
-    assert_int_equal(validate_json_skip(&json), -EUCLEAN);
+    memset(text, '[', JSON_READER_DEPTH_MAX);
+    memset(text + JSON_READER_DEPTH_MAX, ']', JSON_READER_DEPTH_MAX);
+    json = (struct json_reader){text, text + 2 * JSON_READER_DEPTH_MAX};
+    assert_int_equal(json_reader_skip(&json), 0);
+    memset(text, '[', JSON_READER_DEPTH_MAX + 1);
+    memset(text + JSON_READER_DEPTH_MAX + 1, ']', JSON_READER_DEPTH_MAX + 1);
+    json = (struct json_reader){text, text + sizeof(text)};
+    assert_int_equal(json_reader_skip(&json), -EUCLEAN);
 }
 
 /* ---- npy ---- */

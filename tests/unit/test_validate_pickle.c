@@ -3,7 +3,7 @@
  * its own and nobody else's; and no bytes are a program that does anything. Method: pickles written
  * out operation by operation, as torch and Python write them.
  */
-#include "tools/validate/torch_storages.h"
+#include "formats/torch_storages.h"
 #include "validate_fixture.h"
 
 #include <errno.h>

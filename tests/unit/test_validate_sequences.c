@@ -3,7 +3,7 @@
  * archive is read where it lies; what belongs to none is bytes; what cannot be told is no fault of
  * the file, and what is damaged is named. Method: archives built in memory and put together.
  */
-#include "tools/validate/zip_end.h"
+#include "formats/zip_end.h"
 #include "validate_fixture.h"
 
 #include "store/base/bytes.h"

@@ -5,7 +5,7 @@
 #ifndef TFS_TESTS_VALIDATE_FIXTURE_H
 #define TFS_TESTS_VALIDATE_FIXTURE_H
 
-#include "tools/validate/format.h"
+#include "formats/format.h"
 
 struct bytes {
     uint8_t *data;

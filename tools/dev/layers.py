@@ -26,8 +26,8 @@ INDENT = 4
 FOREIGN_SHAPES = {("control/metrics_server.c", "on_request")}
 
 PUBLIC = (
-    "store/store.h", "store/gc.h", "store/check/check.h", "store/check/scrub.h", "store/base/", "gpu/gpu.h",
-    "fs/ioctl.h",
+    "store/store.h", "store/gc.h", "store/check/check.h", "store/check/scrub.h", "store/base/", "formats/",
+    "gpu/gpu.h", "fs/ioctl.h",
 )
 
 # Folder -> what its sources may include of ours. The longest folder that fits a file decides.
@@ -38,6 +38,7 @@ MAY_INCLUDE = {
     "store/index": ("store/base/", "store/index/"),
     "store/check": ("store/",),
     "store": ("store/",),
+    "formats": ("store/base/", "formats/", "gpu/gpu.h", "tools/common/"),
     "gpu": ("store/base/", "gpu/"),
     "control": ("store/store.h", "store/gc.h", "store/check/scrub.h", "store/base/", "control/"),
     "fs": ("store/store.h", "store/base/", "control/", "fs/"),
@@ -68,6 +69,7 @@ FOLDER_PREFIXES = {
     "store/index": ("index_",),
     "store/check": ("check_",),
     "store": ("ns_", "file_", "chunk_", "cache_", "flush_", "commit_", "readahead_"),
+    "formats": ("format_",),
     "gpu": ("gpu_",),
     "control": ("control_", "log_ring_"),
     "fs": ("ll_",),

@@ -7,7 +7,7 @@ of a few lines enough; a file formatted otherwise fails lint_format.
 import os
 import re
 
-SOURCE_FOLDERS = ("bench", "control", "fs", "gpu", "store", "tests", "tools")
+SOURCE_FOLDERS = ("bench", "control", "formats", "fs", "gpu", "store", "tests", "tools")
 SOURCE_ENDINGS = (".c", ".h", ".cu", ".cuh")
 
 KEYWORDS = {"if", "for", "while", "switch", "return", "sizeof", "defined"}

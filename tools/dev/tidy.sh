@@ -6,7 +6,7 @@
 set -eu
 
 usage="usage: tidy.sh [--all] BUILD_DIR [FILE...]"
-folders='(control|fs|gpu|store|tools)'
+folders='(control|formats|fs|gpu|store|tools)'
 if [ "${1:-}" = --all ]; then
     folders='[a-z]*'
     shift

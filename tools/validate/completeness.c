@@ -3,9 +3,9 @@
  */
 #include "tools/validate/completeness.h"
 
+#include "formats/dcp_metadata.h"
+#include "formats/shard_index.h"
 #include "store/base/error.h"
-#include "tools/validate/dcp_metadata.h"
-#include "tools/validate/shard_index.h"
 #include "tools/validate/sibling.h"
 
 #include <errno.h>

@@ -4,10 +4,10 @@
 #ifndef TFS_VALIDATE_FILE_H
 #define TFS_VALIDATE_FILE_H
 
+#include "formats/format.h"
 #include "store/base/list.h"
 #include "store/base/lock.h"
 #include "tools/validate/blocks.h"
-#include "tools/validate/format.h"
 #include "tools/validate/manifest.h"
 #include "tools/validate/options.h"
 

@@ -2,7 +2,7 @@
  * What a file is, told from what is in it; and, where that says nothing, from its name
  * (format_name.h).
  */
-#include "tools/validate/format.h"
+#include "formats/format.h"
 #include "tools/validate/format_name.h"
 
 #include "store/base/bytes.h"

@@ -6,7 +6,7 @@
 #ifndef TFS_VALIDATE_FORMAT_NAME_H
 #define TFS_VALIDATE_FORMAT_NAME_H
 
-#include "tools/validate/format.h"
+#include "formats/format.h"
 
 /*
  * Compare what the content was taken for, list->format, with the name, which may be NULL. A file

@@ -6,7 +6,7 @@
  *
  * Quantised types are bytes to us; their sizes are those of their blocks.
  */
-#include "tools/validate/format.h"
+#include "formats/format.h"
 
 #include "store/base/bytes.h"
 #include "tools/common/interrupt.h"

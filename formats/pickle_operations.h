@@ -1,8 +1,8 @@
 /*
  * The operations of pickles, protocols 1 to 5.
  */
-#ifndef TFS_VALIDATE_PICKLE_OPERATIONS_H
-#define TFS_VALIDATE_PICKLE_OPERATIONS_H
+#ifndef TFS_FORMATS_PICKLE_OPERATIONS_H
+#define TFS_FORMATS_PICKLE_OPERATIONS_H
 
 #include "store/base/defs.h"
 

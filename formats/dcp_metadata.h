@@ -3,10 +3,10 @@
  * each piece of each tensor lies. It is written last, so a checkpoint without it is one whose save
  * did not end.
  */
-#ifndef TFS_VALIDATE_DCP_METADATA_H
-#define TFS_VALIDATE_DCP_METADATA_H
+#ifndef TFS_FORMATS_DCP_METADATA_H
+#define TFS_FORMATS_DCP_METADATA_H
 
-#include "tools/validate/pickle.h"
+#include "formats/pickle.h"
 
 /* A piece that was saved. */
 struct dcp_piece {

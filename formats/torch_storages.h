@@ -2,11 +2,11 @@
  * The storages that a torch checkpoint's pickle names: bytes that lie elsewhere, each with the type
  * of its elements.
  */
-#ifndef TFS_VALIDATE_TORCH_STORAGES_H
-#define TFS_VALIDATE_TORCH_STORAGES_H
+#ifndef TFS_FORMATS_TORCH_STORAGES_H
+#define TFS_FORMATS_TORCH_STORAGES_H
 
+#include "formats/pickle.h"
 #include "gpu/gpu.h"
-#include "tools/validate/pickle.h"
 
 struct torch_storage {
     struct pickle_text key;   /* in a zip the entry is <archive>/data/<key> */

@@ -1,7 +1,7 @@
 /*
  * The list of what was found in a file.
  */
-#include "tools/validate/format.h"
+#include "formats/format.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -7,8 +7,8 @@
  * not know, a shape of another size than its bytes, and bytes that are no tensor's, between tensors
  * or behind the last.
  */
-#include "tools/validate/format.h"
-#include "tools/validate/json_reader.h"
+#include "formats/format.h"
+#include "formats/json_reader.h"
 
 #include "store/base/bytes.h"
 #include "tools/common/interrupt.h"
@@ -22,7 +22,7 @@
 enum { KEY_BYTES_MAX = 64 };
 
 struct header {
-    struct validate_json json;
+    struct json_reader json;
     const char *begin; /* of the JSON text */
     struct tensor_list *list;
     uint64_t data_offset; /* of the first byte behind the header */
@@ -84,27 +84,27 @@ static int header_malformed(struct header *header, const char *what)
 static int shape_parse(struct header *header, struct entry *entry)
 {
     entry->element_count = 1;
-    if (!validate_json_take(&header->json, '['))
+    if (!json_reader_take(&header->json, '['))
         return header_malformed(header, "shape is no array");
-    if (validate_json_take(&header->json, ']'))
+    if (json_reader_take(&header->json, ']'))
         return 0;
     do {
         uint64_t dimension;
 
-        if (validate_json_u64(&header->json, &dimension) < 0 ||
+        if (json_reader_u64(&header->json, &dimension) < 0 ||
             tfs_mul_overflows(entry->element_count, dimension, &entry->element_count))
             return header_malformed(header, "bad shape");
-    } while (validate_json_take(&header->json, ','));
-    return validate_json_take(&header->json, ']') ? 0 : header_malformed(header, "bad shape");
+    } while (json_reader_take(&header->json, ','));
+    return json_reader_take(&header->json, ']') ? 0 : header_malformed(header, "bad shape");
 }
 
 static int offsets_parse(struct header *header, struct entry *entry)
 {
-    struct validate_json *json = &header->json;
+    struct json_reader *json = &header->json;
 
-    if (!validate_json_take(json, '[') || validate_json_u64(json, &entry->begin) < 0 ||
-        !validate_json_take(json, ',') || validate_json_u64(json, &entry->end) < 0 ||
-        !validate_json_take(json, ']') || entry->begin > entry->end)
+    if (!json_reader_take(json, '[') || json_reader_u64(json, &entry->begin) < 0 ||
+        !json_reader_take(json, ',') || json_reader_u64(json, &entry->end) < 0 ||
+        !json_reader_take(json, ']') || entry->begin > entry->end)
         return header_malformed(header, "bad data_offsets");
     return 0;
 }
@@ -114,8 +114,8 @@ static int member_parse(struct header *header, struct entry *entry)
     char key[KEY_BYTES_MAX];
     size_t size;
 
-    if (validate_json_string(&header->json, key, sizeof(key) - 1, &size) < 0 ||
-        !validate_json_take(&header->json, ':'))
+    if (json_reader_string(&header->json, key, sizeof(key) - 1, &size) < 0 ||
+        !json_reader_take(&header->json, ':'))
         return header_malformed(header, "bad member");
     key[size] = '\0';
     if ((strcmp(key, "dtype") == 0 && entry->has_dtype) ||
@@ -124,7 +124,7 @@ static int member_parse(struct header *header, struct entry *entry)
         return header_malformed(header, "a member twice");
     if (strcmp(key, "dtype") == 0) {
         entry->has_dtype = true;
-        if (validate_json_string(&header->json, entry->dtype, sizeof(entry->dtype) - 1, &size) < 0)
+        if (json_reader_string(&header->json, entry->dtype, sizeof(entry->dtype) - 1, &size) < 0)
             return header_malformed(header, "bad dtype");
         entry->dtype[size] = '\0';
         return 0;
@@ -137,21 +137,21 @@ static int member_parse(struct header *header, struct entry *entry)
         entry->has_offsets = true;
         return offsets_parse(header, entry);
     }
-    return validate_json_skip(&header->json) < 0 ? header_malformed(header, "bad member") : 0;
+    return json_reader_skip(&header->json) < 0 ? header_malformed(header, "bad member") : 0;
 }
 
 static int entry_parse(struct header *header, struct entry *entry)
 {
     int err;
 
-    if (!validate_json_take(&header->json, '{'))
+    if (!json_reader_take(&header->json, '{'))
         return header_malformed(header, "no object");
     do {
         err = member_parse(header, entry);
         if (err < 0)
             return err;
-    } while (validate_json_take(&header->json, ','));
-    if (!validate_json_take(&header->json, '}') || !entry->has_dtype || !entry->has_shape ||
+    } while (json_reader_take(&header->json, ','));
+    if (!json_reader_take(&header->json, '}') || !entry->has_dtype || !entry->has_shape ||
         !entry->has_offsets)
         return header_malformed(header, "incomplete tensor");
     return 0;
@@ -186,25 +186,25 @@ static int entry_add(struct header *header, const struct entry *entry)
 /* Behind the name: null, or an object of strings. */
 static int metadata_parse(struct header *header)
 {
-    struct validate_json *json = &header->json;
+    struct json_reader *json = &header->json;
     size_t unused;
 
     if (header->has_metadata)
         return header_malformed(header, "__metadata__ twice");
     header->has_metadata = true;
-    if (validate_json_peek(json) == 'n')
-        return validate_json_skip(json) < 0 ? header_malformed(header, "bad value") : 0;
-    if (!validate_json_take(json, '{'))
+    if (json_reader_peek(json) == 'n')
+        return json_reader_skip(json) < 0 ? header_malformed(header, "bad value") : 0;
+    if (!json_reader_take(json, '{'))
         return header_malformed(header, "__metadata__ is no object");
-    if (validate_json_take(json, '}'))
+    if (json_reader_take(json, '}'))
         return 0;
     do {
-        if (validate_json_string(json, header->name, header->name_capacity, &unused) < 0 ||
-            !validate_json_take(json, ':') ||
-            validate_json_string(json, header->name, header->name_capacity, &unused) < 0)
+        if (json_reader_string(json, header->name, header->name_capacity, &unused) < 0 ||
+            !json_reader_take(json, ':') ||
+            json_reader_string(json, header->name, header->name_capacity, &unused) < 0)
             return header_malformed(header, "__metadata__ does not map strings to strings");
-    } while (validate_json_take(json, ','));
-    return validate_json_take(json, '}') ? 0 : header_malformed(header, "no end of __metadata__");
+    } while (json_reader_take(json, ','));
+    return json_reader_take(json, '}') ? 0 : header_malformed(header, "no end of __metadata__");
 }
 
 static int tensor_parse(struct header *header)
@@ -214,9 +214,9 @@ static int tensor_parse(struct header *header)
 
     if (interrupt_is_pending())
         return -EINTR;
-    if (validate_json_string(&header->json, header->name, header->name_capacity,
-                             &header->name_size) < 0 ||
-        !validate_json_take(&header->json, ':'))
+    if (json_reader_string(&header->json, header->name, header->name_capacity, &header->name_size) <
+            0 ||
+        !json_reader_take(&header->json, ':'))
         return header_malformed(header, "bad name");
     if (header->name_size == strlen("__metadata__") &&
         memcmp(header->name, "__metadata__", header->name_size) == 0)
@@ -233,18 +233,18 @@ static int header_parse(struct header *header)
 {
     int err;
 
-    if (!validate_json_take(&header->json, '{'))
+    if (!json_reader_take(&header->json, '{'))
         return header_malformed(header, "no object");
-    if (!validate_json_take(&header->json, '}')) {
+    if (!json_reader_take(&header->json, '}')) {
         do {
             err = tensor_parse(header);
             if (err < 0)
                 return err;
-        } while (validate_json_take(&header->json, ','));
-        if (!validate_json_take(&header->json, '}'))
+        } while (json_reader_take(&header->json, ','));
+        if (!json_reader_take(&header->json, '}'))
             return header_malformed(header, "no end");
     }
-    if (validate_json_peek(&header->json) != '\0' || header->json.at != header->json.end)
+    if (json_reader_peek(&header->json) != '\0' || header->json.at != header->json.end)
         return header_malformed(header, "bytes behind the end");
     return 0;
 }

@@ -3,8 +3,8 @@
  * version 1, else 4, little-endian), the header (npy_header.h), and the elements. numpy passes over
  * what follows them, and so do we.
  */
-#include "tools/validate/format.h"
-#include "tools/validate/npy_header.h"
+#include "formats/format.h"
+#include "formats/npy_header.h"
 
 #include "store/base/bytes.h"
 

@@ -4,7 +4,7 @@
  * both give that byte's place, wherever in a file the archive is. A few writers leave bytes between
  * directory and end record; such an archive is found where it begins with the file.
  */
-#include "tools/validate/zip_end.h"
+#include "formats/zip_end.h"
 
 #include "store/base/bytes.h"
 

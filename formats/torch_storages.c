@@ -5,7 +5,7 @@
  * requires_grad, hooks, dtype, metadata). Other places where a dtype is a value say nothing of
  * storages.
  */
-#include "tools/validate/torch_storages.h"
+#include "formats/torch_storages.h"
 
 #include "store/base/error.h"
 

@@ -1,8 +1,8 @@
 /*
  * The header of an array in npy format: the literal of a Python dict that says what the array is.
  */
-#ifndef TFS_VALIDATE_NPY_HEADER_H
-#define TFS_VALIDATE_NPY_HEADER_H
+#ifndef TFS_FORMATS_NPY_HEADER_H
+#define TFS_FORMATS_NPY_HEADER_H
 
 #include "gpu/gpu.h"
 

@@ -7,8 +7,8 @@
  * known about (a float, None, ...), and what stands for no node at all. Nodes may share others and
  * contain themselves, so whoever walks them needs a limit of their own.
  */
-#ifndef TFS_VALIDATE_PICKLE_H
-#define TFS_VALIDATE_PICKLE_H
+#ifndef TFS_FORMATS_PICKLE_H
+#define TFS_FORMATS_PICKLE_H
 
 #include "store/base/defs.h"
 

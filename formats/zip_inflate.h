@@ -1,10 +1,10 @@
 /*
  * Members of zip archives that are deflated: numpy.savez_compressed writes them.
  */
-#ifndef TFS_VALIDATE_ZIP_INFLATE_H
-#define TFS_VALIDATE_ZIP_INFLATE_H
+#ifndef TFS_FORMATS_ZIP_INFLATE_H
+#define TFS_FORMATS_ZIP_INFLATE_H
 
-#include "tools/validate/format.h"
+#include "formats/format.h"
 
 struct zip_deflated {
     uint64_t offset; /* of its data */

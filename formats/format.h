@@ -2,8 +2,8 @@
  * Where the tensors of a file lie. Each parser takes a hostile file: it checks every length and
  * offset before it uses it, keeps to the limits below, and never recurses.
  */
-#ifndef TFS_VALIDATE_FORMAT_H
-#define TFS_VALIDATE_FORMAT_H
+#ifndef TFS_FORMATS_FORMAT_H
+#define TFS_FORMATS_FORMAT_H
 
 #include "gpu/gpu.h"
 #include "store/base/defs.h"

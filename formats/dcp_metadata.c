@@ -4,7 +4,7 @@
  * offset in the tensor) and a place (relative_path, offset, length). Classes are not looked at, but
  * for the members that they have.
  */
-#include "tools/validate/dcp_metadata.h"
+#include "formats/dcp_metadata.h"
 
 #include "store/base/error.h"
 

@@ -2,8 +2,8 @@
  * The index of a model that is saved in several files, as libraries of the hub write it
  * (model.safetensors.index.json): {"metadata": {...}, "weight_map": {tensor: file, ...}}.
  */
-#ifndef TFS_VALIDATE_SHARD_INDEX_H
-#define TFS_VALIDATE_SHARD_INDEX_H
+#ifndef TFS_FORMATS_SHARD_INDEX_H
+#define TFS_FORMATS_SHARD_INDEX_H
 
 #include "store/base/defs.h"
 

@@ -2,28 +2,28 @@
  * See json_reader.h. Skipping keeps the kinds of the open brackets in the bits of one word instead
  * of recursing; inside a skipped value commas and colons are not checked for their places.
  */
-#include "tools/validate/json_reader.h"
+#include "formats/json_reader.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
-char validate_json_peek(struct validate_json *json)
+char json_reader_peek(struct json_reader *json)
 {
     while (json->at < json->end && strchr(" \t\r\n", *json->at) && *json->at != '\0')
         json->at++;
     return json->at < json->end ? *json->at : '\0';
 }
 
-bool validate_json_take(struct validate_json *json, char wanted)
+bool json_reader_take(struct json_reader *json, char wanted)
 {
-    if (validate_json_peek(json) != wanted || wanted == '\0')
+    if (json_reader_peek(json) != wanted || wanted == '\0')
         return false;
     json->at++;
     return true;
 }
 
-static int hex4_take(struct validate_json *json, uint32_t *ret)
+static int hex4_take(struct json_reader *json, uint32_t *ret)
 {
     uint32_t value = 0;
 
@@ -42,7 +42,7 @@ static int hex4_take(struct validate_json *json, uint32_t *ret)
 }
 
 /* The code point behind \u, of two escapes where the first is half of a surrogate pair. */
-static int code_point_take(struct validate_json *json, uint32_t *ret)
+static int code_point_take(struct json_reader *json, uint32_t *ret)
 {
     uint32_t low;
     int err = hex4_take(json, ret);
@@ -84,7 +84,7 @@ static size_t utf8_put(uint32_t code, char dst[4])
 }
 
 /* What follows a backslash, as one to four bytes. */
-static int escape_take(struct validate_json *json, char dst[4], size_t *ret_size)
+static int escape_take(struct json_reader *json, char dst[4], size_t *ret_size)
 {
     static const char letters[] = "\"\\/bfnrt";
     static const char values[] = "\"\\/\b\f\n\r\t";
@@ -110,11 +110,11 @@ static int escape_take(struct validate_json *json, char dst[4], size_t *ret_size
     return 0;
 }
 
-int validate_json_string(struct validate_json *json, char *dst, size_t size_max, size_t *ret_size)
+int json_reader_string(struct json_reader *json, char *dst, size_t size_max, size_t *ret_size)
 {
     size_t size = 0;
 
-    if (!validate_json_take(json, '"'))
+    if (!json_reader_take(json, '"'))
         return -EUCLEAN;
     while (json->at < json->end && *json->at != '"') {
         char piece[4] = {*json->at++};
@@ -136,11 +136,11 @@ int validate_json_string(struct validate_json *json, char *dst, size_t size_max,
     return 0;
 }
 
-int validate_json_u64(struct validate_json *json, uint64_t *ret)
+int json_reader_u64(struct json_reader *json, uint64_t *ret)
 {
     uint64_t value = 0;
 
-    if (!isdigit((unsigned char)validate_json_peek(json)))
+    if (!isdigit((unsigned char)json_reader_peek(json)))
         return -EUCLEAN;
     while (json->at < json->end && isdigit((unsigned char)*json->at)) {
         if (tfs_mul_overflows(value, 10, &value) ||
@@ -154,7 +154,7 @@ int validate_json_u64(struct validate_json *json, uint64_t *ret)
     return 0;
 }
 
-static int string_skip(struct validate_json *json)
+static int string_skip(struct json_reader *json)
 {
     json->at++;
     while (json->at < json->end && *json->at != '"')
@@ -166,7 +166,7 @@ static int string_skip(struct validate_json *json)
 }
 
 /* A number, true, false or null. */
-static int scalar_skip(struct validate_json *json)
+static int scalar_skip(struct json_reader *json)
 {
     const char *begin = json->at;
 
@@ -176,16 +176,16 @@ static int scalar_skip(struct validate_json *json)
     return json->at > begin ? 0 : -EUCLEAN;
 }
 
-int validate_json_skip(struct validate_json *json)
+int json_reader_skip(struct json_reader *json)
 {
     uint64_t is_object = 0; /* bit d: bracket number d is a brace */
     unsigned depth = 0;
 
     do {
-        char next = validate_json_peek(json);
+        char next = json_reader_peek(json);
 
         if (next == '{' || next == '[') {
-            if (depth == VALIDATE_JSON_DEPTH_MAX)
+            if (depth == JSON_READER_DEPTH_MAX)
                 return -EUCLEAN;
             is_object = (is_object & ~(1ull << depth)) | (uint64_t)(next == '{') << depth;
             depth++;

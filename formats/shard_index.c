@@ -1,9 +1,9 @@
 /*
  * Names with a zero in them are none of a file, and are refused as such.
  */
-#include "tools/validate/shard_index.h"
+#include "formats/shard_index.h"
 
-#include "tools/validate/json_reader.h"
+#include "formats/json_reader.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #define ENTRY_COUNT_MAX (1u << 20)
 
 struct reader {
-    struct validate_json json;
+    struct json_reader json;
     char *word; /* as long as the text */
     size_t word_capacity;
     struct shard_index index;
@@ -40,7 +40,7 @@ static int word_take(struct reader *reader, char **ret)
 {
     size_t size;
 
-    if (validate_json_string(&reader->json, reader->word, reader->word_capacity, &size) < 0)
+    if (json_reader_string(&reader->json, reader->word, reader->word_capacity, &size) < 0)
         return refuse(reader, "no string where one should be");
     if (memchr(reader->word, '\0', size))
         return refuse(reader, "a zero in a name");
@@ -73,7 +73,7 @@ static int entry_take(struct reader *reader)
 
     if (err == 0)
         err = word_take(reader, &entry.tensor);
-    if (err == 0 && !validate_json_take(&reader->json, ':'))
+    if (err == 0 && !json_reader_take(&reader->json, ':'))
         err = refuse(reader, "no ':' where one should be");
     if (err == 0)
         err = word_take(reader, &entry.file);
@@ -90,17 +90,17 @@ static int map_take(struct reader *reader)
     if (reader->has_map)
         return refuse(reader, "weight_map twice");
     reader->has_map = true;
-    if (!validate_json_take(&reader->json, '{'))
+    if (!json_reader_take(&reader->json, '{'))
         return refuse(reader, "weight_map is no object");
-    if (validate_json_take(&reader->json, '}'))
+    if (json_reader_take(&reader->json, '}'))
         return 0;
     do {
         int err = entry_take(reader);
 
         if (err < 0)
             return err;
-    } while (validate_json_take(&reader->json, ','));
-    return validate_json_take(&reader->json, '}') ? 0 : refuse(reader, "weight_map has no end");
+    } while (json_reader_take(&reader->json, ','));
+    return json_reader_take(&reader->json, '}') ? 0 : refuse(reader, "weight_map has no end");
 }
 
 static int member_take(struct reader *reader)
@@ -113,28 +113,28 @@ static int member_take(struct reader *reader)
         return err;
     is_map = strcmp(key, "weight_map") == 0;
     free(key);
-    if (!validate_json_take(&reader->json, ':'))
+    if (!json_reader_take(&reader->json, ':'))
         return refuse(reader, "no ':' where one should be");
     if (is_map)
         return map_take(reader);
-    return validate_json_skip(&reader->json) < 0 ? refuse(reader, "a value that is none") : 0;
+    return json_reader_skip(&reader->json) < 0 ? refuse(reader, "a value that is none") : 0;
 }
 
 static int object_take(struct reader *reader)
 {
-    if (!validate_json_take(&reader->json, '{'))
+    if (!json_reader_take(&reader->json, '{'))
         return refuse(reader, "no object");
-    if (!validate_json_take(&reader->json, '}')) {
+    if (!json_reader_take(&reader->json, '}')) {
         do {
             int err = member_take(reader);
 
             if (err < 0)
                 return err;
-        } while (validate_json_take(&reader->json, ','));
-        if (!validate_json_take(&reader->json, '}'))
+        } while (json_reader_take(&reader->json, ','));
+        if (!json_reader_take(&reader->json, '}'))
             return refuse(reader, "no end");
     }
-    if (validate_json_peek(&reader->json) != '\0' || reader->json.at != reader->json.end)
+    if (json_reader_peek(&reader->json) != '\0' || reader->json.at != reader->json.end)
         return refuse(reader, "something behind the end");
     return reader->has_map ? 0 : refuse(reader, "no weight_map");
 }

@@ -1,7 +1,7 @@
 /*
  * What all formats share: reading, and saying what is wrong.
  */
-#include "tools/validate/format.h"
+#include "formats/format.h"
 
 #include "store/base/error.h"
 #include "tools/common/interrupt.h"

@@ -1,7 +1,7 @@
 /*
  * The table: what follows an operation's byte, and what it does.
  */
-#include "tools/validate/pickle_operations.h"
+#include "formats/pickle_operations.h"
 
 static const struct pickle_operation operations[] = {
     {'\x80', 1, false, 0, ACTION_NONE},

@@ -1,7 +1,7 @@
 /*
  * Inflated piece by piece, and never kept.
  */
-#include "tools/validate/zip_inflate.h"
+#include "formats/zip_inflate.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /*
  * Looking at what a pickle describes.
  */
-#include "tools/validate/pickle.h"
+#include "formats/pickle.h"
 
 #include <stdlib.h>
 #include <string.h>

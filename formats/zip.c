@@ -8,10 +8,10 @@
  * tensor. Where an archive began and none ends, the file is cut off or damaged. The `.metadata`
  * beside such a file is not needed: each archive knows where it begins.
  */
-#include "tools/validate/format.h"
-#include "tools/validate/torch_storages.h"
-#include "tools/validate/zip_end.h"
-#include "tools/validate/zip_inflate.h"
+#include "formats/format.h"
+#include "formats/torch_storages.h"
+#include "formats/zip_end.h"
+#include "formats/zip_inflate.h"
 
 #include "store/base/bytes.h"
 #include "store/base/error.h"

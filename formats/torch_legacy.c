@@ -4,8 +4,8 @@
  * a list of the storages' keys), and then of each storage in that list a count of elements in 8
  * bytes, little-endian, and the elements, little-endian whatever the machine was.
  */
-#include "tools/validate/format.h"
-#include "tools/validate/torch_storages.h"
+#include "formats/format.h"
+#include "formats/torch_storages.h"
 
 #include "store/base/bytes.h"
 #include "store/base/error.h"

@@ -2,10 +2,10 @@
  * Where zip archives lie in a file. One archive is the usual case; torch.distributed.checkpoint
  * writes many of them back to back, with or without other bytes between them.
  */
-#ifndef TFS_VALIDATE_ZIP_END_H
-#define TFS_VALIDATE_ZIP_END_H
+#ifndef TFS_FORMATS_ZIP_END_H
+#define TFS_FORMATS_ZIP_END_H
 
-#include "tools/validate/format.h"
+#include "formats/format.h"
 
 /* So many places that look like an archive's end and are none make a search end. */
 #define ZIP_END_REFUSED_MAX (1u << 16)

@@ -4,7 +4,7 @@
  * shape), whose dtypes may be lists again; the bytes of its elements are the sum of the fields',
  * since numpy writes padding as fields, too.
  */
-#include "tools/validate/npy_header.h"
+#include "formats/npy_header.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -3,9 +3,9 @@
  * to 5 know. The stack holds nodes, and marks; what containers hold is a chain of cells, so that it
  * can grow in any order.
  */
-#include "tools/validate/pickle.h"
+#include "formats/pickle.h"
+#include "formats/pickle_operations.h"
 #include "tools/common/interrupt.h"
-#include "tools/validate/pickle_operations.h"
 
 #include "store/base/bytes.h"
 #include "store/base/error.h"
