@@ -73,6 +73,8 @@ class LayersTest(unittest.TestCase):
         headers = ("store/store.h", "store/check/check.h", "store/base/log.h", "store/codec/codec.h", "store/index/index.h")
         for path in headers + ("store/segment/segment.h", "gpu/gpu.h", "fs/ioctl.h", "fs/ll.h"):
             self.write(path, "")
+        for name in ("system/process", "report/stats", "workload/meta_ops", "sweep/sweep_config", "command/common"):
+            self.write(f"tools/bench/{name}.h", "")
 
     def write(self, path, text):
         full = os.path.join(self.folder.name, path)
@@ -102,6 +104,8 @@ class LayersTest(unittest.TestCase):
         self.assert_accepted("tools/ctl/cmd_check.c", '#include "store/check/check.h"\n')
         self.assert_accepted("fs/ll_read.c", '#include "store/store.h"\n#include <fuse_lowlevel.h>\n')
         self.assert_accepted("tools/bench/main.c", '#include "gpu/gpu.h"\n#include "fs/ioctl.h"\n')
+        self.assert_accepted("tools/bench/target/mount.c", '#include "tools/bench/system/process.h"\n')
+        self.assert_accepted("tools/bench/command/meta.c", '#include "tools/bench/workload/meta_ops.h"\n')
         self.assert_accepted("gpu/gpu_cuda.cu", '#include <cuda_runtime.h>\n')
         self.assert_accepted("store/index/index_open.c", "#include <rocksdb/c.h>\n")
         self.assert_accepted("tests/unit/test_codec.c", '#include "store/codec/codec.h"\n')
@@ -118,6 +122,10 @@ class LayersTest(unittest.TestCase):
             ("fs/ll_read.c", "store/index/index.h"),
             ("tools/bench/main.c", "store/codec/codec.h"),
             ("tools/bench/main.c", "fs/ll.h"),
+            ("tools/bench/target/target.c", "tools/bench/command/common.h"),
+            ("tools/bench/workload/checkpoint.c", "tools/bench/sweep/sweep_config.h"),
+            ("tools/common/options.c", "tools/bench/command/common.h"),
+            ("tools/validate/run.c", "tools/bench/report/stats.h"),
         ):
             with self.subTest(path=path, header=header):
                 self.assert_refused(path, f'\n#include "{header}"\n', 2, "may not include")

@@ -130,7 +130,7 @@ static void options_fill_their_fields(void **state)
     assert_int_equal(settings.choice, 1);
     assert_int_equal(parse(&settings, size, dir), OPTIONS_RUN);
     assert_int_equal(settings.size, 2048);
-    assert_string_equal(settings.common.dir, "/x");
+    assert_string_equal(settings.common.target.dir, "/x");
 }
 
 static void wrong_options_are_refused(void **state)

@@ -30,6 +30,9 @@ PUBLIC = (
     "gpu/gpu.h", "fs/ioctl.h",
 )
 
+# The rooms of tensorfs-bench, lower ones first: each may include what stands before it.
+BENCH_ROOMS = ("system", "json", "model", "formats", "target", "report", "workload", "sweep", "command")
+
 # Folder -> what its sources may include of ours. The longest folder that fits a file decides.
 MAY_INCLUDE = {
     "store/base": ("store/base/",),
@@ -43,6 +46,8 @@ MAY_INCLUDE = {
     "control": ("store/store.h", "store/gc.h", "store/check/scrub.h", "store/base/", "control/"),
     "fs": ("store/store.h", "store/base/", "control/", "fs/"),
     "tools": PUBLIC + ("tools/",),
+    "tools/common": ("store/base/", "tools/common/"),
+    "tools/validate": PUBLIC + ("tools/common/", "tools/validate/"),
     "tools/ctl": PUBLIC + ("control/", "tools/"),
     "bench": PUBLIC + ("bench/",),
     "bench/codec": ("store/base/", "store/codec/", "bench/"),
@@ -50,6 +55,11 @@ MAY_INCLUDE = {
     "bench/segment": ("store/base/", "store/segment/", "bench/"),
     "tests": ("",),
 }
+
+MAY_INCLUDE.update({
+    f"tools/bench/{room}": PUBLIC + ("tools/common/", *(f"tools/bench/{below}/" for below in BENCH_ROOMS[: height + 1]))
+    for height, room in enumerate(BENCH_ROOMS)
+})
 
 # A folder inside of what the rule above allows that is none of its users: it stands on top.
 MAY_NOT_INCLUDE = {"store": ("store/check/",), "store/check": ()}

@@ -8,6 +8,8 @@
 #include "tools/bench/command/commands.h"
 
 #include "store/base/clock.h"
+#include "tools/bench/command/measurement.h"
+#include "tools/bench/json/json_value.h"
 #include "tools/bench/report/results.h"
 #include "tools/bench/system/directory.h"
 #include "tools/bench/system/workers.h"
@@ -102,7 +104,7 @@ struct measure {
 };
 
 struct cache {
-    const struct cache_settings *settings;
+    struct cache_settings *settings;
     struct target target;
     struct cache_file file;
     bool has_stats;
@@ -279,8 +281,9 @@ static int load_run(struct cache *cache, enum load_id load)
     return err;
 }
 
-static int cache_measure(struct cache *cache)
+static int cache_measure(void *state)
 {
+    struct cache *cache = state;
     uint64_t requests = cache->settings->requests;
     int err;
 
@@ -296,12 +299,18 @@ static int cache_measure(struct cache *cache)
     return err;
 }
 
-static int cache_open(struct cache *cache)
+static int cache_open(void *state)
 {
-    const struct cache_settings *settings = cache->settings;
+    struct cache *cache = state;
+    struct cache_settings *settings = cache->settings;
     uint64_t bytes = settings->size;
-    int err = target_open(&cache->target, &settings->common);
+    int err;
 
+    if (settings->block % CACHE_FILE_ALIGNMENT != 0)
+        return console_reject("--block: direct I/O takes multiples of %d bytes",
+                              CACHE_FILE_ALIGNMENT);
+    settings->requests = tfs_max_u64(settings->requests, settings->concurrency);
+    err = target_open(&cache->target, &settings->common.target);
     if (err < 0)
         return err;
     cache->has_stats = mount_stats_read(cache->target.work, &cache->stats) == 0;
@@ -320,8 +329,10 @@ static int cache_open(struct cache *cache)
                                   2 * cache->file.block_count * cache->file.block_bytes);
 }
 
-static void cache_close(struct cache *cache)
+static void cache_close(void *state)
 {
+    struct cache *cache = state;
+
     cache_file_close(&cache->file);
     target_close(&cache->target);
     for (int load = 0; load < LOAD_COUNT; load++)
@@ -337,13 +348,10 @@ static void load_results(struct cache *cache, enum load_id load, cJSON *list)
     cJSON *entry = cJSON_CreateObject();
     struct stats_summary summary;
 
-    stats_summarise(measure->us, count, &summary);
     (void)cJSON_AddStringToObject(entry, "name", loads[load].name);
     (void)cJSON_AddNumberToObject(entry, "requests", (double)count);
     (void)cJSON_AddNumberToObject(entry, "threads", (double)threads);
-    (void)cJSON_AddNumberToObject(entry, "mean_us", summary.mean);
-    (void)cJSON_AddNumberToObject(entry, "p50_us", summary.median);
-    (void)cJSON_AddNumberToObject(entry, "p99_us", stats_percentile(measure->us, count, 0.99));
+    summary = results_add_latencies(entry, measure->us, count);
     (void)cJSON_AddNumberToObject(entry, "max_us", summary.max);
     (void)cJSON_AddNumberToObject(entry, "per_s", (double)count / measure->seconds);
     if (cache->has_stats && load != LOAD_SET && looked_up > 0) {
@@ -356,8 +364,9 @@ static void load_results(struct cache *cache, enum load_id load, cJSON *list)
     (void)cJSON_AddItemToArray(list, entry);
 }
 
-static void cache_add_results(struct cache *cache, cJSON *results)
+static void cache_add_results(void *state, cJSON *results)
 {
+    struct cache *cache = state;
     double bytes = (double)(cache->file.block_count * cache->file.block_bytes);
     cJSON *list;
 
@@ -382,26 +391,21 @@ static void cache_add_results(struct cache *cache, cJSON *results)
         load_results(cache, (enum load_id)load, list);
 }
 
-static double load_number(const cJSON *load, const char *name)
-{
-    return cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(load, name));
-}
-
 static void load_row(struct table *table, const cJSON *load, const char *title)
 {
     static const char *const names[] = {"hit_percent", "lru_percent"};
     char shares[2][16] = {"-", "-"};
 
     for (size_t i = 0; i < TFS_ARRAY_COUNT(names); i++) {
-        double percent = load_number(load, names[i]); /* NaN when it was not counted */
+        double percent = json_number(load, names[i]); /* NaN when it was not counted */
 
         if (!isnan(percent))
             (void)snprintf(shares[i], sizeof(shares[i]), "%.1f", percent);
     }
     table_row(table, "%s\t%.0f\t%.0f\t%.1f\t%.1f\t%.1f\t%.1f\t%.0f\t%s\t%s", title,
-              load_number(load, "threads"), load_number(load, "requests"),
-              load_number(load, "mean_us"), load_number(load, "p50_us"),
-              load_number(load, "p99_us"), load_number(load, "max_us"), load_number(load, "per_s"),
+              json_number(load, "threads"), json_number(load, "requests"),
+              json_number(load, "mean_us"), json_number(load, "p50_us"),
+              json_number(load, "p99_us"), json_number(load, "max_us"), json_number(load, "per_s"),
               shares[0], shares[1]);
 }
 
@@ -421,9 +425,10 @@ static void memory_print(const struct cache *cache)
                      units_bytes(cache->daemon_peak_bytes).text);
 }
 
-static int cache_print(const struct cache *cache, const cJSON *results)
+static int cache_print(const void *state, const cJSON *results)
 {
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(results, "loads");
+    const struct cache *cache = state;
+    const cJSON *list = json_member(results, "loads");
     struct table table;
     int err;
 
@@ -446,43 +451,19 @@ static int cache_print(const struct cache *cache, const cJSON *results)
     return err;
 }
 
-static int cache_run(struct cache *cache, cJSON **ret_results)
-{
-    int err = cache_open(cache);
-
-    if (err < 0)
-        return err;
-    err = cache_measure(cache);
-    if (err < 0)
-        return err;
-    err = results_new("cache", &cache->settings->common, ret_results);
-    if (err < 0)
-        return err;
-    cache_add_results(cache, *ret_results);
-    return cache->settings->common.json ? 0 : cache_print(cache, *ret_results);
-}
+static const struct measurement cache_measurement = {
+    .command = &command,
+    .open = cache_open,
+    .measure = cache_measure,
+    .add_results = cache_add_results,
+    .print = cache_print,
+    .close = cache_close,
+};
 
 int cache_main(int argc, char **argv)
 {
     struct cache_settings settings = {.block = 256 * TFS_KIB, .requests = 4000, .concurrency = 72};
     struct cache cache = {.settings = &settings, .file.fd = -1};
-    tfs_cleanup(results_delete_p) cJSON *results = NULL;
-    char **operands;
-    int err;
 
-    common_init(&settings.common);
-    err = common_parse(&command, argc, argv, &settings.common, &operands);
-    if (err == OPTIONS_DONE)
-        return BENCH_OK;
-    if (err < 0 || common_demand_directory(&command, &settings.common) < 0)
-        return BENCH_USAGE;
-    if (settings.block % CACHE_FILE_ALIGNMENT != 0) {
-        (void)console_reject("--block: direct I/O takes multiples of %d bytes",
-                             CACHE_FILE_ALIGNMENT);
-        return BENCH_USAGE;
-    }
-    settings.requests = tfs_max_u64(settings.requests, settings.concurrency);
-    err = cache_run(&cache, &results);
-    cache_close(&cache);
-    return common_finish(&settings.common, results, err);
+    return measurement_main(&cache_measurement, &settings.common, &cache, argc, argv);
 }

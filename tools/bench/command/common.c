@@ -14,14 +14,14 @@
 #define FIELD(name) offsetof(struct common_settings, name)
 
 static const struct options_row common_rows[] = {
-    {"dir", 'd', OPTIONS_PATH, FIELD(dir), "DIR", NULL, 0, 0, "measure in this directory"},
-    {"baseline", 'b', OPTIONS_PATH, FIELD(baseline), "DIR", NULL, 0, 0,
+    {"dir", 'd', OPTIONS_PATH, FIELD(target.dir), "DIR", NULL, 0, 0, "measure in this directory"},
+    {"baseline", 'b', OPTIONS_PATH, FIELD(target.baseline), "DIR", NULL, 0, 0,
      "measure here too, in turns, and compare"},
-    {"store-dir", 's', OPTIONS_PATH, FIELD(store_dir), "DIR", NULL, 0, 0,
+    {"store-dir", 's', OPTIONS_PATH, FIELD(target.store_dir), "DIR", NULL, 0, 0,
      "mount a fresh tensorfs below DIR and measure that"},
-    {"mount-options", 'o', OPTIONS_STRING, FIELD(mount_options), "OPTS", NULL, 0, 0,
+    {"mount-options", 'o', OPTIONS_STRING, FIELD(target.mount_options), "OPTS", NULL, 0, 0,
      "options of that mount: name=value,..."},
-    {"tensorfs", 0, OPTIONS_PATH, FIELD(tensorfs), "PATH", NULL, 0, 0,
+    {"tensorfs", 0, OPTIONS_PATH, FIELD(target.tensorfs), "PATH", NULL, 0, 0,
      "the tensorfs binary (default: beside this one, else PATH)"},
     {"seed", 0, OPTIONS_COUNT, FIELD(seed), "N", NULL, 0, 1ull << 53 /* JSON */,
      "seed of data and order (default 20)"},
@@ -59,14 +59,14 @@ int common_parse(const struct options_command *command, int argc, char **argv,
 int common_demand_directory(const struct options_command *command,
                             const struct common_settings *settings)
 {
-    if (settings->dir && settings->store_dir)
+    if (settings->target.dir && settings->target.store_dir)
         return console_reject("give --dir or --store-dir, not both");
-    if (!settings->dir && !settings->store_dir)
+    if (!settings->target.dir && !settings->target.store_dir)
         return console_reject(
             "%s needs --dir=DIR (measure there) or --store-dir=DIR (mount a fresh "
             "tensorfs below it)",
             command->name);
-    if (settings->mount_options && !settings->store_dir)
+    if (settings->target.mount_options && !settings->target.store_dir)
         return console_reject("-o is for the mount of --store-dir");
     return 0;
 }

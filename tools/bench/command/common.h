@@ -5,6 +5,7 @@
 #ifndef TENSORFS_BENCH_COMMON_H
 #define TENSORFS_BENCH_COMMON_H
 
+#include "tools/bench/target/target_settings.h"
 #include "tools/common/options.h"
 
 enum { BENCH_OK = 0, BENCH_FAILED = 1, BENCH_USAGE = 2 };
@@ -12,12 +13,8 @@ enum { BENCH_OK = 0, BENCH_FAILED = 1, BENCH_USAGE = 2 };
 /* First member of every command's settings, so that the offsets of the common rows fit all of them.
  */
 struct common_settings {
-    const char *dir;           /* --dir: measure here */
-    const char *baseline;      /* --baseline: and here, for comparison; or NULL */
-    const char *store_dir;     /* --store-dir: mount a fresh tensorfs below this directory */
-    const char *mount_options; /* -o for that mount, or NULL */
-    const char *tensorfs;      /* --tensorfs: the binary, or NULL to look it up */
-    const char *check;         /* --check: file of thresholds, or NULL */
+    struct target_settings target;
+    const char *check; /* --check: file of thresholds, or NULL */
     uint64_t seed;
     bool json;
     bool quiet;

@@ -8,6 +8,8 @@
 #include "tools/bench/command/commands.h"
 
 #include "store/base/clock.h"
+#include "tools/bench/command/measurement.h"
+#include "tools/bench/json/json_value.h"
 #include "tools/bench/report/results.h"
 #include "tools/bench/system/directory.h"
 #include "tools/bench/target/target.h"
@@ -18,6 +20,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -140,8 +143,9 @@ static int place_run(const struct meta *meta, struct place *place, unsigned roun
     return err < 0 ? err : target_empty(&place->target);
 }
 
-static int meta_measure(struct meta *meta)
+static int meta_measure(void *state)
 {
+    struct meta *meta = state;
     uint64_t rounds = meta->settings->rounds;
     uint64_t calls = 0;
     int err = 0;
@@ -168,20 +172,23 @@ static int place_allocate(const struct meta *meta, struct place *place)
     return 0;
 }
 
-static int meta_open(struct meta *meta)
+static int meta_open(void *state)
 {
+    struct meta *meta = state;
     struct target *const targets[] = {&meta->places[0].target, &meta->places[1].target};
     /* A directory or a link takes a block at most on the filesystems that we know. */
-    int err = target_open_places(targets, &meta->settings->common, meta->settings->count * 4 * 4096,
-                                 &meta->place_count);
+    int err = target_open_places(targets, &meta->settings->common.target,
+                                 meta->settings->count * 4 * 4096, &meta->place_count);
 
+    assert(meta_op_count <= OPS_MAX);
     for (unsigned i = 0; i < meta->place_count && err == 0; i++)
         err = place_allocate(meta, &meta->places[i]);
     return err;
 }
 
-static void meta_close(struct meta *meta)
+static void meta_close(void *state)
 {
+    struct meta *meta = state;
     for (unsigned i = 0; i < TARGET_PLACES_MAX; i++) {
         target_close(&meta->places[i].target);
         for (size_t op = 0; op < meta_op_count; op++)
@@ -195,21 +202,17 @@ static void op_results(const struct meta_op *op, struct samples *samples, cJSON 
     cJSON *entry = cJSON_CreateObject();
     struct stats_summary summary;
 
-    stats_summarise(samples->us, samples->count, &summary);
     (void)cJSON_AddStringToObject(entry, "name", op->name);
-    (void)cJSON_AddNumberToObject(entry, "calls", (double)summary.count);
-    if (summary.count > 0) {
-        (void)cJSON_AddNumberToObject(entry, "mean_us", summary.mean);
-        (void)cJSON_AddNumberToObject(entry, "p50_us", summary.median);
-        (void)cJSON_AddNumberToObject(entry, "p99_us",
-                                      stats_percentile(samples->us, samples->count, 0.99));
+    (void)cJSON_AddNumberToObject(entry, "calls", (double)samples->count);
+    summary = results_add_latencies(entry, samples->us, samples->count);
+    if (summary.count > 0)
         (void)cJSON_AddNumberToObject(entry, "per_s", 1e6 / summary.mean);
-    }
     (void)cJSON_AddItemToArray(list, entry);
 }
 
-static void meta_add_results(struct meta *meta, cJSON *results)
+static void meta_add_results(void *state, cJSON *results)
 {
+    struct meta *meta = state;
     cJSON *places = cJSON_AddArrayToObject(results, "places");
 
     (void)cJSON_AddNumberToObject(results, "count", (double)meta->settings->count);
@@ -228,11 +231,9 @@ static void meta_add_results(struct meta *meta, cJSON *results)
 
 static double op_number(const cJSON *places, int place, size_t op, const char *name)
 {
-    const cJSON *list =
-        cJSON_GetObjectItemCaseSensitive(cJSON_GetArrayItem(places, place), "operations");
-    const cJSON *value = cJSON_GetObjectItemCaseSensitive(cJSON_GetArrayItem(list, (int)op), name);
+    const cJSON *list = json_member(cJSON_GetArrayItem(places, place), "operations");
 
-    return cJSON_IsNumber(value) ? value->valuedouble : -1;
+    return json_number(cJSON_GetArrayItem(list, (int)op), name);
 }
 
 static void op_row(struct table *table, const cJSON *places, size_t op)
@@ -241,11 +242,11 @@ static void op_row(struct table *table, const cJSON *places, size_t op)
     double baseline = op_number(places, 1, op, "mean_us");
     char against[96] = "";
 
-    if (mean < 0) {
+    if (isnan(mean)) {
         table_row(table, "%s\tnot measured (root only)", meta_ops[op].title);
         return;
     }
-    if (baseline > 0)
+    if (!isnan(baseline))
         (void)snprintf(against, sizeof(against), "\t%.1f\t%.1f\t%.1f\t%.2f", baseline,
                        op_number(places, 1, op, "p50_us"), op_number(places, 1, op, "p99_us"),
                        mean / baseline);
@@ -254,9 +255,10 @@ static void op_row(struct table *table, const cJSON *places, size_t op)
               op_number(places, 0, op, "per_s"), against);
 }
 
-static int meta_print(const struct meta *meta, const cJSON *results)
+static int meta_print(const void *state, const cJSON *results)
 {
-    const cJSON *places = cJSON_GetObjectItemCaseSensitive(results, "places");
+    const struct meta *meta = state;
+    const cJSON *places = json_member(results, "places");
     struct table table;
     int err;
 
@@ -275,38 +277,19 @@ static int meta_print(const struct meta *meta, const cJSON *results)
     return err;
 }
 
-static int meta_run(struct meta *meta, cJSON **ret_results)
-{
-    int err = meta_open(meta);
-
-    if (err < 0)
-        return err;
-    err = meta_measure(meta);
-    if (err < 0)
-        return err;
-    err = results_new("meta", &meta->settings->common, ret_results);
-    if (err < 0)
-        return err;
-    meta_add_results(meta, *ret_results);
-    return meta->settings->common.json ? 0 : meta_print(meta, *ret_results);
-}
+static const struct measurement meta_measurement = {
+    .command = &command,
+    .open = meta_open,
+    .measure = meta_measure,
+    .add_results = meta_add_results,
+    .print = meta_print,
+    .close = meta_close,
+};
 
 int meta_main(int argc, char **argv)
 {
     struct meta_settings settings = {.count = 1000, .rounds = 3};
     struct meta meta = {.settings = &settings};
-    tfs_cleanup(results_delete_p) cJSON *results = NULL;
-    char **operands;
-    int err;
 
-    assert(meta_op_count <= OPS_MAX);
-    common_init(&settings.common);
-    err = common_parse(&command, argc, argv, &settings.common, &operands);
-    if (err == OPTIONS_DONE)
-        return BENCH_OK;
-    if (err < 0 || common_demand_directory(&command, &settings.common) < 0)
-        return BENCH_USAGE;
-    err = meta_run(&meta, &results);
-    meta_close(&meta);
-    return common_finish(&settings.common, results, err);
+    return measurement_main(&meta_measurement, &settings.common, &meta, argc, argv);
 }

@@ -7,6 +7,8 @@
  */
 #include "tools/bench/command/commands.h"
 
+#include "tools/bench/command/measurement.h"
+#include "tools/bench/json/json_value.h"
 #include "tools/bench/report/results.h"
 #include "tools/bench/system/workers.h"
 #include "tools/bench/target/target.h"
@@ -162,8 +164,9 @@ static int place_run(struct pipeline *pipeline, struct place *place, enum mode m
     return err < 0 ? err : target_empty(&place->target);
 }
 
-static int pipeline_measure(struct pipeline *pipeline)
+static int pipeline_measure(void *state)
 {
+    struct pipeline *pipeline = state;
     const struct pipeline_settings *settings = pipeline->settings;
     int err = 0;
 
@@ -177,12 +180,13 @@ static int pipeline_measure(struct pipeline *pipeline)
     return err;
 }
 
-static int pipeline_open(struct pipeline *pipeline)
+static int pipeline_open(void *state)
 {
+    struct pipeline *pipeline = state;
     const struct pipeline_settings *settings = pipeline->settings;
     struct target *const targets[] = {&pipeline->places[0].target, &pipeline->places[1].target};
-    int err = target_open_places(targets, &settings->common, settings->items * settings->item_size,
-                                 &pipeline->place_count);
+    int err = target_open_places(targets, &settings->common.target,
+                                 settings->items * settings->item_size, &pipeline->place_count);
 
     if (err < 0)
         return err;
@@ -194,8 +198,9 @@ static int pipeline_open(struct pipeline *pipeline)
     return model_touch_memory(2 * settings->items * settings->item_size);
 }
 
-static void pipeline_close(struct pipeline *pipeline)
+static void pipeline_close(void *state)
 {
+    struct pipeline *pipeline = state;
     for (unsigned i = 0; i < TARGET_PLACES_MAX; i++)
         target_close(&pipeline->places[i].target);
     for (unsigned i = 0; pipeline->items && i < pipeline->settings->items; i++)
@@ -319,50 +324,42 @@ static int place_print(const struct pipeline *pipeline, const struct place *plac
     return err;
 }
 
-static int pipeline_report(const struct pipeline *pipeline, cJSON *results)
+static void pipeline_add_results(void *state, cJSON *results)
 {
+    const struct pipeline *pipeline = state;
     cJSON *places = cJSON_AddArrayToObject(results, "places");
-    int err = 0;
 
     (void)cJSON_AddNumberToObject(results, "items", (double)pipeline->settings->items);
     (void)cJSON_AddNumberToObject(results, "item_bytes", (double)pipeline->settings->item_size);
     (void)cJSON_AddNumberToObject(results, "threads", pipeline->threads);
     for (unsigned i = 0; i < pipeline->place_count; i++)
         place_add_results(&pipeline->places[i], places);
-    for (unsigned i = 0; i < pipeline->place_count && err == 0 && !pipeline->settings->common.json;
-         i++)
+}
+
+static int pipeline_print(const void *state, const cJSON *results)
+{
+    const struct pipeline *pipeline = state;
+    int err = 0;
+
+    (void)results; /* the phases are at hand */
+    for (unsigned i = 0; i < pipeline->place_count && err == 0; i++)
         err = place_print(pipeline, &pipeline->places[i]);
     return err;
 }
 
-static int pipeline_run(struct pipeline *pipeline, cJSON **ret_results)
-{
-    int err = pipeline_open(pipeline);
-
-    if (err < 0)
-        return err;
-    err = pipeline_measure(pipeline);
-    if (err < 0)
-        return err;
-    err = results_new("pipeline", &pipeline->settings->common, ret_results);
-    return err < 0 ? err : pipeline_report(pipeline, *ret_results);
-}
+static const struct measurement pipeline_measurement = {
+    .command = &command,
+    .open = pipeline_open,
+    .measure = pipeline_measure,
+    .add_results = pipeline_add_results,
+    .print = pipeline_print,
+    .close = pipeline_close,
+};
 
 int pipeline_main(int argc, char **argv)
 {
     struct pipeline_settings settings = {.items = 32, .item_size = 8 * TFS_MIB};
     struct pipeline pipeline = {.settings = &settings};
-    tfs_cleanup(results_delete_p) cJSON *results = NULL;
-    char **operands;
-    int err;
 
-    common_init(&settings.common);
-    err = common_parse(&command, argc, argv, &settings.common, &operands);
-    if (err == OPTIONS_DONE)
-        return BENCH_OK;
-    if (err < 0 || common_demand_directory(&command, &settings.common) < 0)
-        return BENCH_USAGE;
-    err = pipeline_run(&pipeline, &results);
-    pipeline_close(&pipeline);
-    return common_finish(&settings.common, results, err);
+    return measurement_main(&pipeline_measurement, &settings.common, &pipeline, argc, argv);
 }

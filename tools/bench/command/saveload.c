@@ -7,6 +7,8 @@
  */
 #include "tools/bench/command/commands.h"
 
+#include "tools/bench/command/measurement.h"
+#include "tools/bench/json/json_value.h"
 #include "tools/bench/report/results.h"
 #include "tools/bench/system/directory.h"
 #include "tools/bench/system/workers.h"
@@ -143,8 +145,9 @@ static int round_run(struct saveload *saveload, unsigned run)
 }
 
 /* The first round is thrown away: it meets memory that the machine has not touched yet. */
-static int saveload_measure(struct saveload *saveload)
+static int saveload_measure(void *state)
 {
+    struct saveload *saveload = state;
     uint64_t runs = saveload->settings->runs;
     unsigned warm_ups = saveload->settings->no_warm_up ? 0 : 1;
     int err = 0;
@@ -160,8 +163,9 @@ static int saveload_measure(struct saveload *saveload)
 }
 
 /* The places first: that they have room is found out before the model is made. */
-static int saveload_open(struct saveload *saveload)
+static int saveload_open(void *state)
 {
+    struct saveload *saveload = state;
     const struct saveload_settings *settings = saveload->settings;
     struct target *const targets[] = {&saveload->places[0].target, &saveload->places[1].target};
     struct checkpoint_spec spec = {
@@ -178,8 +182,8 @@ static int saveload_open(struct saveload *saveload)
                               settings->mix);
     spec.model.parameters =
         (uint64_t)((double)settings->size / model_bytes_per_parameter(&spec.model));
-    err = target_open_places(targets, &settings->common, settings->model ? 0 : settings->size,
-                             &saveload->place_count);
+    err = target_open_places(targets, &settings->common.target,
+                             settings->model ? 0 : settings->size, &saveload->place_count);
     if (err < 0)
         return err;
     err = checkpoint_new(&spec, &saveload->checkpoint);
@@ -209,8 +213,9 @@ static void place_results(const struct saveload *saveload, const struct place *p
     (void)cJSON_AddItemToArray(list, entry);
 }
 
-static void saveload_add_results(const struct saveload *saveload, cJSON *results)
+static void saveload_add_results(void *state, cJSON *results)
 {
+    struct saveload *saveload = state;
     const struct saveload_settings *settings = saveload->settings;
     const struct checkpoint *checkpoint = saveload->checkpoint;
     cJSON *list;
@@ -230,42 +235,34 @@ static void saveload_add_results(const struct saveload *saveload, cJSON *results
         place_results(saveload, &saveload->places[i], list);
 }
 
-static double result_number(const cJSON *object, const char *group, const char *name)
-{
-    const cJSON *inner = cJSON_GetObjectItemCaseSensitive(object, group);
-
-    return cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(inner, name));
-}
-
 static void step_row(struct table *table, const cJSON *places, const cJSON *place, int step)
 {
-    const cJSON *object = cJSON_GetObjectItemCaseSensitive(place, step_names[step]);
-    double rate = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(object, "gb_per_s"));
+    const cJSON *object = json_member(place, step_names[step]);
+    double rate = json_number(object, "gb_per_s");
     const cJSON *baseline = cJSON_GetArrayItem(places, 1);
     char against[24] = "";
 
     if (baseline && baseline != place)
         (void)snprintf(against, sizeof(against), "%.2fx",
-                       rate / result_number(baseline, step_names[step], "gb_per_s"));
+                       rate / json_number_in(baseline, step_names[step], "gb_per_s"));
     table_row(table, "%s\t%s\t%.3f\t%.3f\t%.3f\t%s\t%.3f\t%s", step_titles[step],
-              cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(place, "name")),
-              result_number(object, "seconds", "min"), result_number(object, "seconds", "median"),
-              result_number(object, "seconds", "mean"),
-              results_deviation(cJSON_GetObjectItemCaseSensitive(object, "seconds")).text, rate,
-              against);
+              json_text(place, "name"), json_number_in(object, "seconds", "min"),
+              json_number_in(object, "seconds", "median"),
+              json_number_in(object, "seconds", "mean"),
+              results_deviation(json_member(object, "seconds")).text, rate, against);
 }
 
-static int saveload_print(const struct saveload *saveload, const cJSON *results)
+static int saveload_print(const void *state, const cJSON *results)
 {
+    const struct saveload *saveload = state;
     const struct checkpoint *checkpoint = saveload->checkpoint;
-    const cJSON *places = cJSON_GetObjectItemCaseSensitive(results, "places");
+    const cJSON *places = json_member(results, "places");
     const cJSON *place;
     struct table table;
     int err;
 
     (void)printf("%s, %s, %u rank%s, %s, %llu runs, seed %llu%s\n\n", checkpoint->format->name,
-                 cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(results, "mix")),
-                 checkpoint->ranks, checkpoint->ranks == 1 ? "" : "s",
+                 json_text(results, "mix"), checkpoint->ranks, checkpoint->ranks == 1 ? "" : "s",
                  units_bytes(checkpoint->bytes).text, (unsigned long long)saveload->settings->runs,
                  (unsigned long long)saveload->settings->common.seed,
                  checkpoint->durable ? "" : ", without fsync");
@@ -278,34 +275,34 @@ static int saveload_print(const struct saveload *saveload, const cJSON *results)
     (void)printf("\n");
     cJSON_ArrayForEach(place, places)
     {
-        (void)printf(
-            "%s:\n  stored %s = %.1f %% (Shannon's bound of the byte planes %.1f %%)\n",
-            cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(place, "name")),
-            units_bytes((uint64_t)result_number(place, "stored_bytes", "median")).text,
-            cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(place, "stored_percent")),
-            checkpoint->bound_bytes / (double)checkpoint->bytes * 100);
-        (void)printf("  before each load: %s\n",
-                     cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(place, "cold")));
+        (void)printf("%s:\n  stored %s = %.1f %% (Shannon's bound of the byte planes %.1f %%)\n",
+                     json_text(place, "name"),
+                     units_bytes((uint64_t)json_number_in(place, "stored_bytes", "median")).text,
+                     json_number(place, "stored_percent"),
+                     checkpoint->bound_bytes / (double)checkpoint->bytes * 100);
+        (void)printf("  before each load: %s\n", json_text(place, "cold"));
     }
     (void)printf("Every loaded byte was compared with what was saved.\n");
     return err;
 }
 
-static int saveload_run(struct saveload *saveload, cJSON **ret_results)
+static void saveload_close(void *state)
 {
-    int err = saveload_open(saveload);
+    struct saveload *saveload = state;
 
-    if (err < 0)
-        return err;
-    err = saveload_measure(saveload);
-    if (err < 0)
-        return err;
-    err = results_new("saveload", &saveload->settings->common, ret_results);
-    if (err < 0)
-        return err;
-    saveload_add_results(saveload, *ret_results);
-    return saveload->settings->common.json ? 0 : saveload_print(saveload, *ret_results);
+    for (unsigned i = 0; i < TARGET_PLACES_MAX; i++)
+        target_close(&saveload->places[i].target);
+    checkpoint_free(saveload->checkpoint);
 }
+
+static const struct measurement saveload_measurement = {
+    .command = &command,
+    .open = saveload_open,
+    .measure = saveload_measure,
+    .add_results = saveload_add_results,
+    .print = saveload_print,
+    .close = saveload_close,
+};
 
 int saveload_main(int argc, char **argv)
 {
@@ -313,19 +310,6 @@ int saveload_main(int argc, char **argv)
         .size = 512 * TFS_MIB, .ranks = 1, .runs = 3, .mix = "bf16"};
     static struct place places[TARGET_PLACES_MAX];
     struct saveload saveload = {.settings = &settings, .places = places};
-    tfs_cleanup(results_delete_p) cJSON *results = NULL;
-    char **operands;
-    int err;
 
-    common_init(&settings.common);
-    err = common_parse(&command, argc, argv, &settings.common, &operands);
-    if (err == OPTIONS_DONE)
-        return BENCH_OK;
-    if (err < 0 || common_demand_directory(&command, &settings.common) < 0)
-        return BENCH_USAGE;
-    err = saveload_run(&saveload, &results);
-    for (unsigned i = 0; i < TARGET_PLACES_MAX; i++)
-        target_close(&places[i].target);
-    checkpoint_free(saveload.checkpoint);
-    return common_finish(&settings.common, results, err);
+    return measurement_main(&saveload_measurement, &settings.common, &saveload, argc, argv);
 }

@@ -4,7 +4,10 @@
  */
 #include "tools/bench/command/commands.h"
 
-#include "tools/bench/command/plot.h"
+#include "tools/bench/command/common.h"
+#include "tools/bench/json/json_file.h"
+#include "tools/bench/json/json_value.h"
+#include "tools/bench/report/plot.h"
 #include "tools/bench/report/results.h"
 #include "tools/bench/sweep/sweep_run.h"
 #include "tools/bench/target/mount.h"
@@ -68,25 +71,16 @@ static const struct options_command command = {
     .row_count = TFS_ARRAY_COUNT(rows),
 };
 
-static double test_number(const cJSON *test, const char *group, const char *name)
-{
-    const cJSON *object = group ? cJSON_GetObjectItemCaseSensitive(test, group) : test;
-
-    return cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(object, name));
-}
-
 static void test_row(struct table *table, const cJSON *test)
 {
     table_row(table, "%s\t%.3f\t%s\t%.3f\t%s\t%.3f\t%s\t%.3f\t%s\t%.1f\t%.1f",
-              cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(test, "name")),
-              test_number(test, "save", "mean"),
-              results_deviation(cJSON_GetObjectItemCaseSensitive(test, "save")).text,
-              test_number(test, NULL, "save_gb_per_s"), results_improvement(test, "save").text,
-              test_number(test, "load", "mean"),
-              results_deviation(cJSON_GetObjectItemCaseSensitive(test, "load")).text,
-              test_number(test, NULL, "load_gb_per_s"), results_improvement(test, "load").text,
-              test_number(test, "stored", "mean") / (double)TFS_MIB,
-              test_number(test, NULL, "stored_percent"));
+              json_text(test, "name"), json_number_in(test, "save", "mean"),
+              results_deviation(json_member(test, "save")).text, json_number(test, "save_gb_per_s"),
+              results_improvement(test, "save").text, json_number_in(test, "load", "mean"),
+              results_deviation(json_member(test, "load")).text, json_number(test, "load_gb_per_s"),
+              results_improvement(test, "load").text,
+              json_number_in(test, "stored", "mean") / (double)TFS_MIB,
+              json_number(test, "stored_percent"));
 }
 
 static int list_print(const cJSON *tests)
@@ -115,10 +109,10 @@ static int sweep_print(const struct sweep *sweep, const cJSON *results)
         "in brackets where it may be chance (Welch's t-test, 95 %%)\n\n",
         units_bytes(checkpoint->bytes).text, checkpoint->format->name, checkpoint->ranks,
         checkpoint->ranks == 1 ? "" : "s", sweep->config->runs,
-        (unsigned long long)sweep->common->seed, sweep->config->baseline);
-    err = list_print(cJSON_GetObjectItemCaseSensitive(results, "tests"));
+        (unsigned long long)sweep->config->model.seed, sweep->config->baseline);
+    err = list_print(json_member(results, "tests"));
     if (err == 0)
-        err = list_print(cJSON_GetObjectItemCaseSensitive(results, "parameter_scan"));
+        err = list_print(json_member(results, "parameter_scan"));
     (void)printf("Shannon's bound of the byte planes: %.1f %%. Before each load:\n%s.\n"
                  "Every loaded byte was compared with what was saved.\n",
                  checkpoint->bound_bytes / (double)checkpoint->bytes * 100, sweep->cold);
@@ -132,7 +126,7 @@ static int sweep_write(const struct sweep_settings *settings, const cJSON *resul
 
     if (snprintf(path, sizeof(path), "%s/results.json", settings->out) >= (int)sizeof(path))
         return console_fail(-ENAMETOOLONG, "'%s'", settings->out);
-    err = results_write(results, path);
+    err = json_file_write(results, path);
     if (err < 0)
         return err;
     console_note("wrote %s", path);
@@ -145,10 +139,11 @@ static int sweep_write(const struct sweep_settings *settings, const cJSON *resul
 static void sweep_keep(const struct sweep_settings *settings, const struct sweep *sweep)
 {
     static const char *const names[] = {"results.json", "results.partial.json"};
-    tfs_cleanup(results_delete_p) cJSON *results = NULL;
+    tfs_cleanup(json_delete_p) cJSON *results = NULL;
     char path[PATH_MAX];
 
-    if (!sweep_has_results(sweep) || results_new("sweep", &settings->common, &results) < 0)
+    if (!sweep_has_results(sweep) ||
+        results_new("sweep", &settings->common.target, settings->common.seed, &results) < 0)
         return;
     sweep_add_results(sweep, results);
     for (size_t i = 0; i < TFS_ARRAY_COUNT(names); i++) {
@@ -156,7 +151,7 @@ static void sweep_keep(const struct sweep_settings *settings, const struct sweep
         if (access(path, F_OK) < 0)
             break;
     }
-    if (results_write(results, path) == 0)
+    if (json_file_write(results, path) == 0)
         console_note("wrote %s: what was measured so far", path);
 }
 
@@ -164,7 +159,7 @@ static int sweep_run(const struct sweep_settings *settings, const struct sweep_c
                      cJSON **ret_results)
 {
     tfs_cleanup(sweep_release) struct sweep sweep = {0};
-    int err = sweep_init(&sweep, &settings->common, config, settings->scan);
+    int err = sweep_init(&sweep, &settings->common.target, config, settings->scan);
 
     if (err < 0)
         return err;
@@ -173,7 +168,7 @@ static int sweep_run(const struct sweep_settings *settings, const struct sweep_c
         sweep_keep(settings, &sweep);
         return err;
     }
-    err = results_new("sweep", &settings->common, ret_results);
+    err = results_new("sweep", &settings->common.target, settings->common.seed, ret_results);
     if (err < 0)
         return err;
     sweep_add_results(&sweep, *ret_results);
@@ -202,11 +197,12 @@ static int settings_complete(struct sweep_settings *settings, struct sweep_confi
     char binary[PATH_MAX];
     int err;
 
-    if (settings->common.dir || settings->common.baseline)
+    if (settings->common.target.dir || settings->common.target.baseline)
         return console_reject(
             "sweep mounts its own stores: give --store-dir, not --dir or --baseline");
     if (settings->size > 0 && config->model.path)
         return console_reject("--size: the configuration names real files");
+    config->model.seed = settings->common.seed;
     if (settings->runs > 0)
         config->runs = (unsigned)settings->runs;
     if (settings->size > 0) {
@@ -216,15 +212,16 @@ static int settings_complete(struct sweep_settings *settings, struct sweep_confi
     err = out_prepare(settings->out);
     if (err < 0)
         return err;
-    if (!settings->common.store_dir)
-        settings->common.store_dir = settings->out;
-    return mount_find_binary(settings->common.tensorfs, binary); /* before the model is made */
+    if (!settings->common.target.store_dir)
+        settings->common.target.store_dir = settings->out;
+    return mount_find_binary(settings->common.target.tensorfs,
+                             binary); /* before the model is made */
 }
 
 int sweep_main(int argc, char **argv)
 {
     struct sweep_settings settings = {.out = "."};
-    tfs_cleanup(results_delete_p) cJSON *results = NULL;
+    tfs_cleanup(json_delete_p) cJSON *results = NULL;
     struct sweep_config *config = NULL;
     char **operands;
     int err;

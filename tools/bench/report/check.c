@@ -3,11 +3,12 @@
  */
 #include "tools/bench/report/check.h"
 
+#include "tools/bench/json/json_file.h"
 #include "tools/bench/json/json_place.h"
-#include "tools/bench/report/results.h"
 #include "tools/common/console.h"
 #include "tools/common/table.h"
 
+#include <cjson/cJSON.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -141,7 +142,7 @@ int check_file(const char *path, const cJSON *results, FILE *out)
     struct check check = {.file = path, .results = results};
     char *text;
     cJSON *root;
-    int err = results_read(path, &text, &root);
+    int err = json_file_read(path, &text, &root);
 
     if (err < 0)
         return err;

@@ -6,40 +6,30 @@
 #ifndef TENSORFS_BENCH_RESULTS_H
 #define TENSORFS_BENCH_RESULTS_H
 
-#include "tools/bench/command/common.h"
 #include "tools/bench/report/stats.h"
 
 #include <cjson/cJSON.h>
+
+struct target_settings;
 
 /*
  * Start the results of a command: tool, version, command, seed and environment.
  *
  * Ownership: *ret is freed with cJSON_Delete. Errors: -ENOMEM, said.
  */
-TFS_MUST_CHECK int results_new(const char *command, const struct common_settings *settings,
-                               cJSON **ret);
-
-/* For tfs_cleanup. */
-void results_delete_p(cJSON **results);
+TFS_MUST_CHECK int results_new(const char *command, const struct target_settings *target,
+                               uint64_t seed, cJSON **ret);
 
 /* Add `name`: {"runs": [...], "min", "median", "mean", "max", "stddev"} and return the summary. */
 struct stats_summary results_add_summary(cJSON *object, const char *name, const double *values,
                                          size_t count);
 
-/* Write it to a file. Errors: said. */
-TFS_MUST_CHECK int results_write(const cJSON *results, const char *path);
-
-/* Read a text file of at most 64 MiB. Ownership: *ret is freed by the caller. Errors: said;
- * -EINVAL: no such file. */
-TFS_MUST_CHECK int results_read_text(const char *path, char **ret);
-
 /*
- * Read and parse a JSON file. `ret_text` is for json_place_find.
+ * Sort the latencies, in microseconds, and add "mean_us", "p50_us" and "p99_us"; of none, nothing.
  *
- * Ownership: *ret_text is freed by the caller, *ret with cJSON_Delete.
- * Errors:    said, with the line of a syntax error.
+ * Returns: their summary.
  */
-TFS_MUST_CHECK int results_read(const char *path, char **ret_text, cJSON **ret);
+struct stats_summary results_add_latencies(cJSON *object, double *us, size_t count);
 
 /* A cell of a table. */
 struct results_cell {

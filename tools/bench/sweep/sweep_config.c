@@ -5,13 +5,15 @@
 #include "tools/bench/sweep/sweep_config.h"
 
 #include "tools/bench/formats/format.h"
+#include "tools/bench/json/json_file.h"
 #include "tools/bench/json/json_place.h"
-#include "tools/bench/report/results.h"
+#include "tools/bench/json/json_value.h"
 #include "tools/bench/sweep/sweep_values.h"
 #include "tools/bench/system/workers.h"
 #include "tools/common/console.h"
 #include "tools/common/units.h"
 
+#include <cjson/cJSON.h>
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -64,7 +66,7 @@ static int object_read(struct reader *reader, const cJSON *object, const struct 
         size_t i = 0;
         int err;
 
-        if (cJSON_GetObjectItemCaseSensitive(object, member->string) != member)
+        if (json_member(object, member->string) != member)
             return reader_reject(reader, member, "this key is there twice");
         while (i < count && strcmp(keys[i].name, member->string) != 0)
             i++;
@@ -154,10 +156,9 @@ static int read_model(struct reader *reader, const cJSON *value)
         {"description", NULL}, {"parameters", read_parameters}, {"size", read_model_size},
         {"mix", read_mix},     {"path", read_model_path},
     };
-    const cJSON *path = cJSON_GetObjectItemCaseSensitive(value, "path");
+    const cJSON *path = json_member(value, "path");
 
-    if (path && cJSON_GetArraySize(value) >
-                    1 + (cJSON_GetObjectItemCaseSensitive(value, "description") != NULL))
+    if (path && cJSON_GetArraySize(value) > 1 + (json_member(value, "description") != NULL))
         return reader_reject(reader, path, "real files have no parameters, size or mix");
     return object_read(reader, value, keys, TFS_ARRAY_COUNT(keys));
 }
@@ -445,7 +446,7 @@ static void sweep_config_free_p(struct sweep_config **config)
 int sweep_config_parse(const char *file, const char *text, struct sweep_config **ret)
 {
     tfs_cleanup(sweep_config_free_p) struct sweep_config *config = calloc(1, sizeof(*config));
-    tfs_cleanup(results_delete_p) cJSON *root = NULL;
+    tfs_cleanup(json_delete_p) cJSON *root = NULL;
     struct reader reader = {.file = file, .text = text, .config = config};
     int err;
 
@@ -476,7 +477,7 @@ int sweep_config_read(const char *path, struct sweep_config **ret)
 
     if (!path)
         return sweep_config_parse("default.json", sweep_default_config, ret);
-    err = results_read_text(path, &text);
+    err = json_file_read_text(path, &text);
     if (err < 0)
         return err;
     err = sweep_config_parse(path, text, ret);

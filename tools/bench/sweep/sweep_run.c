@@ -7,6 +7,7 @@
 #include "tools/bench/system/directory.h"
 #include "tools/bench/target/mount.h"
 #include "tools/bench/target/target.h"
+#include "tools/bench/target/target_settings.h"
 #include "tools/common/console.h"
 
 #include <assert.h>
@@ -21,10 +22,10 @@ static const char *const axis_names[] = {"", "chunk_size", "concurrency", "compr
 /* An index of tiny chunks can come close to the size of the data. */
 static int demand_space(const struct sweep *sweep, uint64_t model_bytes)
 {
-    return directory_demand_space(sweep->common->store_dir, 2 * model_bytes);
+    return directory_demand_space(sweep->target->store_dir, 2 * model_bytes);
 }
 
-int sweep_init(struct sweep *sweep, const struct common_settings *common,
+int sweep_init(struct sweep *sweep, const struct target_settings *target,
                const struct sweep_config *config, bool with_scan)
 {
     struct checkpoint_spec spec = {.model = config->model,
@@ -37,12 +38,11 @@ int sweep_init(struct sweep *sweep, const struct common_settings *common,
            (with_scan || config->tests[count].axis == SWEEP_AXIS_NONE))
         count++;
     *sweep = (struct sweep){
-        .common = common, .config = config, .test_count = count, .cold = "not measured"};
+        .target = target, .config = config, .test_count = count, .cold = "not measured"};
     assert(count > 0);
     sweep->samples = calloc(count, sizeof(*sweep->samples));
     if (!sweep->samples)
         return console_fail(-ENOMEM, "%zu tests", count);
-    spec.model.seed = common->seed;
     if (spec.model.parameters == 0)
         spec.model.parameters =
             (uint64_t)((double)config->model_bytes / model_bytes_per_parameter(&spec.model));
@@ -101,7 +101,7 @@ static int test_load(struct sweep *sweep, struct target *target, struct sweep_sa
 static int test_run(struct sweep *sweep, size_t index, unsigned run)
 {
     const struct sweep_test *test = &sweep->config->tests[index];
-    struct common_settings settings = *sweep->common;
+    struct target_settings settings = *sweep->target;
     struct target target = {0};
     char options[2 * SWEEP_OPTIONS_BYTES_MAX];
     int err;

@@ -5,10 +5,11 @@
 #ifndef TENSORFS_BENCH_SWEEP_RUN_H
 #define TENSORFS_BENCH_SWEEP_RUN_H
 
-#include "tools/bench/command/common.h"
 #include "tools/bench/report/results.h"
 #include "tools/bench/sweep/sweep_config.h"
 #include "tools/bench/workload/checkpoint.h"
+
+struct target_settings;
 
 enum sweep_value {
     SWEEP_SAVE,     /* s: until fsync of the slowest rank returned */
@@ -25,7 +26,7 @@ struct sweep_samples {
 };
 
 struct sweep {
-    const struct common_settings *common;
+    const struct target_settings *target;
     const struct sweep_config *config;
     size_t test_count; /* without those of the scan when it is not asked for */
     struct checkpoint *checkpoint;
@@ -33,8 +34,9 @@ struct sweep {
     const char *cold;              /* how caches were cleared, for people */
 };
 
-/* Generate the model and allocate. Release it also after a failure. Errors: said. */
-TFS_MUST_CHECK int sweep_init(struct sweep *sweep, const struct common_settings *common,
+/* Generate the model and allocate. Stores are made below target->store_dir. Release it also after a
+ * failure. Errors: said. */
+TFS_MUST_CHECK int sweep_init(struct sweep *sweep, const struct target_settings *target,
                               const struct sweep_config *config, bool with_scan);
 void sweep_release(struct sweep *sweep);
 

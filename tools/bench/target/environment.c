@@ -7,6 +7,7 @@
 #include "tools/bench/system/process.h"
 #include "tools/bench/system/procfs.h"
 #include "tools/bench/system/workers.h"
+#include "tools/bench/target/target_settings.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -159,7 +160,7 @@ static void add_versions(struct cJSON *object, const char *tensorfs)
     (void)cJSON_AddStringToObject(object, "tensorfs", text);
 }
 
-struct cJSON *environment_json(const struct common_settings *settings)
+struct cJSON *environment_json(const struct target_settings *settings)
 {
     struct cJSON *object = cJSON_CreateObject();
 

@@ -4,7 +4,9 @@
 #ifndef TENSORFS_BENCH_ENVIRONMENT_H
 #define TENSORFS_BENCH_ENVIRONMENT_H
 
-#include "tools/bench/command/common.h"
+#include "store/base/defs.h"
+
+struct target_settings;
 
 /* One filesystem out of /proc/self/mountinfo. */
 struct environment_filesystem {
@@ -20,11 +22,11 @@ TFS_MUST_CHECK int environment_filesystem(const char *path, struct environment_f
 bool environment_is_tensorfs(const char *path);
 
 /*
- * A JSON object with all of it.
+ * A JSON object with all of it, for measurements of that place.
  *
  * Ownership: returned, freed with cJSON_Delete or by the object it is added to. NULL without
  * memory.
  */
-struct cJSON *environment_json(const struct common_settings *settings);
+struct cJSON *environment_json(const struct target_settings *settings);
 
 #endif

@@ -7,6 +7,7 @@
 #include "tools/bench/system/directory.h"
 #include "tools/bench/target/environment.h"
 #include "tools/bench/target/mount.h"
+#include "tools/bench/target/target_settings.h"
 #include "tools/common/console.h"
 
 #include <errno.h>
@@ -49,7 +50,7 @@ static int target_make_work(struct target *target)
     return 0;
 }
 
-int target_open(struct target *target, const struct common_settings *settings)
+int target_open(struct target *target, const struct target_settings *settings)
 {
     char scratch[PATH_MAX];
     int err;
@@ -69,7 +70,7 @@ int target_open(struct target *target, const struct common_settings *settings)
 }
 
 int target_open_places(struct target *const targets[TARGET_PLACES_MAX],
-                       const struct common_settings *settings, uint64_t bytes, unsigned *ret_count)
+                       const struct target_settings *settings, uint64_t bytes, unsigned *ret_count)
 {
     unsigned count = settings->baseline ? 2 : 1;
     int err = target_open(targets[0], settings);

@@ -5,11 +5,12 @@
 #ifndef TENSORFS_BENCH_TARGET_H
 #define TENSORFS_BENCH_TARGET_H
 
-#include "tools/bench/command/common.h"
+#include "store/base/defs.h"
 
 #include <limits.h>
 
 struct mount;
+struct target_settings;
 
 struct target {
     char label[64];         /* for tables: the directory's last part, or "tensorfs" */
@@ -19,7 +20,7 @@ struct target {
 };
 
 /* The target that --dir or --store-dir name. Errors: said. Close it also after a failure. */
-TFS_MUST_CHECK int target_open(struct target *target, const struct common_settings *settings);
+TFS_MUST_CHECK int target_open(struct target *target, const struct target_settings *settings);
 
 /* The target of --baseline or of any plain directory. */
 TFS_MUST_CHECK int target_open_directory(struct target *target, const char *directory);
@@ -34,7 +35,7 @@ enum { TARGET_PLACES_MAX = 2 };
  * Errors: said; -ENOSPC.
  */
 TFS_MUST_CHECK int target_open_places(struct target *const targets[TARGET_PLACES_MAX],
-                                      const struct common_settings *settings, uint64_t bytes,
+                                      const struct target_settings *settings, uint64_t bytes,
                                       unsigned *ret_count);
 
 /* Unmount and remove, also after an interrupt. */
