@@ -16,10 +16,10 @@
 #include "store/commit.h"
 #include "store/complaint.h"
 #include "store/data.h"
+#include "store/dead_list.h"
 #include "store/flush.h"
 #include "store/frames.h"
 #include "store/memory.h"
-#include "store/reclaim.h"
 #include "store/row_budget.h"
 #include "store/segment/segment.h"
 #include "store/volume.h"
@@ -472,7 +472,7 @@ static void reclaim_unused(struct tfs_volume *volume, struct tfs_chunk *chunk,
 
         if (frame->segment && row_shows_first(old, i) && !row_has_frame(chunk->row, frame) &&
             is_uncommitted(chunk, frame))
-            reclaim_frame(volume->reclaim, frame, 0);
+            dead_list_add_frame(volume->dead, frame, 0);
     }
 }
 

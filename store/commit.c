@@ -14,10 +14,10 @@
 #include "store/base/log.h"
 #include "store/commit_group.h"
 #include "store/data.h"
+#include "store/dead_list.h"
 #include "store/file.h"
 #include "store/flush.h"
 #include "store/promise.h"
-#include "store/reclaim.h"
 #include "store/volume.h"
 
 #include <assert.h>
@@ -250,7 +250,7 @@ int commit_inode(struct tfs_volume *volume, struct tfs_inode *inode, enum commit
     if (strength == COMMIT_ORDERED)
         return 0;
     err = index_sync(volume->index); /* its name, its attributes */
-    reclaim_kick(volume->reclaim);
+    dead_list_kick(volume->dead);
     return err;
 }
 
@@ -324,7 +324,7 @@ int commit_all(struct tfs_volume *volume, bool full)
         inode_put(volume, requests[i].inode);
     free(requests);
     err = index_sync(volume->index);
-    reclaim_kick(volume->reclaim);
+    dead_list_kick(volume->dead);
     return first_error ? first_error : err;
 }
 

@@ -10,7 +10,7 @@
 #include "store/commit_group.h"
 
 #include "store/base/clock.h"
-#include "store/reclaim.h"
+#include "store/dead_list.h"
 #include "store/segment/segment.h"
 #include "store/super.h"
 #include "store/volume.h"
@@ -125,7 +125,7 @@ static int write_batch_locked(struct tfs_volume *volume, const struct commit_par
             volume->allocated = allocated;
             usage_apply(&change, number);
             for (size_t i = 0; i < change.dead_count; i++)
-                reclaim_frame(volume->reclaim, &change.dead[i], number);
+                dead_list_add_frame(volume->dead, &change.dead[i], number);
         }
     }
     usage_end(&change);
@@ -208,7 +208,7 @@ void commit_group_run(struct tfs_volume *volume, struct commit_group *group)
     drop_failed(volume, group, err);
     if (!err && wants_durable(group)) {
         err = index_sync(volume->index);
-        reclaim_kick(volume->reclaim);
+        dead_list_kick(volume->dead);
     }
     for (size_t i = 0; i < group->count; i++) {
         const struct commit_request *first = group->requests[first_for_inode(group, i)];

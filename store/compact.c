@@ -22,8 +22,8 @@
 #include "store/compact_choose.h"
 #include "store/compactor.h"
 #include "store/data.h"
+#include "store/dead_list.h"
 #include "store/encode.h"
-#include "store/reclaim.h"
 #include "store/scratch.h"
 #include "store/segment/segment.h"
 #include "store/usage.h"
@@ -192,7 +192,7 @@ static void free_copies(struct compaction *run)
 
             run->copies[i] = copied->next;
             if (!copied->committed)
-                reclaim_frame(run->volume->reclaim, &copied->to, 0);
+                dead_list_add_frame(run->volume->dead, &copied->to, 0);
             free(copied);
         }
     }
@@ -333,7 +333,7 @@ static int commit_row(struct compaction *run, const struct move *move, const str
     number = index_commit_number(volume->index);
     usage_apply(change, number);
     for (size_t i = 0; i < change->dead_count; i++)
-        reclaim_frame(volume->reclaim, &change->dead[i], number);
+        dead_list_add_frame(volume->dead, &change->dead[i], number);
     return 0;
 }
 
@@ -560,6 +560,6 @@ int compact_run(struct tfs_volume *volume, const struct compact_options *options
     compactor_leave(volume->compactor);
     free(run);
     if (ret->moved_frames)
-        reclaim_kick(volume->reclaim);
+        dead_list_kick(volume->dead);
     return err;
 }

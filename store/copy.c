@@ -8,9 +8,9 @@
 #include "store/base/error.h"
 #include "store/commit.h"
 #include "store/data.h"
+#include "store/dead_list.h"
 #include "store/file.h"
 #include "store/namespace.h"
-#include "store/reclaim.h"
 #include "store/usage.h"
 
 #include <errno.h>
@@ -183,7 +183,7 @@ static int commit_sharing(struct sharing *sharing, struct namespace_change *chan
     number = index_commit_number(sharing->volume->index);
     usage_apply(usage, number);
     for (size_t i = 0; i < usage->dead_count; i++)
-        reclaim_frame(sharing->volume->reclaim, &usage->dead[i], number);
+        dead_list_add_frame(sharing->volume->dead, &usage->dead[i], number);
     take_over(sharing, record);
     return 0;
 }

@@ -12,9 +12,9 @@
 
 #include "store/base/error.h"
 #include "store/data.h"
+#include "store/dead_list.h"
 #include "store/format.h"
 #include "store/purge.h"
-#include "store/reclaim.h"
 #include "store/usage.h"
 #include "store/volume.h"
 
@@ -127,7 +127,7 @@ void cut_apply_locked(struct tfs_inode *inode, const struct cut_batch *cut)
     rows->first = cut->next;
     rows->stored -= tfs_min_u64(rows->stored, stored);
     if (cut->begins)
-        reclaim_cut_rows(inode->data->volume->reclaim, inode->number);
+        dead_list_add_cut_rows(inode->data->volume->dead, inode->number);
 }
 
 /* ---- in the background ---- */

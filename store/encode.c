@@ -8,9 +8,9 @@
 
 #include "store/base/error.h"
 #include "store/data.h"
+#include "store/dead_list.h"
 #include "store/file.h"
 #include "store/format.h"
-#include "store/reclaim.h"
 #include "store/scratch.h"
 #include "store/segment/segment.h"
 #include "store/stuck.h"
@@ -293,7 +293,7 @@ void encode_give_back(struct tfs_volume *volume, const struct encoded_chunk *enc
         const struct frame_ref *frame = &encoded->runs[i].extent.frame;
 
         if (encoded->runs[i].extent.visible_size && frame->segment)
-            reclaim_frame(volume->reclaim, frame, 0);
+            dead_list_add_frame(volume->dead, frame, 0);
     }
 }
 

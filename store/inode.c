@@ -10,7 +10,7 @@
 
 #include "store/base/error.h"
 #include "store/data.h"
-#include "store/reclaim.h"
+#include "store/dead_list.h"
 #include "store/volume.h"
 
 #include <assert.h>
@@ -269,7 +269,7 @@ static void finish_drop(struct tfs_volume *volume, struct tfs_inode *inode, bool
     if (inode->data)
         allocation_forget(volume, inode);
     if (inode->record.nlink == 0 && !inode->erased) /* nobody else has the object any more */
-        reclaim_inode(volume->reclaim, inode->number);
+        dead_list_add_inode(volume->dead, inode->number);
     inode_free(inode);
     trim_note_dropped(volume);
 }

@@ -7,6 +7,7 @@
 #include "store/base/bytes.h"
 #include "store/base/error.h"
 #include "store/data.h"
+#include "store/dead_list.h"
 #include "store/reclaim.h"
 #include "store/segment/segment.h"
 #include "store/super.h"
@@ -109,7 +110,7 @@ int purge_commit(struct tfs_volume *volume, struct index_batch *batch, struct us
     number = index_commit_number(volume->index);
     usage_apply(change, number);
     for (size_t i = 0; i < change->dead_count; i++)
-        reclaim_frame(volume->reclaim, &change->dead[i], number);
+        dead_list_add_frame(volume->dead, &change->dead[i], number);
     return 0;
 }
 
@@ -235,9 +236,9 @@ static void hand_over(struct tfs_volume *volume, uint64_t inode)
 
     if (read_record(volume, inode, &record) == 0 && record.nlink > 0 &&
         record.flags & META_INODE_HAS_CUT_ROWS)
-        reclaim_cut_rows(volume->reclaim, inode);
+        dead_list_add_cut_rows(volume->dead, inode);
     else
-        reclaim_inode(volume->reclaim, inode);
+        dead_list_add_inode(volume->dead, inode);
 }
 
 int purge_find_orphans(struct tfs_volume *volume)

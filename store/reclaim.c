@@ -18,6 +18,7 @@
 #include "store/base/log.h"
 #include "store/compactor.h"
 #include "store/cut.h"
+#include "store/dead_list.h"
 #include "store/meta.h"
 #include "store/purge.h"
 #include "store/segment/segment.h"
@@ -32,44 +33,16 @@
 
 enum { SEGMENTS_PER_PASS = 64, GATHER_MS = 20 };
 
-/* So many stretches of dead frames, in 2 MiB, wait for a commit to become durable by itself. */
-enum { STRETCHES_MAX = 1 << 16 };
-
-/* Dead frames behind each other: what was written together mostly dies together. */
-struct dead_stretch {
-    uint64_t segment;
-    uint64_t offset;
-    uint64_t size;
-    uint64_t commit_number; /* the highest of its frames */
-};
-
-/* A growing array that is taken as a whole. */
-struct dead_stretches {
-    struct dead_stretch *items;
-    size_t count;
-    size_t capacity;
-};
-
-struct dead_inode {
-    struct list node;
-    uint64_t number;
-    int (*purge)(struct tfs_volume *volume, uint64_t inode);
-};
-
 struct tfs_reclaim {
     struct tfs_volume *volume; /* immutable */
     pthread_t thread;
     bool started;
     atomic_bool stopping; /* set with lock held; relaxed where a late look does no harm */
 
-    struct tfs_mutex lock; /* rank TFS_RANK_RECLAIM; guards all below */
-    struct tfs_cond work;
+    /* volume->dead: its lock guards all below, too. */
+    struct tfs_dead_list *dead;
     struct tfs_cond idle;
-    struct dead_stretches dead;
-    struct list inodes;
-    bool kicked;
-    bool hurried;   /* somebody waits for the pass */
-    bool gathering; /* the thread lets more come before it begins */
+    bool hurried; /* somebody waits for the pass */
     bool busy;
     uint64_t passes;      /* complete passes so far */
     uint64_t sweep_first; /* 0: nothing to sweep */
@@ -84,124 +57,36 @@ int reclaim_new(struct tfs_volume *volume, struct tfs_reclaim **ret)
     if (!reclaim)
         return -ENOMEM;
     reclaim->volume = volume;
+    reclaim->dead = volume->dead;
     reclaim->swept = true;
-    list_init(&reclaim->inodes);
-    tfs_mutex_init(&reclaim->lock, TFS_RANK_RECLAIM);
-    tfs_cond_init(&reclaim->work);
     tfs_cond_init(&reclaim->idle);
     *ret = reclaim;
     return 0;
 }
 
-static void kick_locked(struct tfs_reclaim *reclaim) TFS_REQUIRES(&reclaim->lock)
-{
-    reclaim->kicked = true;
-    if (!reclaim->gathering)
-        tfs_cond_signal(&reclaim->work);
-}
-
-/* Frames die in the order in which they were written, or the other way round. */
-static bool extend(struct dead_stretch *last, const struct dead_stretch *dead)
-{
-    if (last->segment != dead->segment ||
-        (last->offset + last->size != dead->offset && dead->offset + dead->size != last->offset))
-        return false;
-    last->offset = tfs_min_u64(last->offset, dead->offset);
-    last->size += dead->size;
-    last->commit_number = tfs_max_u64(last->commit_number, dead->commit_number);
-    return true;
-}
-
-/* Without memory it is forgotten: its space comes back with its segment, or by a sweep. */
-static void add_dead_locked(struct tfs_reclaim *reclaim, const struct dead_stretch *dead)
-    TFS_REQUIRES(&reclaim->lock)
-{
-    struct dead_stretches *list = &reclaim->dead;
-
-    if (list->count > 0 && extend(&list->items[list->count - 1], dead))
-        return;
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity ? list->capacity * 2 : 256;
-        struct dead_stretch *grown = realloc(list->items, capacity * sizeof(*grown));
-
-        if (!grown)
-            return;
-        list->items = grown;
-        list->capacity = capacity;
-    }
-    list->items[list->count++] = *dead;
-}
-
-void reclaim_frame(struct tfs_reclaim *reclaim, const struct frame_ref *frame,
-                   uint64_t commit_number)
-{
-    struct dead_stretch dead = {frame->segment, frame->offset, frame_ref_disk_size(frame),
-                                commit_number};
-
-    if (commit_number == 0)
-        usage_abandoned(reclaim->volume->usage, frame);
-    tfs_mutex_lock(&reclaim->lock);
-    add_dead_locked(reclaim, &dead);
-    /* Others wait for the next sync, which kicks, unless they are many. */
-    if (commit_number == 0 || reclaim->dead.count >= STRETCHES_MAX)
-        kick_locked(reclaim);
-    tfs_mutex_unlock(&reclaim->lock);
-}
-
-static void add_inode(struct tfs_reclaim *reclaim, uint64_t inode,
-                      int (*purge)(struct tfs_volume *volume, uint64_t inode))
-{
-    struct dead_inode *dead = malloc(sizeof(*dead));
-
-    if (!dead)
-        return; /* its orphan row brings it back at the next mount */
-    dead->number = inode;
-    dead->purge = purge;
-    tfs_mutex_lock(&reclaim->lock);
-    list_push_back(&reclaim->inodes, &dead->node);
-    kick_locked(reclaim);
-    tfs_mutex_unlock(&reclaim->lock);
-}
-
-void reclaim_inode(struct tfs_reclaim *reclaim, uint64_t inode)
-{
-    add_inode(reclaim, inode, purge_inode);
-}
-
-void reclaim_cut_rows(struct tfs_reclaim *reclaim, uint64_t inode)
-{
-    add_inode(reclaim, inode, cut_purge);
-}
-
-static void sweep_locked(struct tfs_reclaim *reclaim, uint64_t first) TFS_REQUIRES(&reclaim->lock)
+static void sweep_locked(struct tfs_reclaim *reclaim, uint64_t first)
+    TFS_REQUIRES(&reclaim->dead->lock)
 {
     if (first >= reclaim->sweep_end)
         return;
     reclaim->sweep_first = first;
     reclaim->swept = false;
-    kick_locked(reclaim);
+    dead_list_kick_locked(reclaim->dead);
 }
 
 void reclaim_set_sweep(struct tfs_reclaim *reclaim, uint64_t first, uint64_t end)
 {
-    tfs_mutex_lock(&reclaim->lock);
+    tfs_mutex_lock(&reclaim->dead->lock);
     reclaim->sweep_end = end;
     sweep_locked(reclaim, first);
-    tfs_mutex_unlock(&reclaim->lock);
+    tfs_mutex_unlock(&reclaim->dead->lock);
 }
 
 void reclaim_sweep_all(struct tfs_reclaim *reclaim)
 {
-    tfs_mutex_lock(&reclaim->lock);
+    tfs_mutex_lock(&reclaim->dead->lock);
     sweep_locked(reclaim, 1);
-    tfs_mutex_unlock(&reclaim->lock);
-}
-
-void reclaim_kick(struct tfs_reclaim *reclaim)
-{
-    tfs_mutex_lock(&reclaim->lock);
-    kick_locked(reclaim);
-    tfs_mutex_unlock(&reclaim->lock);
+    tfs_mutex_unlock(&reclaim->dead->lock);
 }
 
 static void purge_all(struct tfs_reclaim *reclaim)
@@ -210,12 +95,11 @@ static void purge_all(struct tfs_reclaim *reclaim)
     struct list *node;
 
     list_init(&taken);
-    tfs_mutex_lock(&reclaim->lock);
-    list_splice_back(&taken, &reclaim->inodes);
-    tfs_mutex_unlock(&reclaim->lock);
+    dead_list_take_inodes(reclaim->dead, &taken);
     while ((node = list_pop_front(&taken))) {
         struct dead_inode *dead = list_entry(node, struct dead_inode, node);
-        int err = dead->purge(reclaim->volume, dead->number);
+        int err = dead->has_name ? cut_purge(reclaim->volume, dead->number)
+                                 : purge_inode(reclaim->volume, dead->number);
 
         if (err)
             tfs_warn("inode %llu: cannot be purged, tried again at the next mount: %s",
@@ -243,39 +127,25 @@ static void punch_stretch(struct tfs_volume *volume, const struct dead_stretch *
 static void punch_all(struct tfs_reclaim *reclaim)
 {
     uint64_t durable = index_durable_number(reclaim->volume->index);
-    struct dead_stretches taken;
+    struct dead_stretches taken = dead_list_take_stretches(reclaim->dead);
 
-    tfs_mutex_lock(&reclaim->lock);
-    taken = reclaim->dead;
-    reclaim->dead = (struct dead_stretches){0};
-    tfs_mutex_unlock(&reclaim->lock);
     for (size_t i = 0; i < taken.count; i++) {
         if (taken.items[i].commit_number <= durable)
             punch_stretch(reclaim->volume, &taken.items[i]);
     }
 
-    tfs_mutex_lock(&reclaim->lock);
+    tfs_mutex_lock(&reclaim->dead->lock);
     for (size_t i = 0; i < taken.count; i++) {
         if (taken.items[i].commit_number > durable)
-            add_dead_locked(reclaim, &taken.items[i]);
+            dead_list_put_back_locked(reclaim->dead, &taken.items[i]);
     }
-    tfs_mutex_unlock(&reclaim->lock);
+    tfs_mutex_unlock(&reclaim->dead->lock);
     free(taken.items);
-}
-
-static bool is_crowded(struct tfs_reclaim *reclaim)
-{
-    bool crowded;
-
-    tfs_mutex_lock(&reclaim->lock);
-    crowded = reclaim->dead.count >= STRETCHES_MAX;
-    tfs_mutex_unlock(&reclaim->lock);
-    return crowded;
 }
 
 void reclaim_relieve(struct tfs_reclaim *reclaim)
 {
-    if (is_crowded(reclaim) && index_sync(reclaim->volume->index) == 0)
+    if (dead_list_is_crowded(reclaim->dead) && index_sync(reclaim->volume->index) == 0)
         punch_all(reclaim);
 }
 
@@ -355,20 +225,20 @@ static void sweep(struct tfs_reclaim *reclaim)
     uint64_t end;
     int err;
 
-    tfs_mutex_lock(&reclaim->lock);
+    tfs_mutex_lock(&reclaim->dead->lock);
     first = reclaim->sweep_first;
     end = reclaim->sweep_end;
     reclaim->sweep_first = 0;
-    tfs_mutex_unlock(&reclaim->lock);
+    tfs_mutex_unlock(&reclaim->dead->lock);
     if (first == 0)
         return;
     err = sweep_segments(reclaim->volume, first, end, &reclaim->stopping);
     if (!err)
         err = super_set_sweep_from(reclaim->volume, end);
     if (!err) {
-        tfs_mutex_lock(&reclaim->lock);
+        tfs_mutex_lock(&reclaim->dead->lock);
         reclaim->swept = true;
-        tfs_mutex_unlock(&reclaim->lock);
+        tfs_mutex_unlock(&reclaim->dead->lock);
     }
     if (err && err != -ECANCELED)
         tfs_warn("space that a crash left behind is not given back: %s", tfs_error_text(err));
@@ -378,9 +248,9 @@ bool reclaim_is_swept(struct tfs_reclaim *reclaim)
 {
     bool swept;
 
-    tfs_mutex_lock(&reclaim->lock);
+    tfs_mutex_lock(&reclaim->dead->lock);
     swept = reclaim->swept;
-    tfs_mutex_unlock(&reclaim->lock);
+    tfs_mutex_unlock(&reclaim->dead->lock);
     return swept;
 }
 
@@ -394,19 +264,19 @@ static void pass(struct tfs_reclaim *reclaim)
 
 static bool has_work_locked(const struct tfs_reclaim *reclaim)
 {
-    return reclaim->kicked || reclaim->stopping;
+    return reclaim->dead->kicked || reclaim->stopping;
 }
 
 /* Names are removed by the thousand: a pass, and waking for it, is for many of them. */
-static void gather_locked(struct tfs_reclaim *reclaim) TFS_REQUIRES(&reclaim->lock)
+static void gather_locked(struct tfs_reclaim *reclaim) TFS_REQUIRES(&reclaim->dead->lock)
 {
     uint64_t deadline = tfs_clock_ns() + GATHER_MS * TFS_NS_PER_MS;
 
-    reclaim->gathering = true;
+    reclaim->dead->gathering = true;
     while (!reclaim->stopping && !reclaim->hurried &&
-           tfs_cond_wait_until(&reclaim->work, &reclaim->lock, deadline))
+           tfs_cond_wait_until(&reclaim->dead->work, &reclaim->dead->lock, deadline))
         ;
-    reclaim->gathering = false;
+    reclaim->dead->gathering = false;
 }
 
 static void *reclaim_main(void *argument)
@@ -415,24 +285,24 @@ static void *reclaim_main(void *argument)
     bool stopping = false;
 
     while (!stopping) {
-        tfs_mutex_lock(&reclaim->lock);
+        tfs_mutex_lock(&reclaim->dead->lock);
         while (!has_work_locked(reclaim))
-            tfs_cond_wait(&reclaim->work, &reclaim->lock);
+            tfs_cond_wait(&reclaim->dead->work, &reclaim->dead->lock);
         gather_locked(reclaim);
-        reclaim->kicked = false;
+        reclaim->dead->kicked = false;
         reclaim->hurried = false;
         reclaim->busy = true;
         stopping = reclaim->stopping;
-        tfs_mutex_unlock(&reclaim->lock);
+        tfs_mutex_unlock(&reclaim->dead->lock);
 
         sweep(reclaim); /* when it was asked for */
         pass(reclaim);
 
-        tfs_mutex_lock(&reclaim->lock);
+        tfs_mutex_lock(&reclaim->dead->lock);
         reclaim->busy = false;
         reclaim->passes++;
         tfs_cond_broadcast(&reclaim->idle);
-        tfs_mutex_unlock(&reclaim->lock);
+        tfs_mutex_unlock(&reclaim->dead->lock);
     }
     return NULL;
 }
@@ -461,15 +331,15 @@ void reclaim_hurry(struct tfs_reclaim *reclaim)
     for (int i = 0; i < 2; i++) {
         if (index_sync(reclaim->volume->index) < 0)
             return;
-        tfs_mutex_lock(&reclaim->lock);
+        tfs_mutex_lock(&reclaim->dead->lock);
         passes = reclaim->passes + (reclaim->busy ? 2 : 1);
         while (reclaim->passes < passes && !reclaim->stopping) {
-            reclaim->kicked = true;
+            reclaim->dead->kicked = true;
             reclaim->hurried = true;
-            tfs_cond_signal(&reclaim->work);
-            tfs_cond_wait(&reclaim->idle, &reclaim->lock);
+            tfs_cond_signal(&reclaim->dead->work);
+            tfs_cond_wait(&reclaim->idle, &reclaim->dead->lock);
         }
-        tfs_mutex_unlock(&reclaim->lock);
+        tfs_mutex_unlock(&reclaim->dead->lock);
     }
 }
 
@@ -477,27 +347,20 @@ void reclaim_stop(struct tfs_reclaim *reclaim)
 {
     if (!reclaim || !reclaim->started)
         return;
-    tfs_mutex_lock(&reclaim->lock);
+    tfs_mutex_lock(&reclaim->dead->lock);
     reclaim->stopping = true;
-    tfs_cond_broadcast(&reclaim->work);
+    tfs_cond_broadcast(&reclaim->dead->work);
     tfs_cond_broadcast(&reclaim->idle);
-    tfs_mutex_unlock(&reclaim->lock);
+    tfs_mutex_unlock(&reclaim->dead->lock);
     (void)pthread_join(reclaim->thread, NULL); /* cannot fail: joinable, once */
     reclaim->started = false;
 }
 
 void reclaim_free(struct tfs_reclaim *reclaim)
 {
-    struct list *node;
-
     if (!reclaim)
         return;
     reclaim_stop(reclaim);
-    while ((node = list_pop_front(&reclaim->inodes)))
-        free(list_entry(node, struct dead_inode, node));
-    free(reclaim->dead.items);
     tfs_cond_release(&reclaim->idle);
-    tfs_cond_release(&reclaim->work);
-    tfs_mutex_release(&reclaim->lock);
     free(reclaim);
 }

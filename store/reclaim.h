@@ -10,7 +10,7 @@
 #ifndef TFS_RECLAIM_H
 #define TFS_RECLAIM_H
 
-#include "store/row.h"
+#include "store/base/defs.h"
 
 struct tfs_reclaim;
 struct tfs_volume;
@@ -22,9 +22,9 @@ TFS_MUST_CHECK int reclaim_new(struct tfs_volume *volume, struct tfs_reclaim **r
 TFS_MUST_CHECK int reclaim_start(struct tfs_reclaim *reclaim);
 
 /*
- * Segments from `end` on are this mount's: what becomes free there is told by reclaim_frame(). Of
- * those below, the ones in [first, end), if any, are to be swept: see sweep.h. Remembered until it
- * is done, also over further crashes.
+ * Segments from `end` on are this mount's: what becomes free there is told by
+ * dead_list_add_frame(). Of those below, the ones in [first, end), if any, are to be swept: see
+ * sweep.h. Remembered until it is done, also over further crashes.
  */
 void reclaim_set_sweep(struct tfs_reclaim *reclaim, uint64_t first, uint64_t end);
 
@@ -40,21 +40,8 @@ bool reclaim_is_swept(struct tfs_reclaim *reclaim);
 void reclaim_stop(struct tfs_reclaim *reclaim);
 void reclaim_free(struct tfs_reclaim *reclaim); /* accepts NULL */
 
-/* The frame is dead since the commit with this number; 0: it never was in the index. */
-void reclaim_frame(struct tfs_reclaim *reclaim, const struct frame_ref *frame,
-                   uint64_t commit_number);
-
 /* For what the reclaim thread itself makes dead: when much waits for a sync, sync and punch. */
 void reclaim_relieve(struct tfs_reclaim *reclaim);
-
-/* The inode has no name and nobody uses it: purge it. */
-void reclaim_inode(struct tfs_reclaim *reclaim, uint64_t inode);
-
-/* The file has rows behind its end: remove them. It may be in use. */
-void reclaim_cut_rows(struct tfs_reclaim *reclaim, uint64_t inode);
-
-/* Something became durable: look again. */
-void reclaim_kick(struct tfs_reclaim *reclaim);
 
 /* The disk is full: make what was removed durable, and wait until its space is given back. May
  * block. */

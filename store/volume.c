@@ -10,6 +10,7 @@
 #include "store/codec/frame.h"
 #include "store/commit.h"
 #include "store/compactor.h"
+#include "store/dead_list.h"
 #include "store/flush.h"
 #include "store/format.h"
 #include "store/frames.h"
@@ -338,6 +339,8 @@ static int open_parts(struct tfs_volume *volume, bool creating, struct index_rea
     if (!err)
         err = names_new(budget.names, &volume->names);
     if (!err)
+        err = dead_list_new(volume->usage, &volume->dead);
+    if (!err)
         err = reclaim_new(volume, &volume->reclaim);
     if (!err)
         err = compactor_new(volume, &volume->compactor);
@@ -397,6 +400,7 @@ static int release_parts(struct tfs_volume *volume, bool is_of_use)
     names_free(volume->names);
     commit_free(volume->commit);
     reclaim_free(volume->reclaim);
+    dead_list_free(volume->dead);
     compactor_free(volume->compactor);
     frames_free(volume->frames);
     cache_free(volume->cache);
@@ -542,7 +546,7 @@ int tfs_volume_sync_names(struct tfs_volume *volume)
     if (volume->options.read_only)
         return 0;
     err = index_sync(volume->index);
-    reclaim_kick(volume->reclaim);
+    dead_list_kick(volume->dead);
     return err;
 }
 

@@ -21,6 +21,7 @@
 struct tfs_cache;
 struct tfs_commit;
 struct tfs_compactor;
+struct tfs_dead_list;
 struct tfs_flush;
 struct tfs_format_lock;
 struct tfs_frames;
@@ -61,6 +62,7 @@ struct tfs_volume {
     struct tfs_frames *frames;
     struct tfs_flush *flush;
     struct tfs_commit *commit;
+    struct tfs_dead_list *dead;
     struct tfs_reclaim *reclaim;
     struct tfs_compactor *compactor;
     struct tfs_inode_table *inodes;

@@ -12,6 +12,7 @@
 #include "store/commit.h"
 #include "store/compact.h"
 #include "store/compactor.h"
+#include "store/dead_list.h"
 #include "store/gc.h"
 #include "store/index/index.h"
 #include "store/reclaim.h"
@@ -274,7 +275,7 @@ static bool only_one_segment_is_left(void *context)
 
     assert_int_equal(tfs_volume_sync(fixture->volume), 0);
     assert_int_equal(segments_seal(fixture->volume->segments), 0);
-    reclaim_kick(fixture->volume->reclaim);
+    dead_list_kick(fixture->volume->dead);
     return fixture_allocated(fixture) < 2 * KEPT_SIZE;
 }
 

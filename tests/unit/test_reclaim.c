@@ -8,6 +8,7 @@
 #include "store_crash.h"
 #include "wrap_numbers.h"
 
+#include "store/dead_list.h"
 #include "store/flush.h"
 #include "store/gc.h"
 #include "store/reclaim.h"
@@ -221,7 +222,7 @@ static void nothing_is_punched_before_its_end_is_durable(void **state)
     for (uint64_t i = 2; i < 8; i++) {
         fixture_write_random(file, 0, 8 * TFS_MIB, i);
         assert_int_equal(tfs_file_flush(file), 0); /* in order, and not durable */
-        reclaim_kick(fixture->volume->reclaim);
+        dead_list_kick(fixture->volume->dead);
     }
     assert_int_equal(tfs_file_sync(file, false), 0);
     reclaim_hurry(fixture->volume->reclaim);
@@ -373,7 +374,7 @@ static void many_dead_frames_are_made_durable_to_be_given_back(void **state)
     for (uint64_t i = 0; i < 1 << 16; i++) {
         struct frame_ref frame = {.segment = 99, .offset = 2 * i * 4096, .stored_size = 100};
 
-        reclaim_frame(fixture->volume->reclaim, &frame, number);
+        dead_list_add_frame(fixture->volume->dead, &frame, number);
     }
     fixture_wait(all_is_durable, fixture);
 }
