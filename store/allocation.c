@@ -15,7 +15,7 @@
 #include "store/allocation.h"
 
 #include "store/base/error.h"
-#include "store/commit.h"
+#include "store/commit_list.h"
 #include "store/data.h"
 #include "store/file.h"
 #include "store/format.h"
@@ -123,7 +123,7 @@ static void extend(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t 
     now->to = tfs_max_u64(now->to, to);
     now->room += room;
     allocation->settled = false;
-    commit_note(volume, inode);
+    commit_list_note(volume, inode);
     tfs_mutex_unlock(&inode->lock);
 }
 
@@ -276,7 +276,7 @@ static void drop_locked(struct tfs_volume *volume, struct tfs_inode *inode)
 
     segments_unkeep(volume->segments, now->room);
     *now = (struct meta_allocation){0};
-    commit_note(volume, inode);
+    commit_list_note(volume, inode);
 }
 
 /* Gives back what is more than the holes of the range outside of `punched` need. */
@@ -295,7 +295,7 @@ static void trim(struct tfs_volume *volume, struct tfs_inode *inode,
     if (allocation->now.room > room) {
         segments_unkeep(volume->segments, allocation->now.room - room);
         allocation->now.room = room;
-        commit_note(volume, inode);
+        commit_list_note(volume, inode);
     }
     allocation->settled = allocation->lent == 0;
     if (allocation->settled && allocation->now.room == 0)

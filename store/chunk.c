@@ -13,7 +13,7 @@
 #include "store/allocation.h"
 #include "store/base/bytes.h"
 #include "store/base/error.h"
-#include "store/commit.h"
+#include "store/commit_list.h"
 #include "store/complaint.h"
 #include "store/data.h"
 #include "store/dead_list.h"
@@ -384,7 +384,7 @@ void chunk_mark_dirty_locked(struct tfs_volume *volume, struct tfs_chunk *chunk)
         chunk->dirty_sequence = data->sequence;
         list_push_back(&data->unflushed, &chunk->unflushed_node);
         flush_note_dirty(volume->flush, chunk);
-        commit_note(volume, chunk->inode);
+        commit_list_note(volume, chunk->inode);
     }
 }
 
@@ -531,7 +531,7 @@ void chunk_set_row_locked(struct tfs_volume *volume, struct tfs_chunk *chunk, st
     row_budget_note_locked(volume, chunk);
     reclaim_unused(volume, chunk, old);
     row_unref(old);
-    commit_note(volume, chunk->inode);
+    commit_list_note(volume, chunk->inode);
 }
 
 /* Takes the buffer of a slot that has nothing dirty any more. */

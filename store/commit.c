@@ -2,10 +2,7 @@
  * Commits. One thread at a time leads: it takes all requests that wait, commits them together
  * (commit_group.c), and hands over to one of those that came meanwhile.
  *
- * Invariants:
- * 1. Only the leader takes snapshots, so that a chunk is in one commit at most.
- * 2. A pending inode is pinned; it leaves the list only when, under both locks, nothing of it is
- * left to commit.
+ * Invariant: only the leader takes snapshots, so that a chunk is in one commit at most.
  */
 #include "store/commit.h"
 
@@ -13,6 +10,7 @@
 #include "store/base/error.h"
 #include "store/base/log.h"
 #include "store/commit_group.h"
+#include "store/commit_list.h"
 #include "store/data.h"
 #include "store/dead_list.h"
 #include "store/file.h"
@@ -35,8 +33,6 @@ struct tfs_commit {
     struct tfs_cond changed;
     struct list waiting; /* requests without a leader */
     bool led;
-    struct list pending; /* inodes, oldest first */
-    uint64_t pending_count;
     bool stopping;
 };
 
@@ -48,7 +44,6 @@ int commit_new(struct tfs_volume *volume, struct tfs_commit **ret)
         return -ENOMEM;
     commit->volume = volume;
     list_init(&commit->waiting);
-    list_init(&commit->pending);
     tfs_mutex_init(&commit->lock, TFS_RANK_COMMIT);
     tfs_cond_init(&commit->changed);
     *ret = commit;
@@ -65,20 +60,6 @@ void commit_free(struct tfs_commit *commit)
     free(commit);
 }
 
-void commit_note(struct tfs_volume *volume, struct tfs_inode *inode)
-{
-    struct tfs_commit *commit = volume->commit;
-
-    tfs_mutex_lock(&commit->lock);
-    if (!inode->pending) {
-        inode->pending = true;
-        list_push_back(&commit->pending, &inode->pending_node);
-        commit->pending_count++;
-        inode_pin(volume, inode);
-    }
-    tfs_mutex_unlock(&commit->lock);
-}
-
 static bool is_clean_locked(const struct tfs_inode *inode)
 {
     const struct tfs_data *data = inode->data;
@@ -88,37 +69,16 @@ static bool is_clean_locked(const struct tfs_inode *inode)
                      allocation_is_committed_locked(inode));
 }
 
-/* Takes the inode off the list unless something came meanwhile: changes are noted under the inode's
- * lock, so none is missed. */
+/* Takes the inode off the list unless something came meanwhile. */
 static void note_clean(struct tfs_volume *volume, struct tfs_inode *inode)
 {
-    struct tfs_commit *commit = volume->commit;
-    bool removed = false;
+    bool removed;
 
     tfs_mutex_lock(&inode->lock);
-    if (is_clean_locked(inode)) {
-        tfs_mutex_lock(&commit->lock);
-        if (inode->pending) {
-            inode->pending = false;
-            list_remove(&inode->pending_node);
-            commit->pending_count--;
-            removed = true;
-        }
-        tfs_mutex_unlock(&commit->lock);
-    }
+    removed = is_clean_locked(inode) && commit_list_remove_locked(volume, inode);
     tfs_mutex_unlock(&inode->lock);
     if (removed)
         inode_put(volume, inode);
-}
-
-uint64_t commit_pending_count(struct tfs_commit *commit)
-{
-    uint64_t count;
-
-    tfs_mutex_lock(&commit->lock);
-    count = commit->pending_count;
-    tfs_mutex_unlock(&commit->lock);
-    return count;
 }
 
 static void collect_group_locked(struct tfs_commit *commit, struct commit_group *group)
@@ -195,16 +155,6 @@ static int submit(struct tfs_volume *volume, struct commit_request *requests, si
     return err;
 }
 
-static bool is_pending(struct tfs_volume *volume, struct tfs_inode *inode)
-{
-    bool pending;
-
-    tfs_mutex_lock(&volume->commit->lock);
-    pending = inode->pending;
-    tfs_mutex_unlock(&volume->commit->lock);
-    return pending;
-}
-
 /* Promises the file as it is now: the next commit shows it, or what others have made of it since.
  * Nothing is promised of what could not be written back. */
 static int write_back(struct tfs_volume *volume, struct tfs_inode *inode, bool full_size)
@@ -245,7 +195,7 @@ int commit_inode(struct tfs_volume *volume, struct tfs_inode *inode, enum commit
         err = write_back(volume, inode, true);
     if (err)
         return err;
-    if (is_pending(volume, inode))
+    if (commit_list_has(volume, inode))
         return submit(volume, &request, 1);
     if (strength == COMMIT_ORDERED)
         return 0;
@@ -258,30 +208,23 @@ int commit_rows(struct tfs_volume *volume, struct tfs_inode *inode)
 {
     struct commit_request request = {.inode = inode, .strength = COMMIT_ORDERED};
 
-    return is_pending(volume, inode) ? submit(volume, &request, 1) : 0;
+    return commit_list_has(volume, inode) ? submit(volume, &request, 1) : 0;
 }
 
 /* A request for each inode that is pending now, pinned. The caller frees the array; NULL without
  * memory. */
 static struct commit_request *request_pending(struct tfs_volume *volume, size_t *ret_count)
 {
-    struct tfs_commit *commit = volume->commit;
-    struct commit_request *requests;
-    struct list *node;
-    size_t count = 0;
+    struct tfs_inode **inodes = commit_list_pin_all(volume, ret_count);
+    struct commit_request *requests = inodes ? calloc(*ret_count + 1, sizeof(requests[0])) : NULL;
 
-    tfs_mutex_lock(&commit->lock);
-    requests = calloc(commit->pending_count + 1, sizeof(requests[0]));
-    if (requests) {
-        list_for_each (node, &commit->pending) {
-            struct tfs_inode *inode = list_entry(node, struct tfs_inode, pending_node);
-
-            inode_pin(volume, inode);
-            requests[count++] = (struct commit_request){.inode = inode, .strength = COMMIT_ORDERED};
-        }
+    for (size_t i = 0; inodes && i < *ret_count; i++) {
+        if (requests)
+            requests[i] = (struct commit_request){.inode = inodes[i], .strength = COMMIT_ORDERED};
+        else
+            inode_put(volume, inodes[i]);
     }
-    tfs_mutex_unlock(&commit->lock);
-    *ret_count = count;
+    free(inodes);
     return requests;
 }
 

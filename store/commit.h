@@ -1,7 +1,7 @@
 /*
  * Commits: what is in memory of a file (rows, size, times) becomes what the index has.
  *
- * A file that differs from the index is on the list of pending inodes and pinned. It is committed
+ * A file that differs from the index is on the list of commit_list.h. It is committed
  * by fsync, before it gets another name, every commit_interval, and at unmount. Requests that come
  * together are committed together: one sync of the segments, one batch, one sync of the index.
  *
@@ -23,9 +23,6 @@ TFS_MUST_CHECK int commit_new(struct tfs_volume *volume, struct tfs_commit **ret
 TFS_MUST_CHECK int commit_start(struct tfs_commit *commit);
 void commit_stop(struct tfs_commit *commit); /* accepts NULL */
 void commit_free(struct tfs_commit *commit); /* accepts NULL */
-
-/* The inode has something to commit. Called with the inode's lock, or without. */
-void commit_note(struct tfs_volume *volume, struct tfs_inode *inode);
 
 enum commit_strength {
     COMMIT_ORDERED, /* in the index, after its data is durable; the index may still lose it in a
@@ -58,7 +55,5 @@ bool commit_removed(struct tfs_volume *volume, const struct tfs_inode *except);
 /* At the end of a mount: give up what could not be committed, with a line in the log for each file.
  */
 void commit_abandon(struct tfs_volume *volume);
-
-uint64_t commit_pending_count(struct tfs_commit *commit);
 
 #endif

@@ -7,6 +7,7 @@
  */
 #include "store/base/error.h"
 #include "store/commit.h"
+#include "store/commit_list.h"
 #include "store/data.h"
 #include "store/dead_list.h"
 #include "store/file.h"
@@ -155,7 +156,7 @@ static void take_over(struct sharing *sharing, const struct meta_inode *record)
     target->data->written_end = tfs_max_u64(target->data->written_end, sharing->target_end);
     chunk_visit_locked(target, forget_row, &range);
     if (!allocation_is_committed_locked(target))
-        commit_note(sharing->volume, target);
+        commit_list_note(sharing->volume, target);
     tfs_mutex_unlock(&target->lock);
 }
 

@@ -6,6 +6,7 @@
 #include "store/base/error.h"
 #include "store/base/log.h"
 #include "store/commit.h"
+#include "store/commit_list.h"
 #include "store/data.h"
 #include "store/flush.h"
 #include "store/shape.h"
@@ -176,7 +177,7 @@ void file_touch_locked(struct tfs_volume *volume, struct tfs_inode *inode)
     inode->record.mtime = inode_now();
     inode->record.ctime = inode->record.mtime;
     inode->data->times_changed = true;
-    commit_note(volume, inode);
+    commit_list_note(volume, inode);
 }
 
 static bool is_before(const struct timespec *a, const struct timespec *b)
@@ -196,7 +197,7 @@ void file_note_read(struct tfs_file *file)
         now.tv_sec - record->atime.tv_sec >= RELATIME_SECONDS) {
         record->atime = now;
         inode->data->times_changed = true;
-        commit_note(file->volume, inode);
+        commit_list_note(file->volume, inode);
     }
     tfs_mutex_unlock(&inode->lock);
 }

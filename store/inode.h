@@ -39,8 +39,8 @@ struct tfs_inode {
     char *target;           /* of a symlink, terminated; immutable */
     struct tfs_data *data;  /* of a regular file; immutable, NULL for other types */
 
-    struct list pending_node; /* on volume->commit's list; guarded by the commit lock */
-    bool pending;             /* guarded by the commit lock */
+    struct list pending_node; /* on volume->commit_list; guarded by its lock, as the next */
+    bool pending;
 
     struct tfs_inode *next; /* in its bucket; guarded by the table's lock, as all below */
     uint64_t lookups;

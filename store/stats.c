@@ -6,7 +6,7 @@
 #include "store/base/histogram_json.h"
 #include "store/cache.h"
 #include "store/codec/frame.h"
-#include "store/commit.h"
+#include "store/commit_list.h"
 #include "store/flush.h"
 #include "store/inode.h"
 #include "store/memory.h"
@@ -117,7 +117,7 @@ static void add_commit(struct tfs_volume *volume, cJSON *root)
     add(object, "syncs", tfs_counter_get(&stats->syncs));
     add(object, "commits", tfs_counter_get(&stats->commits));
     add(object, "files", tfs_counter_get(&stats->committed_files));
-    add(object, "pending_files", commit_pending_count(volume->commit));
+    add(object, "pending_files", commit_list_count(volume->commit_list));
 }
 
 int tfs_volume_stats_json(struct tfs_volume *volume, char **ret_json)

@@ -9,6 +9,7 @@
 #include "store/cache.h"
 #include "store/codec/frame.h"
 #include "store/commit.h"
+#include "store/commit_list.h"
 #include "store/compactor.h"
 #include "store/dead_list.h"
 #include "store/flush.h"
@@ -345,6 +346,8 @@ static int open_parts(struct tfs_volume *volume, bool creating, struct index_rea
     if (!err)
         err = compactor_new(volume, &volume->compactor);
     if (!err)
+        err = commit_list_new(&volume->commit_list);
+    if (!err)
         err = commit_new(volume, &volume->commit);
     if (!err)
         err = flush_new(volume, &volume->flush);
@@ -399,6 +402,7 @@ static int release_parts(struct tfs_volume *volume, bool is_of_use)
         inode_table_free(volume->inodes);
     names_free(volume->names);
     commit_free(volume->commit);
+    commit_list_free(volume->commit_list);
     reclaim_free(volume->reclaim);
     dead_list_free(volume->dead);
     compactor_free(volume->compactor);

@@ -20,6 +20,7 @@
 
 struct tfs_cache;
 struct tfs_commit;
+struct tfs_commit_list;
 struct tfs_compactor;
 struct tfs_dead_list;
 struct tfs_flush;
@@ -61,6 +62,7 @@ struct tfs_volume {
     struct tfs_cache *cache;
     struct tfs_frames *frames;
     struct tfs_flush *flush;
+    struct tfs_commit_list *commit_list;
     struct tfs_commit *commit;
     struct tfs_dead_list *dead;
     struct tfs_reclaim *reclaim;

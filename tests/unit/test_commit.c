@@ -8,6 +8,7 @@
 #include "store_crash.h"
 
 #include "store/commit.h"
+#include "store/commit_list.h"
 #include "store/segment/segment.h"
 #include "store/snapshot.h"
 #include "store/volume.h"
@@ -200,7 +201,7 @@ static void what_is_committed_is_not_committed_again(void **state)
 
     fixture_write(file, 0, "small", 5);
     assert_int_equal(tfs_file_sync(file, false), 0);
-    assert_int_equal(commit_pending_count(fixture->volume->commit), 0);
+    assert_int_equal(commit_list_count(fixture->volume->commit_list), 0);
     note_begin();
     assert_int_equal(tfs_file_flush(file), 0);
     assert_int_equal(tfs_file_sync(file, false), 0);
@@ -243,14 +244,14 @@ static void many_files_share_a_batch(void **state)
         fixture_write(file, 0, name, strlen(name));
         tfs_file_close(file);
     }
-    assert_int_equal(commit_pending_count(fixture->volume->commit), FILES);
+    assert_int_equal(commit_list_count(fixture->volume->commit_list), FILES);
     commits = tfs_counter_get(&fixture->volume->stats.commits);
     note_begin();
     assert_int_equal(tfs_volume_sync(fixture->volume), 0);
     assert_calls("CCCD");
     assert_int_equal(tfs_counter_get(&fixture->volume->stats.commits) - commits,
                      (FILES + FILES_IN_A_BATCH - 1) / FILES_IN_A_BATCH);
-    assert_int_equal(commit_pending_count(fixture->volume->commit), 0);
+    assert_int_equal(commit_list_count(fixture->volume->commit_list), 0);
 }
 
 struct syncer {
@@ -327,7 +328,7 @@ static void a_failed_batch_is_told_and_tried_again(void **state)
     fixture_write_random(file, 0, 100, 1);
     atomic_store(&fail_index_commit, 1);
     assert_int_equal(tfs_file_flush(file), -ENOSPC);
-    assert_int_equal(commit_pending_count(fixture->volume->commit), 1);
+    assert_int_equal(commit_list_count(fixture->volume->commit_list), 1);
     fixture_assert_random(file, 0, 100, 1);
     assert_int_equal(tfs_file_flush(file), 0);
     tfs_file_close(file);
@@ -382,7 +383,7 @@ static bool nothing_is_pending(void *context)
 {
     struct fixture *fixture = context;
 
-    return commit_pending_count(fixture->volume->commit) == 0;
+    return commit_list_count(fixture->volume->commit_list) == 0;
 }
 
 static void what_nobody_syncs_is_committed_after_a_while(void **state)

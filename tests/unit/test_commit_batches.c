@@ -8,8 +8,8 @@
  */
 #include "store_crash.h"
 
-#include "store/commit.h"
 #include "store/commit_group.h"
+#include "store/commit_list.h"
 #include "store/data.h"
 #include "store/flush.h"
 #include "store/index/index.h"
@@ -172,7 +172,7 @@ static void a_commit_of_many_rows_takes_several_batches_each_of_which_may_be_the
     assert_in_range(batches.count, 2, 10);
     assert_in_range(batches.bytes_max, 1, BATCH_MAX);
     assert_int_equal(expected.last_size, expected.new_size);
-    assert_int_equal(commit_pending_count(fixture->volume->commit), 0);
+    assert_int_equal(commit_list_count(fixture->volume->commit_list), 0);
     tfs_file_close(file);
 }
 
@@ -269,7 +269,7 @@ static void a_closed_gate_holds_up_only_who_asks_for_its_file(void **state)
     data_leave_exclusive(inode);
     assert_int_equal(pthread_join(closed.thread, NULL), 0);
     assert_int_equal(pthread_join(other.thread, NULL), 0);
-    assert_int_equal(commit_pending_count(fixture->volume->commit), 0);
+    assert_int_equal(commit_list_count(fixture->volume->commit_list), 0);
     inode_put(fixture->volume, inode);
     tfs_file_close(closed.file);
     tfs_file_close(other.file);
