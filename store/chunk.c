@@ -17,7 +17,7 @@
 #include "store/complaint.h"
 #include "store/data.h"
 #include "store/dead_list.h"
-#include "store/flush.h"
+#include "store/dirty_list.h"
 #include "store/frames.h"
 #include "store/memory.h"
 #include "store/row_budget.h"
@@ -97,7 +97,6 @@ struct tfs_chunk *chunk_get_locked(struct tfs_inode *inode, uint64_t index)
     list_init(&chunk->unflushed_node);
     list_init(&chunk->pressure_node);
     list_init(&chunk->waiting);
-    flush_prepare(chunk);
 
     grow(data);
     bucket = &data->buckets[bucket_of(data, index)];
@@ -383,7 +382,7 @@ void chunk_mark_dirty_locked(struct tfs_volume *volume, struct tfs_chunk *chunk)
         chunk->users++;
         chunk->dirty_sequence = data->sequence;
         list_push_back(&data->unflushed, &chunk->unflushed_node);
-        flush_note_dirty(volume->flush, chunk);
+        dirty_list_add(&volume->dirty, chunk, false);
         commit_list_note(volume, chunk->inode);
     }
 }
@@ -555,7 +554,7 @@ static void note_emptied_locked(struct tfs_volume *volume, struct tfs_chunk *chu
         return;
     chunk->dirty = false;
     list_remove(&chunk->unflushed_node);
-    flush_forget_dirty(volume->flush, chunk);
+    dirty_list_remove(&volume->dirty, chunk);
     allocation_chunk_unreserve_locked(volume, chunk);
     chunk->error = 0;
     chunk->stuck_told = false;

@@ -69,7 +69,7 @@ struct tfs_chunk {
     bool dirty;
     struct list unflushed_node; /* on data->unflushed while dirty */
     uint64_t dirty_sequence;    /* data->sequence when it became dirty */
-    struct list pressure_node;  /* on one of the flush's lists; guarded by the flush lock */
+    struct list pressure_node;  /* see dirty_list.h; guarded by its lock */
     int error;                  /* of the last flush; 0 when it succeeded or was not tried since */
     bool stuck_told;            /* an error was counted for what is stuck in it */
     uint64_t reserved_size;     /* of the disk, for its flush */

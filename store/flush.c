@@ -20,6 +20,7 @@
 #include "store/base/log.h"
 #include "store/cache.h"
 #include "store/data.h"
+#include "store/dirty_list.h"
 #include "store/encode.h"
 #include "store/memory.h"
 #include "store/scratch.h"
@@ -118,9 +119,7 @@ int flush_new(struct tfs_volume *volume, struct tfs_flush **ret)
     if (!flush)
         return -ENOMEM;
     flush->volume = volume;
-    list_init(&flush->dirty);
-    list_init(&flush->stuck);
-    tfs_mutex_init(&flush->lock, TFS_RANK_FLUSH);
+    flush->list = &volume->dirty;
     tfs_cond_init(&flush->done);
     err = helpers_new(flush);
     if (!err)
@@ -148,27 +147,7 @@ void flush_free(struct tfs_flush *flush)
         flush_scratch_free(helper);
     }
     tfs_cond_release(&flush->done);
-    tfs_mutex_release(&flush->lock);
     free(flush);
-}
-
-static void note_on(struct tfs_flush *flush, struct list *list, struct tfs_chunk *chunk)
-{
-    tfs_mutex_lock(&flush->lock);
-    list_push_back(list, &chunk->pressure_node);
-    tfs_mutex_unlock(&flush->lock);
-}
-
-void flush_note_dirty(struct tfs_flush *flush, struct tfs_chunk *chunk)
-{
-    note_on(flush, &flush->dirty, chunk);
-}
-
-void flush_forget_dirty(struct tfs_flush *flush, struct tfs_chunk *chunk)
-{
-    tfs_mutex_lock(&flush->lock);
-    list_remove(&chunk->pressure_node);
-    tfs_mutex_unlock(&flush->lock);
 }
 
 static int buffer_count(const struct tfs_chunk *chunk)
@@ -193,7 +172,7 @@ static bool flight_begin(struct tfs_flush *flush, struct tfs_chunk *chunk, int b
     begin = chunk->dirty && buffer_count(chunk) <= buffers_max;
     if (begin) {
         chunk->in_flight = true;
-        flush_forget_dirty(flush, chunk);
+        dirty_list_remove(flush->list, chunk);
     }
     tfs_mutex_unlock(&inode->lock);
     if (!begin)
@@ -295,12 +274,12 @@ static bool note_failing(struct tfs_flush *flush, int error, bool stuck)
 {
     bool news = false;
 
-    tfs_mutex_lock(&flush->lock);
+    tfs_mutex_lock(&flush->list->lock);
     if (!stuck) {
         news = error && flush->failing == 0;
         flush->failing = error;
     }
-    tfs_mutex_unlock(&flush->lock);
+    tfs_mutex_unlock(&flush->list->lock);
     return news;
 }
 
@@ -315,7 +294,7 @@ static void flight_failed_locked(struct tfs_volume *volume, struct tfs_chunk *ch
     if (!stuck || !chunk->stuck_told)
         data->error_count++;
     chunk->stuck_told = stuck;
-    note_on(volume->flush, stuck ? &volume->flush->stuck : &volume->flush->dirty, chunk);
+    dirty_list_add(&volume->dirty, chunk, stuck);
     tfs_counter_add(&volume->stats.flush_failures, 1);
     if (!news)
         return; /* one line when write-back begins to fail, not one for every try */
@@ -369,11 +348,11 @@ static void flush_chunk(struct tfs_volume *volume, struct tfs_chunk *chunk,
 
 static void one_less_in_flight(struct tfs_flush *flush)
 {
-    tfs_mutex_lock(&flush->lock);
+    tfs_mutex_lock(&flush->list->lock);
     assert(flush->in_flight > 0);
     flush->in_flight--;
     tfs_cond_broadcast(&flush->done);
-    tfs_mutex_unlock(&flush->lock);
+    tfs_mutex_unlock(&flush->list->lock);
 }
 
 static void run_flush_job(struct tfs_job *job, void *scratch)
@@ -393,12 +372,6 @@ static void run_flush_job(struct tfs_job *job, void *scratch)
     inode_put(volume, inode);
 }
 
-void flush_prepare(struct tfs_chunk *chunk)
-{
-    list_init(&chunk->flush_job.node);
-    chunk->flush_job.run = run_flush_job;
-}
-
 void flush_submit_locked(struct tfs_flush *flush, struct tfs_chunk *chunk)
 {
     if (!chunk->dirty || chunk->queued || chunk->in_flight)
@@ -406,20 +379,22 @@ void flush_submit_locked(struct tfs_flush *flush, struct tfs_chunk *chunk)
     chunk->queued = true;
     chunk->users++;
     chunk->error = 0;
+    list_init(&chunk->flush_job.node);
+    chunk->flush_job.run = run_flush_job;
     inode_pin(flush->volume, chunk->inode);
-    tfs_mutex_lock(&flush->lock);
+    tfs_mutex_lock(&flush->list->lock);
     list_remove(&chunk->pressure_node);
     flush->in_flight++;
-    tfs_mutex_unlock(&flush->lock);
+    tfs_mutex_unlock(&flush->list->lock);
     tfs_workers_submit(flush->workers, &chunk->flush_job, TFS_JOB_URGENT);
 }
 
 void flush_wait_turn(struct tfs_flush *flush)
 {
-    tfs_mutex_lock(&flush->lock);
+    tfs_mutex_lock(&flush->list->lock);
     while (flush->in_flight >= flush->volume->options.concurrency)
-        tfs_cond_wait(&flush->done, &flush->lock);
-    tfs_mutex_unlock(&flush->lock);
+        tfs_cond_wait(&flush->done, &flush->list->lock);
+    tfs_mutex_unlock(&flush->list->lock);
 }
 
 void flush_submit_idle(struct tfs_flush *flush, struct tfs_job *job)
@@ -438,9 +413,9 @@ unsigned flush_in_flight(struct tfs_flush *flush)
 {
     unsigned in_flight;
 
-    tfs_mutex_lock(&flush->lock);
+    tfs_mutex_lock(&flush->list->lock);
     in_flight = flush->in_flight;
-    tfs_mutex_unlock(&flush->lock);
+    tfs_mutex_unlock(&flush->list->lock);
     return in_flight;
 }
 
@@ -505,11 +480,11 @@ static struct flush_scratch *take_helper(struct tfs_flush *flush)
 {
     struct flush_scratch *helper;
 
-    tfs_mutex_lock(&flush->lock);
+    tfs_mutex_lock(&flush->list->lock);
     helper = flush->helpers;
     if (helper)
         flush->helpers = helper->next;
-    tfs_mutex_unlock(&flush->lock);
+    tfs_mutex_unlock(&flush->list->lock);
     return helper;
 }
 
@@ -532,10 +507,10 @@ static void flush_small(struct tfs_volume *volume, struct tfs_inode *inode)
         chunk_put_locked(chunk);
         tfs_mutex_unlock(&inode->lock);
     }
-    tfs_mutex_lock(&flush->lock);
+    tfs_mutex_lock(&flush->list->lock);
     helper->next = flush->helpers;
     flush->helpers = helper;
-    tfs_mutex_unlock(&flush->lock);
+    tfs_mutex_unlock(&flush->list->lock);
 }
 
 int flush_inode(struct tfs_volume *volume, struct tfs_inode *inode)

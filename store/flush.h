@@ -20,12 +20,6 @@ struct tfs_volume;
 TFS_MUST_CHECK int flush_new(struct tfs_volume *volume, struct tfs_flush **ret);
 void flush_free(struct tfs_flush *flush); /* accepts NULL; what is queued is written first */
 
-/* For chunk.c: a new chunk object; a chunk that became dirty, or is not any more. The latter two
- * with the inode's lock. */
-void flush_prepare(struct tfs_chunk *chunk);
-void flush_note_dirty(struct tfs_flush *flush, struct tfs_chunk *chunk);
-void flush_forget_dirty(struct tfs_flush *flush, struct tfs_chunk *chunk);
-
 /* Queue a dirty chunk, unless it is queued or in flight. Called with the inode's lock. */
 void flush_submit_locked(struct tfs_flush *flush, struct tfs_chunk *chunk);
 

@@ -7,6 +7,7 @@
 
 #include "store/base/clock.h"
 #include "store/data.h"
+#include "store/dirty_list.h"
 #include "store/stuck.h"
 #include "store/volume.h"
 
@@ -24,19 +25,19 @@ struct chunk_name {
 /* Takes the oldest chunks off the list of dirty ones; returns how many. With *ret_stuck they are
  * stuck ones: nothing else has made room for a while. */
 static unsigned take_oldest_locked(struct tfs_flush *flush, struct chunk_name *ret, bool *ret_stuck)
-    TFS_REQUIRES(&flush->lock)
+    TFS_REQUIRES(&flush->list->lock)
 {
-    struct list *from = &flush->dirty;
+    struct list *from = &flush->list->chunks;
     unsigned count = 0;
     struct list *node;
 
     *ret_stuck = false;
-    if (flush->in_flight > 0 || !list_is_empty(&flush->dirty)) {
+    if (flush->in_flight > 0 || !list_is_empty(&flush->list->chunks)) {
         flush->vain_from_ns = 0;
     } else if (flush->vain_from_ns == 0) {
         flush->vain_from_ns = tfs_clock_ns();
     } else if (tfs_clock_ns() - flush->vain_from_ns >= STUCK_PATIENCE_MS * TFS_NS_PER_MS) {
-        from = &flush->stuck;
+        from = &flush->list->stuck;
         *ret_stuck = true;
     }
     while (count < RELIEVE_CHUNKS && (node = list_pop_front(from))) {
@@ -75,13 +76,13 @@ int flush_relieve(struct tfs_flush *flush)
     bool stuck = false;
     int err;
 
-    tfs_mutex_lock(&flush->lock);
+    tfs_mutex_lock(&flush->list->lock);
     err = flush->in_flight == 0 ? flush->failing : 0;
     if (err)
         flush->failing = 0; /* one writer is told; the next tries again */
     else
         count = take_oldest_locked(flush, names, &stuck);
-    tfs_mutex_unlock(&flush->lock);
+    tfs_mutex_unlock(&flush->list->lock);
     for (unsigned i = 0; i < count; i++)
         relieve_by_name(flush, &names[i], stuck);
     return err;

@@ -452,6 +452,7 @@ static int end_writing(struct tfs_volume *volume)
 static void volume_free(struct tfs_volume *volume)
 {
     path_searches_release(&volume->path_searches);
+    dirty_list_release(&volume->dirty);
     complaints_release(&volume->complaints);
     tfs_mutex_release(&volume->metadata);
     free(volume->path);
@@ -468,6 +469,7 @@ int tfs_volume_open(const struct tfs_volume_options *options, struct tfs_message
         return -ENOMEM;
     tfs_mutex_init(&volume->metadata, TFS_RANK_NAMESPACE);
     complaints_init(&volume->complaints);
+    dirty_list_init(&volume->dirty);
     trim_init(&volume->trim);
     path_searches_init(&volume->path_searches);
     volume->options = *options;

@@ -10,6 +10,7 @@
 
 #include "store/base/lock.h"
 #include "store/complaint.h"
+#include "store/dirty_list.h"
 #include "store/index/index.h"
 #include "store/path.h"
 #include "store/stats.h"
@@ -61,6 +62,7 @@ struct tfs_volume {
     struct tfs_memory *memory;
     struct tfs_cache *cache;
     struct tfs_frames *frames;
+    struct dirty_list dirty;
     struct tfs_flush *flush;
     struct tfs_commit_list *commit_list;
     struct tfs_commit *commit;
