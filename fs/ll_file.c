@@ -154,39 +154,6 @@ static int sync_if_synchronous(const struct ll_file *file, int err)
     return err == 0 && file->is_synchronous ? tfs_file_sync(file->file, false) : err;
 }
 
-struct lost_pages {
-    struct notifier_task task;
-    struct ll *ll;
-    uint64_t inode;
-    uint64_t offset;
-    uint64_t size;
-};
-
-static void run_drop_lost(struct notifier_task *task, bool may_tell)
-{
-    struct lost_pages *lost = tfs_container_of(task, struct lost_pages, task);
-
-    if (may_tell)
-        ll_drop_pages(lost->ll, lost->inode, lost->offset, lost->size);
-    free(lost);
-}
-
-/*
- * The kernel could not write back what was stored through a mapping, and goes on showing pages that
- * the store does not have. They are dropped, so that who has them mapped hears of it at the next
- * touch. After the reply, which ends the write-back that it would wait for.
- */
-static void drop_lost_pages(struct ll *ll, uint64_t inode, uint64_t offset, uint64_t size)
-{
-    struct lost_pages *lost = malloc(sizeof(*lost));
-
-    if (!lost)
-        return; /* the handles are told all the same */
-    *lost = (struct lost_pages){
-        .task.run = run_drop_lost, .ll = ll, .inode = inode, .offset = offset, .size = size};
-    notifier_push(ll->notifier, &lost->task);
-}
-
 /* A page may hold old bytes where another change is under way: these are left out. */
 static int64_t write_back(const struct ll_file *file, const char *data, size_t size,
                           uint64_t offset)
@@ -267,8 +234,6 @@ void ll_write(fuse_req_t req, fuse_ino_t inode, const char *data, size_t size, o
         inode_hints_has(change.ll->hints, inode, INODE_HINT_SPECIAL))
         ll_forget_attributes(change.ll, inode);
     ll_change_end(&change);
-    if (change.result < 0 && (in.write_flags & FUSE_WRITE_CACHE))
-        drop_lost_pages(change.ll, inode, (uint64_t)offset, size);
 }
 
 /* Valid replies: error. Comes at every close(2) of a handle that may write. */

@@ -17,6 +17,7 @@
 #include "fs/options.h"
 #include "fs/remount.h"
 #include "fs/syslog_sink.h"
+#include "fs/upcalls.h"
 #include "store/base/error.h"
 #include "store/base/log.h"
 
@@ -44,6 +45,7 @@ struct server {
     const struct options *options;
     const struct daemonize *daemonize;
     struct tfs_volume *volume;
+    struct upcalls upcalls;
     struct ll ll;
     struct loop *loop;
     struct host host;
@@ -144,6 +146,7 @@ static int open_volume(struct server *server, struct tfs_message *message)
     uint32_t tell_ms = left_ms - (uint32_t)tfs_min_u64(left_ms, LOCK_TELL_MS);
     int err;
 
+    options.upcalls = upcalls_table(&server->upcalls);
     for (;;) {
         options.lock_wait_ms = (uint32_t)tfs_min_u64(left_ms, LOCK_TURN_MS);
         options.lock_explain = left_ms == 0 || left_ms == tell_ms;
@@ -181,6 +184,7 @@ static int server_start(struct server *server, struct tfs_message *message)
     err = mount_open(&server->ll, options, message);
     if (err < 0)
         return err;
+    upcalls_attach(&server->upcalls, &server->ll);
     err = start_loop(server, message);
     if (err == 0)
         mount_tune(&server->ll, options);
@@ -238,6 +242,7 @@ static int server_stop(struct server *server)
         log_counters(server->loop);
     }
     host_stop(&server->host);
+    upcalls_detach(&server->upcalls);
     if (server->ll.volume) {
         mount_close(&server->ll);
         ll_close_handles(&server->ll);
@@ -246,6 +251,7 @@ static int server_stop(struct server *server)
     loop_free(server->loop);
     err =
         server->was_usable ? tfs_volume_close(server->volume) : tfs_volume_discard(server->volume);
+    upcalls_release(&server->upcalls);
     if (err < 0)
         tfs_error("store '%s' did not close well: %s", server->options->store, tfs_error_text(err));
     return err < 0 ? err : loop_err;
@@ -278,6 +284,7 @@ static int serve(const struct options *options, struct daemonize *daemonize)
     server.options = options;
     server.daemonize = daemonize;
     server.signal_fd = -1;
+    upcalls_init(&server.upcalls);
     (void)umask(077); /* the store is its owner's alone */
     if (!options->foreground)
         syslog_sink_install();

@@ -1,6 +1,6 @@
 /*
  * The thread that tells the kernel about its cache: to drop pages, or that a file has grown. What
- * waits for that is answered by it.
+ * waits for that is answered by it. What the store changes by itself is told by it, too.
  *
  * It is never done from a request's thread: the kernel may have to wait for a page that is locked
  * by a READ or a WRITE, and that may wait for the very thread that tells.
@@ -34,8 +34,8 @@ void notifier_stop(struct notifier *notifier);
 /* Only after notifier_stop(). */
 void notifier_free(struct notifier *notifier);
 
-/* Never waits: there are no more tasks than requests that wait for them. Threads: any, without a
- * lock. */
+/* Never waits. There are no more tasks than requests that wait for them, and changes that the store
+ * has told. Threads: any; without a lock but that of upcalls.h. */
 void notifier_push(struct notifier *notifier, struct notifier_task *task);
 
 #endif

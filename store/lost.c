@@ -4,6 +4,7 @@
 #include "store/base/log.h"
 #include "store/data.h"
 #include "store/path.h"
+#include "store/upcall.h"
 
 #include <errno.h>
 
@@ -34,6 +35,8 @@ void lost_note(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t from
     tfs_mutex_unlock(&inode->lock);
     if (news)
         say(volume, inode, from, error);
+    upcall_inode_changed(
+        volume, &(struct tfs_inode_change){.inode = inode->number, .from = from, .to = to});
 }
 
 int lost_check(struct tfs_inode *inode, uint64_t from, uint64_t to)

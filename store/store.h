@@ -54,6 +54,33 @@ enum {
 #define TFS_MEMORY_SIZE_MIN    (64ull * TFS_MIB)
 #define TFS_CONCURRENCY_MAX    1024u
 
+/* ---- upcalls ---- */
+
+/* How an inode has changed by itself. */
+struct tfs_inode_change {
+    uint64_t inode;
+    uint64_t from; /* bytes [from, to) of the file may read otherwise than they did */
+    uint64_t to;   /* UINT64_MAX: up to the end */
+    bool is_cut;   /* the file is shorter, too; it ends at or behind `from` */
+};
+
+/*
+ * What the volume tells of itself to whoever keeps what he has read: the mount, for the kernel.
+ *
+ * inode_changed: what an inode shows has changed, and no call has asked for it: bytes were given up
+ * that damage kept from being written back, or what was stored through a mapping (TFS_WRITE_BACK)
+ * was lost. It comes once for each such change, as soon as new reads see it; two changes of one
+ * inode may come in any order. What a call was asked to do is not told: the caller knows.
+ *
+ * Threads: any, at any time from within tfs_volume_open() to within tfs_volume_close(), also two at
+ * a time. No lock of the store is held, but the calling thread may be inside of an operation that
+ * others wait for: the callee must not block and must not call the store.
+ */
+struct tfs_upcalls {
+    void (*inode_changed)(void *context, const struct tfs_inode_change *change);
+    void *context;
+};
+
 /* ---- volume ---- */
 
 struct tfs_volume;
@@ -74,6 +101,7 @@ struct tfs_volume_options {
     bool direct;                /* O_DIRECT beneath, where it works */
     unsigned lock_wait_ms;      /* how long to wait for another mount of the store to go */
     bool lock_explain; /* when it stays: who keeps it; looks at the mounts of all processes */
+    struct tfs_upcalls upcalls; /* of zeros: nobody is told */
 };
 
 /* The defaults of every field but path; compression is auto. */

@@ -14,6 +14,7 @@
 #include "store/flush.h"
 #include "store/path.h"
 #include "store/shape.h"
+#include "store/upcall.h"
 #include "store/volume.h"
 
 /* What is given up, in bytes of the file. */
@@ -161,6 +162,19 @@ static void say(struct tfs_volume *volume, struct tfs_inode *inode, const struct
               (unsigned long long)lost->from, (unsigned long long)lost->to);
 }
 
+static void tell(struct tfs_volume *volume, const struct tfs_inode *inode, const struct lost *lost,
+                 bool cut)
+{
+    const struct tfs_inode_change change = {
+        .inode = inode->number,
+        .from = cut ? tfs_min_u64(lost->from, lost->cut) : lost->from,
+        .to = cut ? UINT64_MAX : lost->to,
+        .is_cut = cut,
+    };
+
+    upcall_inode_changed(volume, &change);
+}
+
 void stuck_give_up(struct tfs_volume *volume, struct tfs_inode *inode)
 {
     struct lost lost;
@@ -183,6 +197,7 @@ void stuck_give_up(struct tfs_volume *volume, struct tfs_inode *inode)
     }
     trim_all(volume, inode);
     say(volume, inode, &lost);
+    tell(volume, inode, &lost, cut);
 }
 
 void stuck_relieve(struct tfs_volume *volume, struct tfs_chunk *chunk)
@@ -202,6 +217,8 @@ void stuck_relieve(struct tfs_volume *volume, struct tfs_chunk *chunk)
         lost.byte_count = 0; /* the file would have to be cut, under those who use it */
     chunk_release_exclusive_locked(chunk);
     tfs_mutex_unlock(&inode->lock);
-    if (lost.byte_count > 0)
+    if (lost.byte_count > 0) {
         say(volume, inode, &lost);
+        tell(volume, inode, &lost, false);
+    }
 }

@@ -72,6 +72,11 @@ void tfs_mutex_unlock(struct tfs_mutex *mutex) TFS_NO_LOCK_ANALYSIS
     rank_leave(mutex->rank);
 }
 
+bool tfs_mutex_none_held(void)
+{
+    return ranks_held == 0;
+}
+
 void tfs_cond_init(struct tfs_cond *cond)
 {
     pthread_condattr_t attributes;

@@ -30,6 +30,7 @@
 
 /* Outermost first. Two locks of one rank are never held together. */
 enum tfs_lock_rank {
+    TFS_RANK_FS_UPCALL,   /* fs: whether there is a mount that the store can tell something */
     TFS_RANK_FS_LOOP,     /* fs: the request loop's queues */
     TFS_RANK_NAMESPACE,   /* store: changes of the index, one at a time */
     TFS_RANK_INODE,       /* store: attributes of one inode, and its data's chunks */
@@ -57,6 +58,9 @@ void tfs_mutex_release(struct tfs_mutex *mutex);
 void tfs_mutex_lock(struct tfs_mutex *mutex) TFS_ACQUIRES(mutex);
 bool tfs_mutex_trylock(struct tfs_mutex *mutex) TFS_TRY_ACQUIRES(true, mutex);
 void tfs_mutex_unlock(struct tfs_mutex *mutex) TFS_RELEASES(mutex);
+
+/* Whether the calling thread holds none; for assertions. */
+bool tfs_mutex_none_held(void);
 
 struct tfs_cond {
     pthread_cond_t cond; /* on CLOCK_MONOTONIC */

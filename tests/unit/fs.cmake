@@ -16,6 +16,8 @@ tfs_add_unit_test(test_fs_ll SOURCES test_fs_ll.c fs_fake_kernel.c fs_kernel_fix
     LINK tfs_fs tfs_test_store)
 tfs_add_unit_test(test_fs_cache SOURCES test_fs_cache.c fs_fake_kernel.c fs_kernel_fixture.c
     LINK tfs_fs tfs_test_store)
+tfs_add_unit_test(test_fs_upcalls SOURCES test_fs_upcalls.c fs_fake_kernel.c fs_kernel_fixture.c
+    LINK tfs_fs tfs_test_store)
 tfs_add_unit_test(test_fs_raw SOURCES test_fs_raw.c fs_fake_kernel.c fs_kernel_fixture.c
     LINK tfs_fs tfs_test_store)
 tfs_add_unit_test(test_fs_counters SOURCES test_fs_counters.c LINK tfs_fs tfs_test_store)

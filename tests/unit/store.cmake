@@ -48,7 +48,7 @@ tfs_add_store_test(test_readdir VOLUME)
 tfs_add_store_test(test_file_model VOLUME)
 tfs_add_store_test(test_file VOLUME)
 tfs_add_store_test(test_readahead VOLUME)
-tfs_add_store_test(test_stuck VOLUME SOURCES store_crash.c)
+tfs_add_store_test(test_stuck VOLUME SOURCES store_crash.c upcall_notes.c)
 
 # The volume with calls of its lower layers wrapped.
 tfs_add_store_test(test_commit VOLUME SOURCES store_crash.c
@@ -69,7 +69,7 @@ tfs_add_store_test(test_plain_frames VOLUME WRAP frame_encode)
 tfs_add_store_test(test_reclaim VOLUME SOURCES store_crash.c wrap_numbers.c
     WRAP segments_punch numbers_take sweep_segments)
 tfs_add_store_test(test_superseded VOLUME WRAP frames_header)
-tfs_add_store_test(test_full_disk VOLUME SOURCES small_disk.c
+tfs_add_store_test(test_full_disk VOLUME SOURCES small_disk.c upcall_notes.c
     WRAP segments_appendv commit_removed)
 
 tfs_add_store_test(test_allocation VOLUME SOURCES small_disk.c store_crash.c)

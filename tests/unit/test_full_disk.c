@@ -11,6 +11,7 @@
 #include "store/commit.h"
 #include "store/segment/segment.h"
 #include "store/volume.h"
+#include "upcall_notes.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@ enum {
 };
 
 static atomic_bool appends_fail;
+static struct upcall_notes told; /* by the volume of the test */
 
 int __real_segments_appendv(struct tfs_segments *segments, const struct iovec *pieces,
                             int piece_count, struct segment_position *ret);
@@ -67,6 +69,7 @@ static int set_up(void **state)
     if (err)
         return err;
     (void)alarm(TIME_LIMIT_S);
+    fixture->options.upcalls = upcall_notes_begin(&told);
     fixture_open(fixture);
     return 0;
 }
@@ -227,8 +230,13 @@ static void what_is_lost_of_a_mapping_is_told_to_all_until_it_is_stored_again(vo
     fixture_write(file, 0, bytes, PART_SIZE);
     fill_disk_to_the_brim(fixture);
     assert_int_equal(tfs_file_write(file, PART_SIZE, bytes, PART_SIZE, TFS_WRITE_BACK), -ENOSPC);
+    assert_int_equal(upcall_notes_last(&told).to, 2 * PART_SIZE);
     assert_int_equal(tfs_file_write(file, 2 * PART_SIZE, bytes, PART_SIZE, TFS_WRITE_BACK),
                      -ENOSPC);
+    assert_int_equal(upcall_notes_count(&told), 2);
+    assert_int_equal(upcall_notes_last(&told).inode, tfs_file_inode(file));
+    assert_true(upcall_notes_last(&told).from >= 2 * PART_SIZE);
+    assert_int_equal(upcall_notes_last(&told).to, 3 * PART_SIZE);
     assert_int_equal(tfs_file_read(other, 2 * PART_SIZE - 1, 10, &read), -EIO);
     assert_int_equal(tfs_file_sync(other, false), -ENOSPC);
     assert_int_equal(tfs_file_sync(other, false), 0); /* once */

@@ -12,8 +12,11 @@
 #include "store/memory.h"
 #include "store/volume.h"
 
+#include "upcall_notes.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,10 +24,19 @@
 
 enum { TIME_LIMIT_S = 60, LOST_FILES = 12, BLOCK = FRAME_BUFFER_SIZE };
 
+static struct upcall_notes upcalls; /* by the volume of the test */
+
 static int set_up(void **state)
 {
+    struct fixture *fixture;
+
     (void)alarm(TIME_LIMIT_S);
-    return fixture_set_up(state);
+    if (fixture_set_up_closed(state) != 0)
+        return -1;
+    fixture = *state;
+    fixture->options.upcalls = upcall_notes_begin(&upcalls);
+    fixture_open(fixture);
+    return 0;
 }
 
 static size_t dirty_buffers(struct fixture *fixture)
@@ -175,6 +187,75 @@ static void what_is_appended_to_a_damaged_end_never_reads_as_zeros(void **state)
     tfs_file_close(file);
 }
 
+/* ---- what is told of it ---- */
+
+static void assert_told_once(const struct tfs_inode_change *expected)
+{
+    struct tfs_inode_change found = upcall_notes_last(&upcalls);
+
+    assert_int_equal(upcall_notes_count(&upcalls), 1);
+    assert_int_equal(found.inode, expected->inode);
+    assert_int_equal(found.from, expected->from);
+    assert_int_equal(found.to, expected->to);
+    assert_int_equal(found.is_cut, expected->is_cut);
+}
+
+static void what_is_given_up_at_the_last_close_is_told(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file;
+    uint64_t inode;
+
+    fixture_make_file(fixture, "file", 4 * TFS_MIB, 1);
+    damage_block(fixture, 5);
+    file = fixture_open_file(fixture, "file");
+    inode = tfs_file_inode(file);
+    assert_int_equal(touch_blocks(file), 1);
+    assert_int_equal(tfs_file_flush(file), -EIO);
+    assert_int_equal(upcall_notes_count(&upcalls), 0); /* nothing has changed yet */
+    tfs_file_close(file);
+    assert_told_once(&(struct tfs_inode_change){
+        .inode = inode, .from = 5 * BLOCK + 1000, .to = 5 * BLOCK + 1001});
+}
+
+static void a_file_that_is_cut_before_what_is_given_up_is_told_to_be_shorter(void **state)
+{
+    enum { APPENDED = 1000 };
+    struct fixture *fixture = *state;
+    uint64_t size = 4 * TFS_MIB + 100000;
+    struct tfs_file *file;
+    uint64_t inode;
+
+    fixture_make_file(fixture, "file", size, 1);
+    fixture_close(fixture);
+    fixture_flip(fixture, 1, 4096 + 4 * TFS_MIB + 4096);
+    fixture_open(fixture);
+    file = fixture_open_file(fixture, "file");
+    inode = tfs_file_inode(file);
+    fixture_write_random(file, size, APPENDED, 2);
+    assert_int_equal(tfs_file_flush(file), -EIO);
+    tfs_file_close(file);
+    assert_int_equal(fixture_attr(fixture, inode).size, size);
+    assert_told_once(
+        &(struct tfs_inode_change){.inode = inode, .from = size, .to = UINT64_MAX, .is_cut = true});
+}
+
+static void what_calls_change_is_not_told(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fixture_create(fixture, "file");
+
+    fixture_write_random(file, 0, TFS_MIB, 1);
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    assert_int_equal(tfs_file_fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, BLOCK),
+                     0);
+    fixture_truncate(fixture, tfs_file_inode(file), BLOCK);
+    tfs_file_close(file);
+    fixture_remove_file(fixture, "file");
+    fixture_close(fixture);
+    assert_int_equal(upcall_notes_count(&upcalls), 0);
+}
+
 /* ---- while it is open ---- */
 
 static void a_damaged_file_can_be_restored_in_pieces(void **state)
@@ -237,7 +318,8 @@ static void open_damaged_files_leave_memory_to_others(void **state)
         told[i] = touch_blocks(files[i]);
     }
     assert_writes(fixture, "new", 99);
-    for (int i = 0; i < LOST_FILES; i++) { /* also when it was given up already */
+    assert_true(upcall_notes_count(&upcalls) > 0); /* while the files are open */
+    for (int i = 0; i < LOST_FILES; i++) {         /* also when it was given up already */
         int err = tfs_file_flush(files[i]);
 
         assert_true(told[i] == -EIO || err == -EIO);
@@ -255,6 +337,9 @@ int main(void)
         STUCK_TEST(what_fails_behind_the_last_close_is_given_up_by_a_commit),
         STUCK_TEST(what_stands_in_blocks_of_its_own_is_written),
         STUCK_TEST(what_is_appended_to_a_damaged_end_never_reads_as_zeros),
+        STUCK_TEST(what_is_given_up_at_the_last_close_is_told),
+        STUCK_TEST(a_file_that_is_cut_before_what_is_given_up_is_told_to_be_shorter),
+        STUCK_TEST(what_calls_change_is_not_told),
         STUCK_TEST(a_damaged_file_can_be_restored_in_pieces),
         STUCK_TEST(what_was_completed_is_not_given_up),
         STUCK_TEST(open_damaged_files_leave_memory_to_others),
