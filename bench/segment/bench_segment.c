@@ -81,10 +81,11 @@ static void segments_fill(const struct worker *worker)
 {
     struct segment_position at;
 
-    for (uint64_t i = 0; i < append_count(worker->run); i++)
-        check(segments_append(worker->run->segments, worker->buffers[i % BUFFERS],
-                              worker->run->append_size, &at),
-              "append");
+    for (uint64_t i = 0; i < append_count(worker->run); i++) {
+        struct iovec piece = segment_piece(worker->buffers[i % BUFFERS], worker->run->append_size);
+
+        check(segments_appendv(worker->run->segments, &piece, 1, &at), "append");
+    }
 }
 
 /* Each thread has a file of its own: what a checkpoint writer without a store would do. */

@@ -58,8 +58,3 @@ int tfs_group_sync(struct tfs_group *group, struct tfs_mutex *mutex, uint64_t nu
     }
     return group->durable >= number ? 0 : group->error;
 }
-
-void tfs_group_reset(struct tfs_group *group)
-{
-    group->error = 0;
-}

@@ -15,7 +15,7 @@ struct tfs_group {
     struct tfs_cond done;
     uint64_t noted;       /* number of the newest completed write */
     uint64_t durable;     /* all writes up to this number survive a power cut */
-    int error;            /* of the first flush that failed; sticky until tfs_group_reset() */
+    int error;            /* of the first flush that failed; stays */
     bool running;         /* a thread is flushing, without the mutex */
     uint64_t asked_count; /* statistics: calls of tfs_group_sync() that had something to wait for */
     uint64_t flush_count; /* statistics: flushes that were made for them */
@@ -38,11 +38,5 @@ uint64_t tfs_group_note(struct tfs_group *group);
  */
 TFS_MUST_CHECK int tfs_group_sync(struct tfs_group *group, struct tfs_mutex *mutex, uint64_t number,
                                   tfs_group_flush *flush, void *context) TFS_REQUIRES(mutex);
-
-/*
- * Forget the error: the owner has made good what the failed flush may have lost. Threads: the mutex
- * is held.
- */
-void tfs_group_reset(struct tfs_group *group);
 
 #endif

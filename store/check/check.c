@@ -121,11 +121,6 @@ static int pass_over(struct check *check, const struct index_record *record)
 /* Every table to its end. Returns 1 when that worked, 0 when the index is damaged. */
 static int read_whole_index(struct check *check)
 {
-    static const char *const names[INDEX_TABLE_COUNT] = {
-        [INDEX_INODE] = "inode",   [INDEX_DENTRY] = "dentry",   [INDEX_EXTENT] = "extent",
-        [INDEX_XATTR] = "xattr",   [INDEX_SEGMENT] = "segment", [INDEX_SHARE] = "share",
-        [INDEX_ORPHAN] = "orphan", [INDEX_SUPER] = "super",
-    };
     bool whole = true;
 
     for (int table = 0; table < INDEX_TABLE_COUNT; table++) {
@@ -137,7 +132,8 @@ static int read_whole_index(struct check *check)
             check_left(check, TFS_CHECK_INDEX, 0,
                        "table '%s' cannot be read behind its record %llu: %s; nothing else is "
                        "looked at and nothing corrected",
-                       names[table], (unsigned long long)check->step_done, tfs_error_text(err));
+                       index_table_name((enum index_table)table),
+                       (unsigned long long)check->step_done, tfs_error_text(err));
         whole = whole && !err;
     }
     return whole;

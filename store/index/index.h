@@ -30,6 +30,9 @@ enum index_table {
     INDEX_TABLE_COUNT
 };
 
+/* The name that it has on disk and in what people read. */
+const char *index_table_name(enum index_table table);
+
 /* Of what is put or looked for. A longer key that somebody else has put can be deleted. */
 enum { INDEX_KEY_SIZE_MAX = 512 };
 #define INDEX_VALUE_SIZE_MAX (1024u * 1024u)
@@ -167,9 +170,8 @@ void index_batch_guard_prefix(struct index_batch *batch, enum index_table table,
  *          commits and syncs share one write to the disk.
  * Errors:  -EEXIST, -ESTALE (guards), -ENOSPC, -EIO, -EROFS, -ENOMEM, -EOVERFLOW. Nothing was
  *          applied then, with one exception: when the sync of a durable batch fails, the batch is
- *          visible, and whether it survives a power cut is open until index_recover(), which
- *          makes it durable. -ENOSPC and -EIO of a write or a sync stay for all later commits
- *          until then; reads go on.
+ *          visible, and whether it survives a power cut is open. The error of a write or a sync
+ *          that failed stays for all later commits until the index is closed; reads go on.
  */
 TFS_MUST_CHECK int index_commit(struct tfs_index *index, struct index_batch *batch, bool durable);
 
@@ -186,8 +188,7 @@ uint64_t index_durable_number(struct tfs_index *index);
 /* Bytes that the adapter holds in memory now (memtables, block cache, pinned). */
 uint64_t index_memory_used(struct tfs_index *index);
 
-/* 0, or the error of the write or sync that failed first: until it is recovered nothing that is
- * committed will last. */
+/* 0, or the error of the write or sync that failed first: nothing more can be committed then. */
 TFS_MUST_CHECK int index_health(struct tfs_index *index);
 
 /* How often durability was asked for, and how often the disk was made to sync for it. */
@@ -198,14 +199,5 @@ void index_sync_counts(struct tfs_index *index, uint64_t *ret_asked, uint64_t *r
 void index_visit_properties(struct tfs_index *index,
                             void (*visit)(void *context, const char *name, const char *value),
                             void *context);
-
-/*
- * After a commit failed with -ENOSPC or -EIO RocksDB refuses further writes; this closes and opens
- * it again in place, once the cause is gone. No scan, value or commit may be in progress.
- *
- * Errors: as index_open(); call it again later. When the disk is still full nothing is closed and
- *         reads go on; after other errors they fail with -EIO until it succeeds.
- */
-TFS_MUST_CHECK int index_recover(struct tfs_index *index);
 
 #endif

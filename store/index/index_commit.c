@@ -7,8 +7,8 @@
  * serves commits and index_sync().
  *
  * 1. A commit is noted in the group after RocksDB applied it: a sync that starts later covers it.
- * 2. The first failed write or sync is sticky: what RocksDB has on disk is unknown until
- *    index_recover().
+ * 2. The first failed write or sync is sticky: what RocksDB has on disk is unknown until the index
+ *    is opened again.
  * 3. After a failed write the log is not synced either: RocksDB asserts that nobody uses a file
  *    again after an error on it. A write that fails in the microsecond between the check here and
  *    RocksDB's own still ends the process, as a crash would.
@@ -86,7 +86,7 @@ static int write_changes(struct tfs_index *index, rocksdb_writebatch_t *changes)
     rocksdb_write(index->db, index->write_options, changes, &message);
     err = index_status_take(message, "commit");
     if (err < 0)
-        tfs_error("index '%s': a write failed, no more until it is recovered: %s", index->path,
+        tfs_error("index '%s': a write failed, no more until it is opened again: %s", index->path,
                   tfs_error_text(err));
     return err;
 }
@@ -195,7 +195,7 @@ static int log_flush(void *context)
     rocksdb_flush_wal(index->db, 1, &message);
     err = index_status_take(message, "sync");
     if (err < 0)
-        tfs_error("index '%s': a sync failed, no more writes until it is recovered: %s",
+        tfs_error("index '%s': a sync failed, no more writes until it is opened again: %s",
                   index->path, tfs_error_text(err));
     return err;
 }

@@ -22,17 +22,14 @@ enum { INDEX_SEAL_SIZE_MAX = 192 };
 
 struct tfs_index {
     char *path;
-    bool create; /* given at open; index_recover() never creates */
+    bool create; /* given at open */
     bool read_only;
     uint64_t memory_size_max;
     int directory_fd;               /* holds the lock that keeps other processes out */
     struct index_reason *reason;    /* while it is opened, and NULL when there is none */
     char seal[INDEX_SEAL_SIZE_MAX]; /* what SEAL said; empty: there was none */
 
-    /*
-     * Immutable between open and recover, when no other call may run; db is NULL after a failed
-     * recover.
-     */
+    /* Immutable while it is open. */
     rocksdb_t *db;
     rocksdb_column_family_handle_t *families[INDEX_FAMILY_COUNT];
     rocksdb_cache_t *cache;
@@ -49,14 +46,11 @@ struct tfs_index {
     struct tfs_mutex lock;    /* rank TFS_RANK_LEAF */
     struct tfs_cond idle;     /* writers_inside became 0 */
     unsigned writers_inside;  /* guarded by lock */
-    int write_error;          /* guarded by lock; of the first write that failed, sticky until
-                                 index_recover() */
+    int write_error;          /* guarded by lock; of the first write or sync that failed */
     struct tfs_group commits; /* guarded by lock */
 };
 
 /* index_options.c */
-
-const char *index_table_name(enum index_table table);
 
 /* Whether all of the table's keys start with 8 bytes that scans ask for. */
 bool index_table_has_prefix(enum index_table table);

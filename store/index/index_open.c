@@ -1,5 +1,5 @@
 /*
- * Opening, closing, and opening again after a failure.
+ * Opening and closing.
  *
  * The directory itself carries the lock (flock) that keeps a second mount out and a reader from a
  * store that is being written: RocksDB's own LOCK file does not stop readers, and a read-only open
@@ -9,7 +9,6 @@
 #include "store/base/log.h"
 #include "store/index/index_internal.h"
 
-#include <assert.h>
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -337,39 +336,10 @@ int index_close(struct tfs_index *index)
     if (!index)
         return 0;
     err = index_sync(index);
-    if (err == 0 && index->db && !index->read_only && log_empty(index) == 0) {
+    if (err == 0 && !index->read_only && log_empty(index) == 0) {
         database_close(index);
         index_seal_put(index);
     }
     index_free(index);
-    return err;
-}
-
-static void recover_done_locked(struct tfs_index *index, int err) TFS_REQUIRES(&index->lock)
-{
-    int down = err == 0 || err == -ENOSPC ? err : -EIO;
-
-    index->write_error = down;
-    index->commits.error = down;
-    /* Opening replayed the log into table files and synced them: all that is there now is durable.
-     */
-    if (err == 0)
-        index->commits.durable = index->commits.noted;
-}
-
-int index_recover(struct tfs_index *index)
-{
-    int err = space_check(index);
-
-    if (err < 0)
-        return err; /* still open, for reading */
-    index->create = false;
-    database_close(index);
-    err = database_open(index);
-
-    tfs_mutex_lock(&index->lock);
-    assert(index->writers_inside == 0);
-    recover_done_locked(index, err);
-    tfs_mutex_unlock(&index->lock);
     return err;
 }

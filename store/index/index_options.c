@@ -163,7 +163,7 @@ void index_settings_init(struct index_settings *settings, const struct tfs_index
 {
     settings->db = database_options(index);
     for (int i = 0; i < INDEX_TABLE_COUNT; i++) {
-        settings->names[i] = tables[i].name;
+        settings->names[i] = index_table_name((enum index_table)i);
         settings->families[i] = family_options(index, tables[i].has_prefix);
     }
     insert_near_neighbours(settings->families[INDEX_INODE]);

@@ -30,8 +30,6 @@ int index_get(struct tfs_index *index, enum index_table table, const void *key, 
     rocksdb_pinnableslice_t *slice;
 
     assert((unsigned)table < INDEX_TABLE_COUNT);
-    if (!index->db)
-        return tfs_fail(-EIO, "index '%s' is not open, its recovery failed", index->path);
     index_stop_counting();
     slice = rocksdb_get_pinned_cf(index->db, index->read_options, index->families[table], key,
                                   key_size, &message);
@@ -82,8 +80,6 @@ int index_get_many(struct tfs_index *index, enum index_table table, size_t count
     size_t done = 0;
 
     assert((unsigned)table < INDEX_TABLE_COUNT);
-    if (!index->db)
-        return tfs_fail(-EIO, "index '%s' is not open, its recovery failed", index->path);
     while (done < count) {
         size_t group = (size_t)tfs_min_u64(count - done, GET_MANY_GROUP);
         int err = group_get(index, table, group, keys + done, key_sizes + done, ret_values + done);
@@ -105,8 +101,6 @@ uint64_t index_memory_used(struct tfs_index *index)
     char *message = NULL;
     uint64_t used = 0;
 
-    if (!index->db)
-        return 0;
     consumers = rocksdb_memory_consumers_create();
     rocksdb_memory_consumers_add_db(consumers, index->db);
     rocksdb_memory_consumers_add_cache(consumers, index->cache);
@@ -141,7 +135,7 @@ void index_visit_properties(struct tfs_index *index,
         "rocksdb.is-write-stopped",
     };
 
-    for (size_t i = 0; index->db && i < TFS_ARRAY_COUNT(names); i++) {
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(names); i++) {
         char *value = rocksdb_property_value(index->db, names[i]);
 
         if (value)

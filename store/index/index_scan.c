@@ -95,8 +95,6 @@ int index_scan_open(struct tfs_index *index, const struct index_range *range,
     if (range->prefix_size > INDEX_KEY_SIZE_MAX || range->start_size > INDEX_KEY_SIZE_MAX)
         return tfs_fail(-EINVAL, "index: scan of a prefix of %zu bytes from a key of %zu, limit %d",
                         range->prefix_size, range->start_size, INDEX_KEY_SIZE_MAX);
-    if (!index->db)
-        return tfs_fail(-EIO, "index '%s' is not open, its recovery failed", index->path);
     scan = calloc(1, sizeof(*scan));
     if (!scan)
         return -ENOMEM;

@@ -65,36 +65,30 @@ int segments_close(struct tfs_segments *segments);
 TFS_MUST_CHECK int segments_resume(struct tfs_segments *segments, uint64_t number, uint64_t offset);
 
 /*
- * Write `size` bytes at the end of an active segment and return where they are. Several threads
- * append at the same time, each with its own pwrite. The data is on its way to the disk, but not
- * durable before segments_sync().
+ * Write pieces of memory, one behind the other, at the end of an active segment and return where
+ * they are. Several threads append at the same time, each with its own pwrite. The data is on its
+ * way to the disk, but not durable before segments_sync().
  *
- * data:   aligned to SEGMENT_ALIGNMENT, size a multiple of it. Buffers of huge pages make fewer
- *         and larger requests, a third faster with half the CPU.
- * Errors: -ENOSPC (also when the reserve would be touched), -EIO, -EROFS, -EINVAL (size or
+ * pieces: 1..SEGMENT_PIECES_MAX, only read; each aligned to SEGMENT_ALIGNMENT, its size a multiple
+ *         of it. Buffers of huge pages make fewer and larger requests, a third faster with half
+ *         the CPU.
+ * Errors: -ENOSPC (also when the reserve would be touched), -EIO, -EROFS, -EINVAL (count, size or
  *         alignment), -EUCLEAN (the file of a new number exists), those of take_number. The space
  *         of a failed append is not reused before the next open.
- */
-TFS_MUST_CHECK int segments_append(struct tfs_segments *segments, const void *data, size_t size,
-                                   struct segment_position *ret);
-
-/*
- * The same of several pieces of memory, each aligned like that, which follow each other in the
- * segment. They are only read. Limits: 1..SEGMENT_PIECES_MAX pieces.
  */
 TFS_MUST_CHECK int segments_appendv(struct tfs_segments *segments, const struct iovec *pieces,
                                     int piece_count, struct segment_position *ret);
 
 /*
  * All appends that returned before this call become durable, their files' names included.
- * Concurrent callers share the work. After an fdatasync failed the pages may be lost (fsyncgate):
- * the error is sticky for the appends it covered, every later sync reports -EIO until the caller
- * has rewritten them and calls segments_sync_reset().
+ * Concurrent callers share the work.
+ *
+ * Errors: -EIO. After an fdatasync failed the pages may be lost (fsyncgate), so every later sync
+ *         of what is not durable reports it too, until the segments are closed.
  */
 TFS_MUST_CHECK int segments_sync(struct tfs_segments *segments);
-void segments_sync_reset(struct tfs_segments *segments);
 
-/* 0, or the error of a sync that failed and was not made good. */
+/* 0, or the error of the first sync that failed: nothing more can be made durable then. */
 TFS_MUST_CHECK int segments_health(struct tfs_segments *segments);
 
 /* How often that was asked for, and how often the disk was made to sync for it. */

@@ -273,14 +273,6 @@ int segments_appendv(struct tfs_segments *segments, const struct iovec *pieces, 
     return err;
 }
 
-int segments_append(struct tfs_segments *segments, const void *data, size_t size,
-                    struct segment_position *ret)
-{
-    struct iovec piece = segment_piece(data, size);
-
-    return segments_appendv(segments, &piece, 1, ret);
-}
-
 int segments_seal(struct tfs_segments *segments)
 {
     int first = 0;

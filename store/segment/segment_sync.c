@@ -3,8 +3,7 @@
  * directory, for everybody who waits.
  *
  * A failed fdatasync is final: the kernel marks pages clean that never reached the disk and reports
- * the next sync as a success, so the error stays until the caller says that it wrote the data
- * again.
+ * the next sync as a success, so the error stays.
  */
 #include "store/base/error.h"
 #include "store/base/log.h"
@@ -114,12 +113,5 @@ void segments_sync_counts(struct tfs_segments *segments, uint64_t *ret_asked, ui
     tfs_mutex_lock(&segments->lock);
     *ret_asked = segments->appends.asked_count;
     *ret_made = segments->appends.flush_count;
-    tfs_mutex_unlock(&segments->lock);
-}
-
-void segments_sync_reset(struct tfs_segments *segments)
-{
-    tfs_mutex_lock(&segments->lock);
-    tfs_group_reset(&segments->appends);
     tfs_mutex_unlock(&segments->lock);
 }

@@ -376,50 +376,6 @@ static void a_damaged_table_file_is_reported_by_the_read_that_meets_it(void **st
     assert_int_equal(index_commit(fixture->index, fixture->batch, false), -EUCLEAN);
 }
 
-static void a_recovery_that_fails_leaves_a_closed_index_and_can_be_tried_again(void **state)
-{
-    struct fixture *fixture = *state;
-    struct index_range range = {.table = INDEX_EXTENT};
-    struct index_scan *scan;
-    struct index_value value;
-    const void *key = "k";
-    size_t key_size = 1;
-    char current[400];
-    char away[400];
-
-    commit_some(fixture);
-    (void)snprintf(current, sizeof(current), "%s/CURRENT", fixture->path);
-    (void)snprintf(away, sizeof(away), "%s/AWAY", fixture->path);
-    assert_int_equal(rename(current, away), 0);
-    assert_int_equal(index_recover(fixture->index), -ENOENT);
-    assert_int_equal(commit_text(fixture, 5, 1, "refused", true), -EIO);
-    assert_int_equal(index_sync(fixture->index), -EIO);
-    assert_int_equal(index_get(fixture->index, INDEX_EXTENT, "k", 1, &value), -EIO);
-    assert_int_equal(index_get_many(fixture->index, INDEX_EXTENT, 1, &key, &key_size, &value),
-                     -EIO);
-    assert_int_equal(index_scan_open(fixture->index, &range, &scan), -EIO);
-    assert_int_equal(index_memory_used(fixture->index), 0);
-
-    assert_int_equal(rename(away, current), 0);
-    assert_int_equal(index_recover(fixture->index), 0);
-    assert_int_equal(count_kept(fixture), 100);
-    assert_int_equal(commit_text(fixture, 6, 1, "after", true), 0);
-    assert_text(fixture, 6, 1, "after");
-}
-
-static void a_recovery_without_need_changes_nothing(void **state)
-{
-    struct fixture *fixture = *state;
-    uint64_t number;
-
-    commit_some(fixture);
-    number = index_commit_number(fixture->index);
-    assert_int_equal(index_recover(fixture->index), 0);
-    assert_int_equal(count_kept(fixture), 100);
-    assert_int_equal(index_commit_number(fixture->index), number);
-    assert_int_equal(index_durable_number(fixture->index), number);
-}
-
 static void closing_and_freeing_accept_null(void **state)
 {
     (void)state;
@@ -467,8 +423,6 @@ int main(int argc, char **argv)
         TEST(an_open_that_fails_names_the_file_and_leaves_the_seal),
         TEST(an_index_without_current_is_not_begun_anew),
         TEST(a_damaged_table_file_is_reported_by_the_read_that_meets_it),
-        TEST(a_recovery_that_fails_leaves_a_closed_index_and_can_be_tried_again),
-        TEST(a_recovery_without_need_changes_nothing),
         cmocka_unit_test(closing_and_freeing_accept_null),
     };
 

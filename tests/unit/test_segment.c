@@ -101,10 +101,10 @@ static void appends_of_a_wrong_size_or_alignment_are_refused(void **state)
     struct fixture *fixture = *state;
     struct segment_position at = {.number = 99};
 
-    assert_int_equal(segments_append(fixture->segments, fixture->buffer, 0, &at), -EINVAL);
-    assert_int_equal(segments_append(fixture->segments, fixture->buffer, UNIT - 1, &at), -EINVAL);
-    assert_int_equal(segments_append(fixture->segments, fixture->buffer + 512, UNIT, &at), -EINVAL);
-    assert_int_equal(segments_append(fixture->segments, fixture->buffer, TFS_MIB + UNIT, &at),
+    assert_int_equal(append_bytes(fixture->segments, fixture->buffer, 0, &at), -EINVAL);
+    assert_int_equal(append_bytes(fixture->segments, fixture->buffer, UNIT - 1, &at), -EINVAL);
+    assert_int_equal(append_bytes(fixture->segments, fixture->buffer + 512, UNIT, &at), -EINVAL);
+    assert_int_equal(append_bytes(fixture->segments, fixture->buffer, TFS_MIB + UNIT, &at),
                      -EINVAL);
     assert_int_equal(at.number, 99);
     assert_int_equal(append(fixture, UNIT, 1).offset, 0); /* nothing was used up */
@@ -260,7 +260,7 @@ static void a_number_whose_file_exists_is_not_overwritten(void **state)
     assert_int_equal(segments_seal(fixture->segments), 0);
     fixture->number = 0; /* the counter was lost */
     fill(fixture->buffer, UNIT, 2);
-    assert_int_equal(segments_append(fixture->segments, fixture->buffer, UNIT, &at), -EUCLEAN);
+    assert_int_equal(append_bytes(fixture->segments, fixture->buffer, UNIT, &at), -EUCLEAN);
     assert_stored(fixture, at, 0, UNIT, 1);
     assert_int_equal(append(fixture, UNIT, 3).number, 2);
 }
@@ -425,7 +425,7 @@ static void read_only_segments_are_read_and_nothing_else(void **state)
     fixture->options.read_only = true;
     fixture_reopen(fixture);
     assert_stored(fixture, at, 0, UNIT, 1);
-    assert_int_equal(segments_append(fixture->segments, fixture->buffer, UNIT, &none), -EROFS);
+    assert_int_equal(append_bytes(fixture->segments, fixture->buffer, UNIT, &none), -EROFS);
     assert_int_equal(segments_punch(fixture->segments, at, UNIT), -EROFS);
     assert_int_equal(segments_remove(fixture->segments, at.number), -EROFS);
     assert_int_equal(segments_resume(fixture->segments, at.number, UNIT), -EROFS);
@@ -449,7 +449,7 @@ static void an_append_that_gets_no_number_fails_with_that_error(void **state)
 
     fixture->options.take_number = number_refuse;
     fixture_reopen(fixture);
-    assert_int_equal(segments_append(fixture->segments, fixture->buffer, UNIT, &at), -EDQUOT);
+    assert_int_equal(append_bytes(fixture->segments, fixture->buffer, UNIT, &at), -EDQUOT);
 }
 
 static void opening_with_a_bad_size_or_path_is_refused(void **state)

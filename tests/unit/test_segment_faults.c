@@ -140,7 +140,7 @@ int openat(int directory, const char *path, int flags, ...)
 static int append_one(struct fixture *fixture, uint64_t seed, struct segment_position *ret)
 {
     fill(fixture->buffer, 4 * UNIT, seed);
-    return segments_append(fixture->segments, fixture->buffer, 4 * UNIT, ret);
+    return append_bytes(fixture->segments, fixture->buffer, 4 * UNIT, ret);
 }
 
 static void a_write_cut_short_or_interrupted_is_finished(void **state)
@@ -387,7 +387,7 @@ static void append_beside(void)
     uint8_t *data = aligned_alloc(UNIT, UNIT);
 
     fill(data, UNIT, 77);
-    assert_int_equal(segments_append(beside_fixture->segments, data, UNIT, &beside_at), 0);
+    assert_int_equal(append_bytes(beside_fixture->segments, data, UNIT, &beside_at), 0);
     free(data);
 }
 
@@ -477,36 +477,35 @@ static void direct_appends_into_preallocated_space_share_one_file(void **state)
     assert_int_equal(active_count(fixture), 1);
 }
 
-static void a_failed_sync_is_reported_until_it_is_reset(void **state)
+static void a_failed_sync_is_reported_until_the_segments_are_closed(void **state)
 {
     struct fixture *fixture = *state;
-    struct segment_position at = append(fixture, UNIT, 1);
 
+    (void)append(fixture, UNIT, 1);
     fault_arm(&on_fdatasync, 1, EIO, 0);
     assert_int_equal(segments_health(fixture->segments), 0);
     assert_int_equal(segments_sync(fixture->segments), -EIO);
     assert_int_equal(segments_sync(fixture->segments), -EIO); /* the kernel would say 0 now */
     assert_int_equal(segments_health(fixture->segments), -EIO);
     assert_int_equal(atomic_load(&on_fdatasync.calls), 1);
-    at = append(fixture, UNIT, 1); /* written again */
+    (void)append(fixture, UNIT, 1); /* written again */
     assert_int_equal(segments_sync(fixture->segments), -EIO);
-    segments_sync_reset(fixture->segments);
+    assert_int_equal(segments_close(TAKE_PTR(fixture->segments)), -EIO);
+    assert_int_equal(segments_open(&fixture->options, &fixture->segments), 0);
+    (void)append(fixture, UNIT, 2);
     assert_int_equal(segments_sync(fixture->segments), 0);
     assert_int_equal(atomic_load(&on_fdatasync.calls), 2);
-    assert_stored(fixture, at, 0, UNIT, 1);
 }
 
-static void a_failed_sync_of_the_directory_is_tried_again_after_the_reset(void **state)
+static void a_failed_sync_of_the_directory_is_reported(void **state)
 {
     struct fixture *fixture = *state;
 
     (void)append(fixture, UNIT, 1);
     fault_arm(&on_fsync, 1, EIO, 0);
     assert_int_equal(segments_sync(fixture->segments), -EIO);
-    segments_sync_reset(fixture->segments);
-    (void)append(fixture, UNIT, 2);
-    assert_int_equal(segments_sync(fixture->segments), 0);
-    assert_int_equal(atomic_load(&on_fsync.calls), 2);
+    assert_int_equal(segments_health(fixture->segments), -EIO);
+    assert_int_equal(segments_close(TAKE_PTR(fixture->segments)), -EIO);
 }
 
 static void closing_reports_the_sync_that_failed(void **state)
@@ -588,8 +587,8 @@ int main(void)
         TEST(where_files_take_one_write_at_a_time_an_append_beside_another_goes_elsewhere),
         TEST(buffered_appends_side_by_side_preallocate_each_their_own_file),
         TEST(direct_appends_into_preallocated_space_share_one_file),
-        TEST(a_failed_sync_is_reported_until_it_is_reset),
-        TEST(a_failed_sync_of_the_directory_is_tried_again_after_the_reset),
+        TEST(a_failed_sync_is_reported_until_the_segments_are_closed),
+        TEST(a_failed_sync_of_the_directory_is_reported),
         TEST(closing_reports_the_sync_that_failed),
         TEST(a_sync_costs_one_call_per_dirty_file_and_nothing_when_all_is_durable),
         TEST(syncs_that_come_together_share_one_flush),

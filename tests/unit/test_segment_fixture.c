@@ -74,13 +74,21 @@ void fill(uint8_t *bytes, size_t size, uint64_t seed)
     }
 }
 
+int append_bytes(struct tfs_segments *segments, const void *data, size_t size,
+                 struct segment_position *ret)
+{
+    struct iovec piece = segment_piece(data, size);
+
+    return segments_appendv(segments, &piece, 1, ret);
+}
+
 struct segment_position append(struct fixture *fixture, size_t size, uint64_t seed)
 {
     struct segment_position at;
 
     assert_true(size <= BUFFER_SIZE);
     fill(fixture->buffer, size, seed);
-    assert_int_equal(segments_append(fixture->segments, fixture->buffer, size, &at), 0);
+    assert_int_equal(append_bytes(fixture->segments, fixture->buffer, size, &at), 0);
     return at;
 }
 

@@ -36,6 +36,10 @@ bool is_in_memory(const struct fixture *fixture);
 /* `size` bytes that depend on every bit of the seed. */
 void fill(uint8_t *bytes, size_t size, uint64_t seed);
 
+/* One piece of memory. */
+int append_bytes(struct tfs_segments *segments, const void *data, size_t size,
+                 struct segment_position *ret);
+
 struct segment_position append(struct fixture *fixture, size_t size, uint64_t seed);
 
 /* Reads what append() wrote with this seed, or a part of it. */

@@ -58,7 +58,7 @@ static uint64_t append_until_full(struct fixture *fixture)
 
     fill(fixture->buffer, TFS_MIB, 7);
     do
-        err = segments_append(fixture->segments, fixture->buffer, TFS_MIB, &at);
+        err = append_bytes(fixture->segments, fixture->buffer, TFS_MIB, &at);
     while (err == 0 && ++count < 1000);
     assert_int_equal(err, -ENOSPC);
     return count;
@@ -117,7 +117,7 @@ static void be_full_already(struct fixture *fixture)
     struct segment_position at = {.number = 99};
 
     small_disk_fill(fixture->directory, 0);
-    assert_int_equal(segments_append(fixture->segments, fixture->buffer, UNIT, &at), -ENOSPC);
+    assert_int_equal(append_bytes(fixture->segments, fixture->buffer, UNIT, &at), -ENOSPC);
     assert_int_equal(at.number, 99);
     assert_int_equal(segments_sync(fixture->segments), 0);
     small_disk_free(fixture->directory);
@@ -168,7 +168,7 @@ static void be_overtaken(struct fixture *fixture)
     (void)append(fixture, TFS_MIB, 1);
     small_disk_fill(fixture->directory, 3 * TFS_MIB);
     do
-        err = segments_append(fixture->segments, fixture->buffer, TFS_MIB, &at);
+        err = append_bytes(fixture->segments, fixture->buffer, TFS_MIB, &at);
     while (err == 0 && ++count < 100);
     assert_int_equal(err, -ENOSPC);
     assert_in_range(count, 0, 8);

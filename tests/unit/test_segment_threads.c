@@ -50,7 +50,7 @@ static void *append_worker(void *argument)
 
     for (int i = 0; i < APPENDS; i++) {
         fill(buffer, PART_SIZE, seed_of(worker->id, i));
-        expect(segments_append(worker->segments, buffer, PART_SIZE, &worker->at[i]) == 0);
+        expect(append_bytes(worker->segments, buffer, PART_SIZE, &worker->at[i]) == 0);
         if (i % 5 == 0)
             expect(segments_sync(worker->segments) == 0);
         if (i % 16 == 15)
@@ -132,7 +132,7 @@ static void *remove_worker(void *argument)
             continue;
         }
         fill(buffer, PART_SIZE, (uint64_t)i + 1); /* numbers are taken from 1 on */
-        expect(segments_append(worker->segments, buffer, PART_SIZE, &at) == 0);
+        expect(append_bytes(worker->segments, buffer, PART_SIZE, &at) == 0);
         atomic_store(&newest, at.number);
         expect(segments_seal(worker->segments) == 0);
         if (i % 2 == 0)
