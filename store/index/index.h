@@ -79,8 +79,8 @@ struct index_mended {
 /*
  * For an index that was not closed and cannot be opened: cut a damaged end off its manifest, which
  * is kept beside it as MANIFEST-<number>.damaged, or go back to the manifest before one that is
- * missing. What the index learnt last may be missing then, see index_mend.c: only for who asked for
- * a repair. The index is not open.
+ * missing. What the index learnt last may be missing then, see rocksdb_repair.c: only for who asked
+ * for a repair. The index is not open.
  *
  * Errors: -EBUSY (open), -ENOENT, -EUCLEAN (CURRENT), -EEXIST (one was kept already), -EIO,
  * -ENOSPC, -EROFS, -ENOMEM. Nothing has changed then.

@@ -50,7 +50,7 @@ struct tfs_index {
     struct tfs_group commits; /* guarded by lock */
 };
 
-/* index_options.c */
+/* rocksdb_options.c */
 
 /* Whether all of the table's keys start with 8 bytes that scans ask for. */
 bool index_table_has_prefix(enum index_table table);
@@ -68,7 +68,7 @@ void index_settings_release(struct index_settings *settings);
 /* The share of the budget that the block cache gets. */
 size_t index_cache_size(uint64_t memory_size_max);
 
-/* index_open.c */
+/* rocksdb_open.c */
 
 /* Tell the one who opens the index why it cannot be; without such a one it is logged, but for
  * -ENOENT. Returns `error`. */
@@ -86,7 +86,7 @@ static inline void index_stop_counting(void)
     rocksdb_set_perf_level(rocksdb_disable);
 }
 
-/* index_file.c: small files of the index that are ours to write */
+/* rocksdb_file.c: small files of the index that are ours to write */
 
 /* Reads a file of one short line. Returns: its size, or a negative errno. */
 ssize_t index_line_read(int directory, const char *name, char line[INDEX_SEAL_SIZE_MAX]);
@@ -101,7 +101,7 @@ TFS_MUST_CHECK int index_file_write(int directory, const char *name, const void 
 /* Give the file `from` the name `to`, durably. */
 TFS_MUST_CHECK int index_file_rename(int directory, const char *from, const char *to);
 
-/* index_seal.c */
+/* rocksdb_seal.c */
 
 /* Whether the manifest is what it was when the index was closed. Errors: -EUCLEAN, told. */
 int index_seal_check(struct tfs_index *index);
@@ -115,19 +115,19 @@ void index_seal_mend(const struct tfs_index *index);
 /* Seal an index whose database is closed, with nothing left in its log. */
 void index_seal_put(const struct tfs_index *index);
 
-/* index_mend.c */
+/* rocksdb_repair.c */
 
 /* How many of a manifest's bytes are whole records, from its start. */
 size_t index_manifest_whole_size(const uint8_t *bytes, size_t size);
 
-/* index_status.c */
+/* rocksdb_status.c */
 
 /*
  * Translate and free an error text of RocksDB.
  *
  * message: given, from RocksDB; NULL means success.
  * doing:   what failed, for the log: "commit".
- * Returns: 0, or a negative errno by the table in index_status.c.
+ * Returns: 0, or a negative errno by the table in rocksdb_status.c.
  */
 int index_status_take(char *message, const char *doing);
 

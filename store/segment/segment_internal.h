@@ -74,7 +74,7 @@ struct tfs_segments {
     struct segment_budget budget;
 };
 
-/* segment_file.c */
+/* local_file.c */
 
 void segment_name(uint64_t number, char name[SEGMENT_NAME_SIZE]);
 
@@ -112,7 +112,7 @@ void segment_file_forget_locked(struct tfs_segments *segments, struct segment_fi
 void segment_file_free(struct segment_file *file);
 void segment_files_close(struct tfs_segments *segments); /* all of the table, at close */
 
-/* segment_io.c: whole transfers, whatever the system returns in between */
+/* local_io.c: whole transfers, whatever the system returns in between */
 
 /* The errno of a failed call in our terms: -ENOSPC, -EROFS, or -EIO. */
 int segment_io_error(int system_error);
@@ -138,7 +138,7 @@ TFS_MUST_CHECK int segment_write(struct tfs_segments *segments, const struct seg
 TFS_MUST_CHECK int segment_read(struct tfs_segments *segments, const struct segment_file *file,
                                 const struct segment_pieces *into, size_t needed, uint64_t offset);
 
-/* segment_append.c */
+/* local_append.c */
 
 /* Returns: where the segment is appended to, or NULL when it is not active. */
 const struct segment_head *segment_head_of_locked(const struct tfs_segments *segments,

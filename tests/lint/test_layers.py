@@ -95,7 +95,7 @@ class LayersTest(unittest.TestCase):
         self.assertEqual(self.problems(path, text), [])
 
     def test_good_code_has_no_problem(self):
-        self.assert_accepted("store/segment/segment_file.c", GOOD_SOURCE)
+        self.assert_accepted("store/segment/local_file.c", GOOD_SOURCE)
 
     def test_every_layer_may_include_the_layers_below_it(self):
         self.assert_accepted("store/codec/probe.c", '#include "store/base/log.h"\n')
@@ -107,7 +107,7 @@ class LayersTest(unittest.TestCase):
         self.assert_accepted("tools/bench/target/mount.c", '#include "tools/bench/system/process.h"\n')
         self.assert_accepted("tools/bench/command/meta.c", '#include "tools/bench/workload/meta_ops.h"\n')
         self.assert_accepted("gpu/gpu_cuda.cu", '#include <cuda_runtime.h>\n')
-        self.assert_accepted("store/index/index_open.c", "#include <rocksdb/c.h>\n")
+        self.assert_accepted("store/index/rocksdb_open.c", "#include <rocksdb/c.h>\n")
         self.assert_accepted("tests/unit/test_codec.c", '#include "store/codec/codec.h"\n')
 
     def test_no_layer_may_include_what_is_above_or_beside_it(self):
@@ -183,10 +183,10 @@ class LayersTest(unittest.TestCase):
 
     def test_a_global_function_bears_its_modules_name(self):
         body = "(void)\n{\n}\n"
-        self.assert_refused("store/index/index_open.c", f"int *open_all{body}", 1, "open_all")
+        self.assert_refused("store/index/rocksdb_open.c", f"int *open_all{body}", 1, "open_all")
         self.assert_refused("gpu/gpu_cpu.c", f"__attribute__((hot)) int sum{body}", 1, "'sum'")
         for name in ("index_open", "tfs_open"):
-            self.assert_accepted("store/index/index_open.c", f"int {name}{body}")
+            self.assert_accepted("store/index/rocksdb_open.c", f"int {name}{body}")
         self.assert_accepted("store/codec/planes_avx2.c", f"void planes_split{body}")
         self.assert_accepted("store/cache.c", f"static void split{body}")
         self.assert_accepted("store/base/list.h", f"static inline void list_init{body}")

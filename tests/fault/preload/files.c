@@ -92,7 +92,7 @@ void layer_resolve(int directory, const char *path, struct layer_path *ret)
 }
 
 /* RocksDB's own log is not the index: nothing reads it, and Debian's build asserts that it can be
- * written; store/index/index_options.c has more of that. */
+ * written; store/index/rocksdb_options.c has more of that. */
 enum fault_part layer_part(const char *name)
 {
     if (strncmp(name, "segments", 8) == 0)

@@ -113,7 +113,7 @@ static bool space_is_short(const struct tfs_index *index)
 
 /*
  * Opening writes: the manifest, the options, RocksDB's log. The last of these may not fail (see
- * index_options.c), so an open on a disk that is full already is refused here.
+ * rocksdb_options.c), so an open on a disk that is full already is refused here.
  */
 static int space_check(const struct tfs_index *index)
 {
