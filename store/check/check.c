@@ -40,26 +40,12 @@ static int open_index(struct check *check, bool read_only, struct tfs_message *m
                                   .memory_size_max = INDEX_MEMORY_SIZE,
                                   .read_only = read_only,
                                   .reason = &reason};
-    int err = index_open(&index, &check->index);
+    int err;
 
+    if (check->options->repair && read_only)
+        index.repair = &check->repaired;
+    err = index_open(&index, &check->index);
     return err ? format_message_open(message, err, check->options->path, reason.text) : 0;
-}
-
-/* An index whose manifest a power cut has torn or taken is opened in the state before, for who
- * asked for a repair. */
-static int open_index_to_read(struct check *check, struct tfs_message *message)
-{
-    const char *path = format_get_paths(check->lock)->index;
-    int err = open_index(check, true, message);
-    int mended_err;
-
-    if ((err != -EUCLEAN && err != -EIO) || !check->options->repair ||
-        index_mend(path, &check->mended) < 0 || !check->mended.manifest[0])
-        return err;
-    mended_err = open_index(check, true, message);
-    if (mended_err && index_mend_undo(path, &check->mended) < 0)
-        tfs_warn("index '%s': it is left as it was mended, in vain", path);
-    return mended_err;
 }
 
 static int open_parts(struct check *check, struct tfs_message *message)
@@ -81,7 +67,7 @@ static int open_parts(struct check *check, struct tfs_message *message)
         return err;
     if (creating)
         return format_message(message, -EMEDIUMTYPE, "the store '%s' was never finished", path);
-    err = open_index_to_read(check, message);
+    err = open_index(check, true, message);
     if (err)
         return err;
     segments.path = format_get_paths(check->lock)->segments;
@@ -188,20 +174,10 @@ static int run_rounds(struct check *check)
     return err;
 }
 
-static void report_mended(struct check *check)
+static void report_repaired(struct check *check)
 {
-    const struct index_mended *mended = &check->mended;
-
-    if (mended->missing[0])
-        check_fixed(check, TFS_CHECK_INDEX, 0,
-                    "%s is missing: the index is in the state of %s; unless a power cut took it, "
-                    "newer changes are lost with it",
-                    mended->missing, mended->manifest);
-    else if (mended->manifest[0])
-        check_fixed(check, TFS_CHECK_INDEX, 0,
-                    "the end of %s was damaged, %llu bytes: cut off, and kept in %s.damaged; "
-                    "unless a power cut tore it, newer changes are lost with it",
-                    mended->manifest, (unsigned long long)mended->cut_bytes, mended->manifest);
+    if (check->repaired.text[0])
+        check_fixed(check, TFS_CHECK_INDEX, 0, "%s", check->repaired.text);
 }
 
 /* Whether a repair before this one was not run to its end. */
@@ -247,7 +223,7 @@ static int check_opened(struct check *check, struct tfs_message *message)
     int whole = read_whole_index(check);
     int err = 0;
 
-    report_mended(check);
+    report_repaired(check);
 
     if (whole > 0 && check->options->repair)
         err = reopen_to_repair(check, message);

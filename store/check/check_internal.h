@@ -109,8 +109,8 @@ struct check {
     struct tfs_segments *segments;
 
     bool repairing;
-    bool marked;                /* the store says that a repair has begun: see super.h */
-    struct index_mended mended; /* what of the index had to be cut to open it */
+    bool marked;                  /* the store says that a repair has begun: see super.h */
+    struct index_repair repaired; /* what had to be done to the index to open it */
     struct index_batch *batch;
 
     const char *step;

@@ -1,6 +1,7 @@
 /*
  * The index: an ordered map of small records in a few tables, with atomic, ordered and optionally
- * durable batches. RocksDB is behind it and nothing above this header knows.
+ * durable batches. An engine is below it (engine.h), today RocksDB, and nothing above this header
+ * knows which.
  *
  * Ordering: batches become durable in the order in which index_commit() returned; after a crash (of
  * the process or of the machine) the index holds a prefix of them that includes every batch for
@@ -38,15 +39,22 @@ enum { INDEX_KEY_SIZE_MAX = 512 };
 #define INDEX_VALUE_SIZE_MAX (1024u * 1024u)
 
 struct tfs_index;
+struct index_engine;
 struct index_batch;
 struct index_scan;
 
 struct index_options {
-    const char *path;            /* directory; its parent exists */
-    bool create;                 /* make it when it is not there; else -ENOENT */
-    bool read_only;              /* no write reaches the directory */
+    const struct index_engine *engine; /* NULL: RocksDB */
+    const char *path;                  /* directory; its parent exists */
+    bool create;                       /* make it when it is not there; else -ENOENT */
+    bool read_only;                    /* no write reaches the directory */
     uint64_t memory_size_max;    /* bytes, for memtables and block cache together; at least 8 MiB */
     struct index_reason *reason; /* of a failure; NULL: it is logged */
+
+    /* NULL: what is damaged is not opened. Else it is repaired if the engine knows a way, which may
+     * lose what the index learnt last: for who asked for it. When it cannot be opened all the same
+     * it is as it was. */
+    struct index_repair *repair;
 };
 
 /* What a person should know of an open that failed, beside the error; empty when that is all. */
@@ -54,11 +62,20 @@ struct index_reason {
     char text[320];
 };
 
+/* What was done to open a damaged index, for a person; empty: nothing. */
+struct index_repair {
+    char text[400];
+};
+
+/* The folder of a store in which the files of an engine are (NULL: RocksDB's). NULL: it has none
+ * there. */
+const char *index_engine_folder(const struct index_engine *engine);
+
 /*
  * An open that fails leaves the index as it was, but for the log that RocksDB keeps of itself.
  *
  * Errors: -ENOENT (not there, not created), -EBUSY (open already, here or in another process;
- *         readers share), -EUCLEAN (RocksDB calls it corrupt), -EIO, -ENOSPC (less than 1 MiB
+ *         readers share), -EUCLEAN (it is corrupt), -EIO, -ENOSPC (less than 1 MiB
  *         left to write to), -EACCES, -EROFS, -EINVAL (create and read_only).
  */
 TFS_MUST_CHECK int index_open(const struct index_options *options, struct tfs_index **ret);
@@ -69,32 +86,12 @@ TFS_MUST_CHECK int index_open(const struct index_options *options, struct tfs_in
  */
 int index_close(struct tfs_index *index);
 
-enum { INDEX_MANIFEST_NAME_MAX = 65 };
-struct index_mended {
-    char manifest[INDEX_MANIFEST_NAME_MAX]; /* empty: nothing was mended */
-    char missing[INDEX_MANIFEST_NAME_MAX];  /* what CURRENT named before; empty: it was there */
-    uint64_t cut_bytes;                     /* off the manifest */
-};
-
-/*
- * For an index that was not closed and cannot be opened: cut a damaged end off its manifest, which
- * is kept beside it as MANIFEST-<number>.damaged, or go back to the manifest before one that is
- * missing. What the index learnt last may be missing then, see rocksdb_repair.c: only for who asked
- * for a repair. The index is not open.
- *
- * Errors: -EBUSY (open), -ENOENT, -EUCLEAN (CURRENT), -EEXIST (one was kept already), -EIO,
- * -ENOSPC, -EROFS, -ENOMEM. Nothing has changed then.
- */
-TFS_MUST_CHECK int index_mend(const char *path, struct index_mended *ret);
-
-/* Put back what index_mend() changed, when the index could not be opened all the same. */
-TFS_MUST_CHECK int index_mend_undo(const char *path, const struct index_mended *mended);
-
 /* A value that stays valid, borrowed from the index, until index_value_release(). */
 struct index_value {
     const uint8_t *data;
     size_t size;
-    void *pin; /* the adapter's; NULL when there is nothing to release */
+    void *pin; /* the engine's; NULL when there is nothing to release */
+    void (*unpin)(void *pin);
 };
 
 void index_value_release(struct index_value *value);
@@ -147,7 +144,6 @@ TFS_MUST_CHECK int index_batch_new(struct index_batch **ret);
 void index_batch_free(struct index_batch *batch);
 void index_batch_clear(struct index_batch *batch);
 size_t index_batch_count(const struct index_batch *batch); /* of changes, guards not counted */
-size_t index_batch_bytes(const struct index_batch *batch);
 
 void index_batch_put(struct index_batch *batch, enum index_table table, const void *key,
                      size_t key_size, const void *value, size_t value_size);
@@ -168,7 +164,8 @@ void index_batch_guard_prefix(struct index_batch *batch, enum index_table table,
  *
  * durable: return only after this and every earlier batch survives a power cut. Concurrent durable
  *          commits and syncs share one write to the disk.
- * Errors:  -EEXIST, -ESTALE (guards), -ENOSPC, -EIO, -EROFS, -ENOMEM, -EOVERFLOW. Nothing was
+ * Errors:  -EEXIST, -ESTALE (guards), -ENOSPC, -EIO, -EROFS, -ENOMEM, -EOVERFLOW (more than the
+ *          engine takes in one batch), -ETIMEDOUT (it is out of reach: again later). Nothing was
  *          applied then, with one exception: when the sync of a durable batch fails, the batch is
  *          visible, and whether it survives a power cut is open. The error of a write or a sync
  *          that failed stays for all later commits until the index is closed; reads go on.
@@ -185,7 +182,7 @@ TFS_MUST_CHECK int index_sync(struct tfs_index *index);
 uint64_t index_commit_number(struct tfs_index *index);
 uint64_t index_durable_number(struct tfs_index *index);
 
-/* Bytes that the adapter holds in memory now (memtables, block cache, pinned). */
+/* Bytes that the engine holds in memory now (memtables, block cache, pinned). */
 uint64_t index_memory_used(struct tfs_index *index);
 
 /* 0, or the error of the write or sync that failed first: nothing more can be committed then. */
@@ -194,7 +191,7 @@ TFS_MUST_CHECK int index_health(struct tfs_index *index);
 /* How often durability was asked for, and how often the disk was made to sync for it. */
 void index_sync_counts(struct tfs_index *index, uint64_t *ret_asked, uint64_t *ret_made);
 
-/* Calls `visit` with what the adapter tells of itself: names and texts that are its own business,
+/* Calls `visit` with what the engine tells of itself: names and texts that are its own business,
  * for people. */
 void index_visit_properties(struct tfs_index *index,
                             void (*visit)(void *context, const char *name, const char *value),

@@ -1,9 +1,9 @@
 /*
  * A batch is a list of entries in one growing buffer, in the order of adding. It knows nothing of
- * an open index; that is why it is kept as bytes and turned into RocksDB's own batch at commit.
+ * an open index; that is why it is kept as bytes, and turned at commit into what the engine takes.
  */
 #include "store/base/error.h"
-#include "store/index/index_internal.h"
+#include "store/index/engine.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -17,7 +17,6 @@ struct index_batch {
     size_t change_count;
     size_t guard_count;
     int error; /* the first one of adding */
-    rocksdb_writebatch_t *scratch;
 };
 
 /*
@@ -31,6 +30,9 @@ struct entry_header {
     uint32_t value_size;
 };
 
+/* No engine has to take more; some take less. */
+#define BATCH_BYTES_MAX (256ull * TFS_MIB)
+
 enum { BATCH_CAPACITY_MIN = 1024, BATCH_CAPACITY_KEPT_MAX = 1024 * 1024 };
 
 int index_batch_new(struct index_batch **ret)
@@ -39,8 +41,6 @@ int index_batch_new(struct index_batch **ret)
 
     if (!batch)
         return -ENOMEM;
-    batch->scratch =
-        rocksdb_writebatch_create(); /* ends the process when memory is out, like all of C++ here */
     *ret = batch;
     return 0;
 }
@@ -49,7 +49,6 @@ void index_batch_free(struct index_batch *batch)
 {
     if (!batch)
         return;
-    rocksdb_writebatch_destroy(batch->scratch);
     free(batch->bytes);
     free(batch);
 }
@@ -63,11 +62,9 @@ void index_batch_clear(struct index_batch *batch)
     if (batch->capacity <= BATCH_CAPACITY_KEPT_MAX)
         return;
 
-    /* One huge batch must not keep its memory for ever, in neither of its two forms. */
+    /* One huge batch must not keep its memory for ever. */
     free(TAKE_PTR(batch->bytes));
     batch->capacity = 0;
-    rocksdb_writebatch_destroy(batch->scratch);
-    batch->scratch = rocksdb_writebatch_create();
 }
 
 size_t index_batch_count(const struct index_batch *batch)
@@ -88,12 +85,6 @@ size_t index_batch_guard_count(const struct index_batch *batch)
 int index_batch_error(const struct index_batch *batch)
 {
     return batch->error;
-}
-
-rocksdb_writebatch_t *index_batch_scratch(struct index_batch *batch)
-{
-    rocksdb_writebatch_clear(batch->scratch);
-    return batch->scratch;
 }
 
 static int batch_grow(struct index_batch *batch, size_t needed)
@@ -122,8 +113,8 @@ static int entry_check(const struct index_batch *batch, const struct index_entry
         return tfs_fail(-EOVERFLOW, "index: value of %zu bytes, limit %u", entry->value_size,
                         INDEX_VALUE_SIZE_MAX);
     if (batch->size + sizeof(struct entry_header) + entry->key_size + entry->value_size >
-        INDEX_BATCH_SIZE_MAX)
-        return tfs_fail(-EOVERFLOW, "index: batch of more than %llu bytes", INDEX_BATCH_SIZE_MAX);
+        BATCH_BYTES_MAX)
+        return tfs_fail(-EOVERFLOW, "index: batch of more than %llu bytes", BATCH_BYTES_MAX);
     return 0;
 }
 

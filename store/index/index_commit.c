@@ -1,45 +1,49 @@
 /*
  * Commits and their durability.
  *
- * A commit writes its batch to the log in the kernel and to the memtables, without a sync; a
- * durable one then takes part in a group sync, one fdatasync of the log for all commits that
- * returned by then. So nobody holds up RocksDB's write queue while the disk works, and one rule
- * serves commits and index_sync().
+ * The engine applies a batch without a sync; a durable commit then takes part in a group sync, one
+ * of the engine for all commits that returned by then. One rule serves commits and index_sync().
  *
- * 1. A commit is noted in the group after RocksDB applied it: a sync that starts later covers it.
- * 2. The first failed write or sync is sticky: what RocksDB has on disk is unknown until the index
- *    is opened again.
- * 3. After a failed write the log is not synced either: RocksDB asserts that nobody uses a file
- *    again after an error on it. A write that fails in the microsecond between the check here and
- *    RocksDB's own still ends the process, as a crash would.
+ * 1. A commit is noted in the group after the engine applied it: a sync that starts later covers
+ *    it.
+ * 2. The first write or sync that fails for good is sticky: what the engine has on disk is unknown
+ *    until the index is opened again. After it the engine is neither written to nor synced.
  */
 #include "store/base/error.h"
-#include "store/base/log.h"
 #include "store/index/index_internal.h"
 
 #include <errno.h>
 #include <string.h>
 
-static int guard_check(struct tfs_index *index, const struct index_entry *guard)
+/* Whether nothing more can be written after this error of an engine: see engine.h. */
+static bool is_final(int err)
+{
+    return err != -EEXIST && err != -ESTALE && err != -ETIMEDOUT;
+}
+
+int index_guard_check(const struct index_entry *guard, const struct index_value *value)
+{
+    if (guard->operation == INDEX_GUARD_ABSENT)
+        return value ? -EEXIST : 0;
+    if (!value || value->size < guard->value_size)
+        return -ESTALE;
+    if (guard->value_size > 0 && memcmp(value->data, guard->value, guard->value_size) != 0)
+        return -ESTALE;
+    return 0;
+}
+
+static int guard_look(struct tfs_index *index, const struct index_entry *guard)
 {
     struct index_value value;
-    bool matches;
     int err = index_get(index, guard->table, guard->key, guard->key_size, &value);
 
-    if (err < 0 && err != -ENOENT)
-        return err;
-    if (guard->operation == INDEX_GUARD_ABSENT) {
-        if (err == -ENOENT)
-            return 0;
-        index_value_release(&value);
-        return -EEXIST;
-    }
     if (err == -ENOENT)
-        return -ESTALE;
-    matches = value.size >= guard->value_size &&
-              (guard->value_size == 0 || memcmp(value.data, guard->value, guard->value_size) == 0);
+        return index_guard_check(guard, NULL);
+    if (err < 0)
+        return err;
+    err = index_guard_check(guard, &value);
     index_value_release(&value);
-    return matches ? 0 : -ESTALE;
+    return err;
 }
 
 static int guards_check(struct tfs_index *index, const struct index_batch *batch)
@@ -51,52 +55,25 @@ static int guards_check(struct tfs_index *index, const struct index_batch *batch
     while (index_batch_next(batch, &cursor, &entry)) {
         if (entry.operation != INDEX_GUARD_ABSENT && entry.operation != INDEX_GUARD_PREFIX)
             continue;
-        err = guard_check(index, &entry);
+        err = guard_look(index, &entry);
         if (err < 0)
             return err;
     }
     return 0;
 }
 
-static rocksdb_writebatch_t *batch_translate(struct tfs_index *index, struct index_batch *batch)
+/* The engine's turn. What has changes is a commit. */
+static int apply(struct tfs_index *index, const struct index_batch *batch)
 {
-    rocksdb_writebatch_t *changes = index_batch_scratch(batch);
-    struct index_entry entry;
-    size_t cursor = 0;
+    int err = index->engine->apply(index->db, batch);
 
-    while (index_batch_next(batch, &cursor, &entry)) {
-        rocksdb_column_family_handle_t *family = index->families[entry.table];
-        const char *key = (const char *)entry.key;
-
-        if (entry.operation == INDEX_PUT)
-            rocksdb_writebatch_put_cf(changes, family, key, entry.key_size,
-                                      (const char *)entry.value, entry.value_size);
-        else if (entry.operation == INDEX_DELETE)
-            rocksdb_writebatch_delete_cf(changes, family, key, entry.key_size);
-    }
-    return changes;
-}
-
-static int write_changes(struct tfs_index *index, rocksdb_writebatch_t *changes)
-{
-    char *message = NULL;
-    int err;
-
-    index_stop_counting();
-    rocksdb_write(index->db, index->write_options, changes, &message);
-    err = index_status_take(message, "commit");
-    if (err < 0)
-        tfs_error("index '%s': a write failed, no more until it is opened again: %s", index->path,
-                  tfs_error_text(err));
-    return err;
-}
-
-static void write_done_locked(struct tfs_index *index, int err) TFS_REQUIRES(&index->lock)
-{
-    if (err == 0)
+    tfs_mutex_lock(&index->lock);
+    if (err == 0 && index_batch_count(batch) > 0)
         (void)tfs_group_note(&index->commits); /* who needs the number reads it later */
-    else if (index->write_error == 0)
+    else if (err < 0 && is_final(err) && index->write_error == 0)
         index->write_error = err;
+    tfs_mutex_unlock(&index->lock);
+    return err;
 }
 
 int index_health(struct tfs_index *index)
@@ -109,7 +86,7 @@ int index_health(struct tfs_index *index)
     return err;
 }
 
-static int commit_unguarded(struct tfs_index *index, rocksdb_writebatch_t *changes)
+static int commit_unguarded(struct tfs_index *index, const struct index_batch *batch)
 {
     int err;
 
@@ -119,10 +96,9 @@ static int commit_unguarded(struct tfs_index *index, rocksdb_writebatch_t *chang
     tfs_mutex_unlock(&index->lock);
     tfs_mutex_unlock(&index->guard_lock);
 
-    err = write_changes(index, changes);
+    err = apply(index, batch);
 
     tfs_mutex_lock(&index->lock);
-    write_done_locked(index, err);
     index->writers_inside--;
     if (index->writers_inside == 0)
         tfs_cond_signal(&index->idle);
@@ -130,8 +106,8 @@ static int commit_unguarded(struct tfs_index *index, rocksdb_writebatch_t *chang
     return err;
 }
 
-static int commit_guarded_locked(struct tfs_index *index, const struct index_batch *batch,
-                                 rocksdb_writebatch_t *changes) TFS_REQUIRES(&index->guard_lock)
+static int commit_guarded_locked(struct tfs_index *index, const struct index_batch *batch)
+    TFS_REQUIRES(&index->guard_lock)
 {
     int err;
 
@@ -143,31 +119,24 @@ static int commit_guarded_locked(struct tfs_index *index, const struct index_bat
     tfs_mutex_unlock(&index->lock);
 
     err = guards_check(index, batch);
-    if (err < 0 || index_batch_count(batch) == 0)
-        return err;
-    err = write_changes(index, changes);
-
-    tfs_mutex_lock(&index->lock);
-    write_done_locked(index, err);
-    tfs_mutex_unlock(&index->lock);
-    return err;
+    return err < 0 || index_batch_count(batch) == 0 ? err : apply(index, batch);
 }
 
-static int commit_apply(struct tfs_index *index, struct index_batch *batch)
+static int commit_batch(struct tfs_index *index, const struct index_batch *batch)
 {
-    rocksdb_writebatch_t *changes;
-    int err = index_health(index);
+    bool guarded = index_batch_guard_count(batch) > 0;
+    int err;
 
-    if (err < 0)
-        return err;
-    changes = batch_translate(index, batch);
-    if (index_batch_guard_count(batch) > 0) {
-        tfs_mutex_lock(&index->guard_lock);
-        err = commit_guarded_locked(index, batch, changes);
-        tfs_mutex_unlock(&index->guard_lock);
-        return err;
-    }
-    return index_batch_count(batch) > 0 ? commit_unguarded(index, changes) : 0;
+    if (index_batch_count(batch) == 0 && !guarded)
+        return 0;
+    if (index->db->checks_guards)
+        return apply(index, batch);
+    if (!guarded)
+        return commit_unguarded(index, batch);
+    tfs_mutex_lock(&index->guard_lock);
+    err = commit_guarded_locked(index, batch);
+    tfs_mutex_unlock(&index->guard_lock);
+    return err;
 }
 
 int index_commit(struct tfs_index *index, struct index_batch *batch, bool durable)
@@ -178,33 +147,29 @@ int index_commit(struct tfs_index *index, struct index_batch *batch, bool durabl
         return err;
     if (index->read_only)
         return -EROFS;
-    err = commit_apply(index, batch);
-    if (err < 0 || !durable)
-        return err;
-    return index_sync(index);
+    if (index_batch_bytes(batch) > index->db->batch_bytes_max)
+        return tfs_fail(-EOVERFLOW, "index: batch of %zu bytes, limit %zu",
+                        index_batch_bytes(batch), index->db->batch_bytes_max);
+    err = index_health(index);
+    if (err == 0)
+        err = commit_batch(index, batch);
+    return err < 0 || !durable ? err : index_sync(index);
 }
 
-static int log_flush(void *context)
+static int engine_sync(void *context)
 {
     struct tfs_index *index = context;
-    char *message = NULL;
     int err = index_health(index);
 
-    if (err < 0)
-        return err;
-    rocksdb_flush_wal(index->db, 1, &message);
-    err = index_status_take(message, "sync");
-    if (err < 0)
-        tfs_error("index '%s': a sync failed, no more writes until it is opened again: %s",
-                  index->path, tfs_error_text(err));
-    return err;
+    return err < 0 ? err : index->engine->sync(index->db);
 }
 
 static int sync_locked(struct tfs_index *index) TFS_REQUIRES(&index->lock)
 {
-    int err = tfs_group_sync(&index->commits, &index->lock, index->commits.noted, log_flush, index);
+    int err =
+        tfs_group_sync(&index->commits, &index->lock, index->commits.noted, engine_sync, index);
 
-    if (err < 0 && index->write_error == 0)
+    if (err < 0 && is_final(err) && index->write_error == 0)
         index->write_error = err;
     return err;
 }

@@ -7,7 +7,7 @@
  */
 #include "store/base/error.h"
 #include "store/base/log.h"
-#include "store/index/index_internal.h"
+#include "store/index/rocksdb_internal.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -25,6 +25,9 @@
 #include <unistd.h>
 
 static const uint64_t open_space_min = 1 * TFS_MIB;
+
+/* A batch is one record of the write-ahead log and lies in memory twice while it is applied. */
+#define BATCH_BYTES_MAX (256ull * TFS_MIB)
 
 /* The name of a new directory must be durable before anything in it is called so. */
 static int parent_sync(const char *path)
@@ -45,7 +48,7 @@ static int parent_sync(const char *path)
     return err;
 }
 
-int index_open_fail(const struct tfs_index *index, int error, const char *format, ...)
+int rocks_open_fail(const struct rocks *rocks, int error, const char *format, ...)
 {
     struct index_reason reason;
     va_list arguments;
@@ -57,11 +60,11 @@ int index_open_fail(const struct tfs_index *index, int error, const char *format
         if (iscntrl((unsigned char)*c))
             *c = '?'; /* it may be out of a damaged file */
     }
-    if (index->reason)
-        *index->reason = reason;
+    if (rocks->reason)
+        *rocks->reason = reason;
     else if (error != -ENOENT)
-        tfs_error("cannot open the index '%s': %s", index->path, reason.text);
-    return tfs_fail(error, "index '%s': %s", index->path, reason.text);
+        tfs_error("cannot open the index '%s': %s", rocks->path, reason.text);
+    return tfs_fail(error, "index '%s': %s", rocks->path, reason.text);
 }
 
 static int directory_create(const char *path)
@@ -71,38 +74,38 @@ static int directory_create(const char *path)
     return errno == EEXIST ? 0 : tfs_fail(-errno, "index '%s': create", path);
 }
 
-static int directory_lock(struct tfs_index *index)
+static int directory_lock(struct rocks *rocks)
 {
-    int operation = (index->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB;
+    int operation = (rocks->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB;
 
-    index->directory_fd = open(index->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (index->directory_fd < 0 && errno == ENOENT)
-        return index_open_fail(index, -ENOENT, "it is missing");
-    if (index->directory_fd < 0)
-        return tfs_fail(-errno, "index '%s': open", index->path);
-    if (flock(index->directory_fd, operation) == 0)
+    rocks->directory_fd = open(rocks->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (rocks->directory_fd < 0 && errno == ENOENT)
+        return rocks_open_fail(rocks, -ENOENT, "it is missing");
+    if (rocks->directory_fd < 0)
+        return tfs_fail(-errno, "index '%s': open", rocks->path);
+    if (flock(rocks->directory_fd, operation) == 0)
         return 0;
     if (errno == EWOULDBLOCK)
-        return index_open_fail(index, -EBUSY, "in use by another process");
+        return rocks_open_fail(rocks, -EBUSY, "in use by another process");
     return 0; /* no locks on this filesystem; RocksDB's LOCK file remains */
 }
 
 /* The caller sees only the code, and a person may have to act on the rest: RocksDB's own words. */
-static int open_status_take(const struct tfs_index *index, char *message)
+static int open_status_take(const struct rocks *rocks, char *message)
 {
-    int err = index_status_parse(message);
+    int err = rocks_status_parse(message);
     char *name = strstr(message, ".ldb");
 
     if (name)
         memcpy(name, ".sst", 4); /* for a missing file it tries an older ending last */
-    (void)index_open_fail(index, err, "%s%s", err == -EUCLEAN ? "damaged: " : "", message);
-    return index_status_take(message, "open");
+    (void)rocks_open_fail(rocks, err, "%s%s", err == -EUCLEAN ? "damaged: " : "", message);
+    return rocks_status_take(message, "open");
 }
 
 /* Free blocks that statvfs counts may be kept from us, or for us; only asking for some tells. */
-static bool space_is_short(const struct tfs_index *index)
+static bool space_is_short(const struct rocks *rocks)
 {
-    int fd = openat(index->directory_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int fd = openat(rocks->directory_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     int result = fd >= 0 ? fallocate(fd, 0, 0, (off_t)open_space_min) : -1;
     int err = result < 0 ? errno : 0;
 
@@ -115,27 +118,27 @@ static bool space_is_short(const struct tfs_index *index)
  * Opening writes: the manifest, the options, RocksDB's log. The last of these may not fail (see
  * rocksdb_options.c), so an open on a disk that is full already is refused here.
  */
-static int space_check(const struct tfs_index *index)
+static int space_check(const struct rocks *rocks)
 {
-    if (index->read_only || !space_is_short(index))
+    if (rocks->read_only || !space_is_short(rocks))
         return 0;
-    return index_open_fail(index, -ENOSPC,
+    return rocks_open_fail(rocks, -ENOSPC,
                            "less than %" PRIu64 " bytes are left on the disk, too little for it",
                            open_space_min);
 }
 
 /* RocksDB would take an index without this file for none, and its errors depend on the mode. */
-static int current_check(const struct tfs_index *index)
+static int current_check(const struct rocks *rocks)
 {
-    if (index->create || faccessat(index->directory_fd, "CURRENT", F_OK, 0) == 0 || errno != ENOENT)
+    if (rocks->create || faccessat(rocks->directory_fd, "CURRENT", F_OK, 0) == 0 || errno != ENOENT)
         return 0;
-    return index_open_fail(index, -ENOENT, "its file CURRENT is missing");
+    return rocks_open_fail(rocks, -ENOENT, "its file CURRENT is missing");
 }
 
 /* Returns: 1 when there is one, 0, or a negative errno. */
-static int has_log(const struct tfs_index *index)
+static int has_log(const struct rocks *rocks)
 {
-    int fd = openat(index->directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(rocks->directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
     const struct dirent *entry;
     int found = 0;
@@ -160,130 +163,126 @@ static int has_log(const struct tfs_index *index)
  * index without a seal that has none has lost its newest changes, of which RocksDB would not say a
  * word.
  */
-static int log_check(const struct tfs_index *index)
+static int log_check(const struct rocks *rocks)
 {
     int found;
 
-    if (index->create || index->seal[0])
+    if (rocks->create || rocks->seal[0])
         return 0;
-    found = has_log(index);
+    found = has_log(rocks);
     if (found < 0)
-        return tfs_fail(found, "index '%s': list", index->path);
-    return found ? 0 : index_open_fail(index, -EUCLEAN, "damaged: its log, *.log, is missing");
+        return tfs_fail(found, "index '%s': list", rocks->path);
+    return found ? 0 : rocks_open_fail(rocks, -EUCLEAN, "damaged: its log, *.log, is missing");
 }
 
-static int database_open(struct tfs_index *index)
+static int database_open(struct rocks *rocks)
 {
-    struct index_settings settings;
+    struct rocks_settings settings;
     char *message = NULL;
     rocksdb_t *db;
 
-    index_settings_init(&settings, index);
-    if (index->read_only)
+    rocks_settings_init(&settings, rocks);
+    if (rocks->read_only)
         db = rocksdb_open_for_read_only_column_families(
-            settings.db, index->path, INDEX_FAMILY_COUNT, settings.names,
-            (const rocksdb_options_t *const *)settings.families, index->families, 0, &message);
+            settings.db, rocks->path, ROCKS_FAMILY_COUNT, settings.names,
+            (const rocksdb_options_t *const *)settings.families, rocks->families, 0, &message);
     else
         db = rocksdb_open_column_families(
-            settings.db, index->path, INDEX_FAMILY_COUNT, settings.names,
-            (const rocksdb_options_t *const *)settings.families, index->families, &message);
-    index_settings_release(&settings);
+            settings.db, rocks->path, ROCKS_FAMILY_COUNT, settings.names,
+            (const rocksdb_options_t *const *)settings.families, rocks->families, &message);
+    rocks_settings_release(&settings);
     if (message)
-        return open_status_take(index, message);
-    index->db = db;
+        return open_status_take(rocks, message);
+    rocks->handle = db;
     return 0;
 }
 
-static void database_close(struct tfs_index *index)
+static void database_close(struct rocks *rocks)
 {
-    if (!index->db)
+    if (!rocks->handle)
         return;
-    for (int i = 0; i < INDEX_FAMILY_COUNT; i++)
-        rocksdb_column_family_handle_destroy(index->families[i]);
-    rocksdb_cancel_all_background_work(index->db, 1);
-    rocksdb_close(index->db);
-    index->db = NULL;
+    for (int i = 0; i < ROCKS_FAMILY_COUNT; i++)
+        rocksdb_column_family_handle_destroy(rocks->families[i]);
+    rocksdb_cancel_all_background_work(rocks->handle, 1);
+    rocksdb_close(rocks->handle);
+    rocks->handle = NULL;
 }
 
-static void index_free(struct tfs_index *index)
+static void rocks_free(struct rocks *rocks)
 {
-    if (!index)
+    rocksdb_writebatch_t *changes;
+
+    if (!rocks)
         return;
-    database_close(index);
-    if (index->write_options)
-        rocksdb_writeoptions_destroy(index->write_options);
-    if (index->read_options)
-        rocksdb_readoptions_destroy(index->read_options);
-    if (index->cache)
-        rocksdb_cache_destroy(index->cache);
-    if (index->directory_fd >= 0)
-        (void)close(index->directory_fd); /* a directory, nothing to lose; gives its lock up */
-    tfs_group_release(&index->commits);
-    tfs_cond_release(&index->idle);
-    tfs_mutex_release(&index->lock);
-    tfs_mutex_release(&index->guard_lock);
-    free(index->path);
-    free(index);
+    database_close(rocks);
+    changes = atomic_exchange_explicit(&rocks->changes, NULL, memory_order_acquire);
+    if (changes)
+        rocksdb_writebatch_destroy(changes);
+    if (rocks->write_options)
+        rocksdb_writeoptions_destroy(rocks->write_options);
+    if (rocks->read_options)
+        rocksdb_readoptions_destroy(rocks->read_options);
+    if (rocks->cache)
+        rocksdb_cache_destroy(rocks->cache);
+    if (rocks->directory_fd >= 0)
+        (void)close(rocks->directory_fd); /* a directory, nothing to lose; gives its lock up */
+    free(rocks->path);
+    free(rocks);
 }
 
-static void index_free_p(struct tfs_index **index)
+static void rocks_free_p(struct rocks **rocks)
 {
-    index_free(*index);
+    rocks_free(*rocks);
 }
 
-static int index_new(const struct index_options *options, struct tfs_index **ret)
+static int rocks_new(const struct index_options *options, struct rocks **ret)
 {
-    struct tfs_index *index = calloc(1, sizeof(*index));
+    struct rocks *rocks = calloc(1, sizeof(*rocks));
 
-    if (!index)
+    if (!rocks)
         return -ENOMEM;
-    index->directory_fd = -1;
-    tfs_mutex_init(&index->guard_lock, TFS_RANK_INDEX);
-    tfs_mutex_init(&index->lock, TFS_RANK_LEAF);
-    tfs_cond_init(&index->idle);
-    tfs_group_init(&index->commits);
-    index->create = options->create;
-    index->read_only = options->read_only;
-    index->memory_size_max = options->memory_size_max;
-    index->reason = options->reason;
-    index->cache = rocksdb_cache_create_lru(index_cache_size(options->memory_size_max));
-    index->read_options = rocksdb_readoptions_create();
-    index->write_options = rocksdb_writeoptions_create();
-    index->path = strdup(options->path);
-    if (!index->path) {
-        index_free(index);
+    rocks->db.batch_bytes_max = BATCH_BYTES_MAX;
+    rocks->directory_fd = -1;
+    rocks->create = options->create;
+    rocks->read_only = options->read_only;
+    rocks->memory_size_max = options->memory_size_max;
+    rocks->reason = options->reason;
+    rocks->cache = rocksdb_cache_create_lru(rocks_cache_size(options->memory_size_max));
+    rocks->read_options = rocksdb_readoptions_create();
+    rocks->write_options = rocksdb_writeoptions_create();
+    atomic_init(&rocks->changes, NULL);
+    rocks->path = strdup(options->path);
+    if (!rocks->path) {
+        rocks_free(rocks);
         return -ENOMEM;
     }
-    *ret = index;
+    *ret = rocks;
     return 0;
 }
 
-static int sealed_open(struct tfs_index *index)
+static int sealed_open(struct rocks *rocks)
 {
-    int err = index_seal_check(index);
+    int err = rocks_seal_check(rocks);
 
     if (err == 0)
-        err = current_check(index);
+        err = current_check(rocks);
     if (err == 0)
-        err = log_check(index);
-    if (err == 0 && !index->read_only)
-        err = index_seal_break(index);
+        err = log_check(rocks);
+    if (err == 0 && !rocks->read_only)
+        err = rocks_seal_break(rocks);
     if (err < 0)
         return err;
-    err = database_open(index);
-    if (err < 0 && !index->read_only)
-        index_seal_mend(index);
+    err = database_open(rocks);
+    if (err < 0 && !rocks->read_only)
+        rocks_seal_restore(rocks);
     return err;
 }
 
-int index_open(const struct index_options *options, struct tfs_index **ret)
+static int open_once(const struct index_options *options, struct index_db **ret)
 {
-    tfs_cleanup(index_free_p) struct tfs_index *index = NULL;
-    int err;
+    tfs_cleanup(rocks_free_p) struct rocks *rocks = NULL;
+    int err = rocks_new(options, &rocks);
 
-    if (options->create && options->read_only)
-        return tfs_fail(-EINVAL, "index '%s': create and read only", options->path);
-    err = index_new(options, &index);
     if (err < 0)
         return err;
     if (options->create) {
@@ -291,18 +290,42 @@ int index_open(const struct index_options *options, struct tfs_index **ret)
         if (err < 0)
             return err;
     }
-    err = directory_lock(index);
+    err = directory_lock(rocks);
     if (err < 0)
         return err;
-    err = space_check(index);
+    err = space_check(rocks);
     if (err < 0)
         return err;
-    err = sealed_open(index);
+    err = sealed_open(rocks);
     if (err < 0)
         return err;
-    index->reason = NULL;
-    *ret = TAKE_PTR(index);
+    rocks->reason = NULL;
+    *ret = &TAKE_PTR(rocks)->db;
     return 0;
+}
+
+static int repair_and_open(const struct index_options *options, int why, struct index_db **ret)
+{
+    struct rocks_repaired repaired;
+    int err = rocks_repair(options->path, &repaired);
+
+    if (err < 0 || !repaired.manifest[0])
+        return why;
+    err = open_once(options, ret);
+    if (err == 0)
+        rocks_repaired_to_text(&repaired, options->repair);
+    else if (rocks_repair_undo(options->path, &repaired) < 0)
+        tfs_warn("index '%s': it is left as it was repaired, in vain", options->path);
+    return err;
+}
+
+int rocks_open(const struct index_options *options, struct index_db **ret)
+{
+    int err = open_once(options, ret);
+
+    if ((err == -EUCLEAN || err == -EIO) && options->repair)
+        return repair_and_open(options, err, ret);
+    return err;
 }
 
 /*
@@ -311,35 +334,31 @@ int index_open(const struct index_options *options, struct tfs_index **ret)
  * without a word, while a table file's checksums speak up. The next open would write the same
  * files.
  */
-static int log_empty(struct tfs_index *index)
+static int log_empty(struct rocks *rocks)
 {
     rocksdb_flushoptions_t *options = rocksdb_flushoptions_create(); /* which wait */
     int err = 0;
 
-    for (int i = 0; i < INDEX_FAMILY_COUNT && err == 0; i++) {
+    for (int i = 0; i < ROCKS_FAMILY_COUNT && err == 0; i++) {
         char *message = NULL;
 
-        rocksdb_flush_cf(index->db, options, index->families[i], &message);
-        err = index_status_take(message, "empty the log");
+        rocksdb_flush_cf(rocks->handle, options, rocks->families[i], &message);
+        err = rocks_status_take(message, "empty the log");
     }
     rocksdb_flushoptions_destroy(options);
     if (err < 0) /* the log is durable and has it all */
-        tfs_warn("index '%s': its log is left to the next open: %s", index->path,
+        tfs_warn("index '%s': its log is left to the next open: %s", rocks->path,
                  tfs_error_text(err));
     return err;
 }
 
-int index_close(struct tfs_index *index)
+void rocks_close(struct index_db *db, bool all_durable)
 {
-    int err;
+    struct rocks *rocks = rocks_of(db);
 
-    if (!index)
-        return 0;
-    err = index_sync(index);
-    if (err == 0 && !index->read_only && log_empty(index) == 0) {
-        database_close(index);
-        index_seal_put(index);
+    if (all_durable && !rocks->read_only && log_empty(rocks) == 0) {
+        database_close(rocks);
+        rocks_seal_put(rocks);
     }
-    index_free(index);
-    return err;
+    rocks_free(rocks);
 }

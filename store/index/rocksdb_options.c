@@ -17,7 +17,7 @@
  * process would end; what matters reaches our log.
  */
 #include "store/base/log.h"
-#include "store/index/index_internal.h"
+#include "store/index/rocksdb_internal.h"
 
 #include <assert.h>
 
@@ -40,27 +40,16 @@ static const uint64_t manifest_size_max = 4 * TFS_MIB;   /* it is rewritten then
 static const double memtable_bloom_share = 0.05;
 static const uint64_t background_sync_size = TFS_MIB; /* no flush piles up dirty pages */
 
-static const struct {
-    const char *name;
-    bool has_prefix;
-} tables[INDEX_TABLE_COUNT] = {
-    [INDEX_INODE] = {"inode", false}, /* the prefix is the whole key */
-    [INDEX_DENTRY] = {"dentry", true}, [INDEX_EXTENT] = {"extent", true},
-    [INDEX_XATTR] = {"xattr", true},   [INDEX_SEGMENT] = {"segment", false},
-    [INDEX_SHARE] = {"share", true},   [INDEX_ORPHAN] = {"orphan", false},
-    [INDEX_SUPER] = {"super", false},
+static const bool prefixed[INDEX_TABLE_COUNT] = {
+    [INDEX_INODE] = false, /* the prefix is the whole key */
+    [INDEX_DENTRY] = true, [INDEX_EXTENT] = true,  [INDEX_XATTR] = true,  [INDEX_SEGMENT] = false,
+    [INDEX_SHARE] = true,  [INDEX_ORPHAN] = false, [INDEX_SUPER] = false,
 };
 
-const char *index_table_name(enum index_table table)
+bool rocks_table_has_prefix(enum index_table table)
 {
     assert((unsigned)table < INDEX_TABLE_COUNT);
-    return tables[table].name;
-}
-
-bool index_table_has_prefix(enum index_table table)
-{
-    assert((unsigned)table < INDEX_TABLE_COUNT);
-    return tables[table].has_prefix;
+    return prefixed[table];
 }
 
 static uint64_t memory_size(uint64_t memory_size_max)
@@ -73,18 +62,18 @@ static uint64_t memtables_size(uint64_t memory_size_max)
     return tfs_min_u64(memory_size(memory_size_max) / 4, memtables_size_max);
 }
 
-size_t index_cache_size(uint64_t memory_size_max)
+size_t rocks_cache_size(uint64_t memory_size_max)
 {
     return (size_t)(memory_size(memory_size_max) / 2);
 }
 
-static rocksdb_options_t *database_options(const struct tfs_index *index)
+static rocksdb_options_t *database_options(const struct rocks *rocks)
 {
     rocksdb_options_t *options = rocksdb_options_create();
-    uint64_t memtables = memtables_size(index->memory_size_max);
+    uint64_t memtables = memtables_size(rocks->memory_size_max);
 
-    rocksdb_options_set_create_if_missing(options, index->create);
-    rocksdb_options_set_create_missing_column_families(options, index->create);
+    rocksdb_options_set_create_if_missing(options, rocks->create);
+    rocksdb_options_set_create_missing_column_families(options, rocks->create);
     rocksdb_options_set_wal_recovery_mode(options, rocksdb_point_in_time_recovery);
     rocksdb_options_set_db_write_buffer_size(options, memtables);
     rocksdb_options_set_max_total_wal_size(options, 4 * memtables);
@@ -103,11 +92,11 @@ static rocksdb_options_t *database_options(const struct tfs_index *index)
     return options;
 }
 
-static rocksdb_block_based_table_options_t *block_options(const struct tfs_index *index)
+static rocksdb_block_based_table_options_t *block_options(const struct rocks *rocks)
 {
     rocksdb_block_based_table_options_t *blocks = rocksdb_block_based_options_create();
 
-    rocksdb_block_based_options_set_block_cache(blocks, index->cache);
+    rocksdb_block_based_options_set_block_cache(blocks, rocks->cache);
     rocksdb_block_based_options_set_cache_index_and_filter_blocks(blocks, 1);
     rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(blocks, 1);
     rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(blocks, 1);
@@ -117,11 +106,11 @@ static rocksdb_block_based_table_options_t *block_options(const struct tfs_index
     return blocks;
 }
 
-static rocksdb_options_t *family_options(const struct tfs_index *index, bool has_prefix)
+static rocksdb_options_t *family_options(const struct rocks *rocks, bool has_prefix)
 {
     rocksdb_options_t *options = rocksdb_options_create();
-    rocksdb_block_based_table_options_t *blocks = block_options(index);
-    uint64_t memtables = memtables_size(index->memory_size_max);
+    rocksdb_block_based_table_options_t *blocks = block_options(rocks);
+    uint64_t memtables = memtables_size(rocks->memory_size_max);
     uint64_t arena = memtables / 64;
 
     arena = tfs_min_u64(tfs_max_u64(arena, ARENA_BLOCK_SIZE_MIN), ARENA_BLOCK_SIZE_MAX);
@@ -155,25 +144,25 @@ static void insert_near_neighbours(rocksdb_options_t *options)
     rocksdb_get_options_from_string(
         options, "memtable_insert_with_hint_prefix_extractor=rocksdb.CappedPrefix.7", options,
         &message);
-    if (index_status_take(message, "options") < 0)
+    if (rocks_status_take(message, "options") < 0)
         tfs_debug("index: inserts without hints"); /* slower, nothing else */
 }
 
-void index_settings_init(struct index_settings *settings, const struct tfs_index *index)
+void rocks_settings_init(struct rocks_settings *settings, const struct rocks *rocks)
 {
-    settings->db = database_options(index);
+    settings->db = database_options(rocks);
     for (int i = 0; i < INDEX_TABLE_COUNT; i++) {
         settings->names[i] = index_table_name((enum index_table)i);
-        settings->families[i] = family_options(index, tables[i].has_prefix);
+        settings->families[i] = family_options(rocks, prefixed[i]);
     }
     insert_near_neighbours(settings->families[INDEX_INODE]);
-    settings->names[INDEX_TABLE_COUNT] = INDEX_DEFAULT_FAMILY;
-    settings->families[INDEX_TABLE_COUNT] = family_options(index, false);
+    settings->names[INDEX_TABLE_COUNT] = ROCKS_DEFAULT_FAMILY;
+    settings->families[INDEX_TABLE_COUNT] = family_options(rocks, false);
 }
 
-void index_settings_release(struct index_settings *settings)
+void rocks_settings_release(struct rocks_settings *settings)
 {
-    for (int i = 0; i < INDEX_FAMILY_COUNT; i++)
+    for (int i = 0; i < ROCKS_FAMILY_COUNT; i++)
         rocksdb_options_destroy(settings->families[i]);
     rocksdb_options_destroy(settings->db);
 }

@@ -24,11 +24,12 @@
 #include "store/base/crc32c.h"
 #include "store/base/error.h"
 #include "store/base/regular.h"
-#include "store/index/index_internal.h"
+#include "store/index/rocksdb_internal.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,7 +72,7 @@ static int record_at(const uint8_t *bytes, size_t size, size_t at, size_t *ret_s
     return bytes[at + AT_TYPE];
 }
 
-size_t index_manifest_whole_size(const uint8_t *bytes, size_t size)
+size_t rocks_manifest_whole_size(const uint8_t *bytes, size_t size)
 {
     size_t whole = 0;
     size_t at = 0;
@@ -137,9 +138,9 @@ static ssize_t file_read(int directory, const char *name, size_t size_max, uint8
     return size;
 }
 
-static void kept_name(const struct index_mended *mended, char ret[INDEX_MANIFEST_NAME_MAX + 16])
+static void kept_name(const struct rocks_repaired *repaired, char ret[ROCKS_MANIFEST_NAME_MAX + 16])
 {
-    (void)snprintf(ret, INDEX_MANIFEST_NAME_MAX + 16, "%s.damaged", mended->manifest); /* fits */
+    (void)snprintf(ret, ROCKS_MANIFEST_NAME_MAX + 16, "%s.damaged", repaired->manifest); /* fits */
 }
 
 static bool is_same_file(int directory, const char *a, const char *b)
@@ -163,18 +164,18 @@ static int keep(int directory, const char *manifest, const char *kept)
 }
 
 /* The old one under its new name first, so that at no time there is neither. */
-static int replace(int directory, const struct index_mended *mended, const uint8_t *bytes,
+static int replace(int directory, const struct rocks_repaired *repaired, const uint8_t *bytes,
                    size_t whole)
 {
     static const char name_new[] = "MANIFEST.new";
-    char kept[INDEX_MANIFEST_NAME_MAX + 16];
-    int err = index_file_write(directory, name_new, bytes, whole);
+    char kept[ROCKS_MANIFEST_NAME_MAX + 16];
+    int err = rocks_file_write(directory, name_new, bytes, whole);
 
-    kept_name(mended, kept);
+    kept_name(repaired, kept);
     if (!err)
-        err = keep(directory, mended->manifest, kept);
+        err = keep(directory, repaired->manifest, kept);
     if (!err)
-        err = index_file_rename(directory, name_new, mended->manifest);
+        err = rocks_file_rename(directory, name_new, repaired->manifest);
     if (err)
         (void)unlinkat(directory, name_new, 0);
     return err;
@@ -193,7 +194,7 @@ static uint64_t manifest_number(const char *name)
 }
 
 /* The newest manifest that is there. Returns: 1, or 0 when there is none. */
-static int manifest_find(int directory, char ret[INDEX_MANIFEST_NAME_MAX])
+static int manifest_find(int directory, char ret[ROCKS_MANIFEST_NAME_MAX])
 {
     int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
@@ -220,36 +221,37 @@ static int manifest_find(int directory, char ret[INDEX_MANIFEST_NAME_MAX])
 static int current_write(int directory, const char *manifest)
 {
     static const char name_new[] = "CURRENT.new";
-    char line[INDEX_MANIFEST_NAME_MAX + 1];
+    char line[ROCKS_MANIFEST_NAME_MAX + 1];
     int size = snprintf(line, sizeof(line), "%s\n", manifest);
-    int err = index_file_write(directory, name_new, line, (size_t)size);
+    int err = rocks_file_write(directory, name_new, line, (size_t)size);
 
     if (!err)
-        err = index_file_rename(directory, name_new, "CURRENT");
+        err = rocks_file_rename(directory, name_new, "CURRENT");
     if (err)
         (void)unlinkat(directory, name_new, 0);
     return err;
 }
 
 /* CURRENT names a manifest that is not there. */
-static int mend_current(int directory, struct index_mended *mended, struct index_mended *ret)
+static int repair_current(int directory, struct rocks_repaired *repaired,
+                          struct rocks_repaired *ret)
 {
     int found;
     int err;
 
-    memcpy(mended->missing, mended->manifest, sizeof(mended->missing));
-    found = manifest_find(directory, mended->manifest);
+    memcpy(repaired->missing, repaired->manifest, sizeof(repaired->missing));
+    found = manifest_find(directory, repaired->manifest);
     if (found <= 0)
         return found;
-    err = current_write(directory, mended->manifest);
+    err = current_write(directory, repaired->manifest);
     if (!err)
-        *ret = *mended;
+        *ret = *repaired;
     return err;
 }
 
-static int mend_in(int directory, struct index_mended *ret)
+static int repair_in(int directory, struct rocks_repaired *ret)
 {
-    struct index_mended mended = {.cut_bytes = 0};
+    struct rocks_repaired repaired = {.cut_bytes = 0};
     uint8_t *bytes = NULL;
     size_t whole;
     ssize_t size;
@@ -257,49 +259,63 @@ static int mend_in(int directory, struct index_mended *ret)
 
     if (faccessat(directory, "SEAL", F_OK, 0) == 0)
         return 0; /* it was closed in order: that is no power cut */
-    err = index_current_read(directory, mended.manifest);
+    err = rocks_current_read(directory, repaired.manifest);
     if (err)
         return err;
-    if (faccessat(directory, mended.manifest, F_OK, 0) < 0 && errno == ENOENT)
-        return mend_current(directory, &mended, ret);
-    size = file_read(directory, mended.manifest, MANIFEST_SIZE_MAX, &bytes);
+    if (faccessat(directory, repaired.manifest, F_OK, 0) < 0 && errno == ENOENT)
+        return repair_current(directory, &repaired, ret);
+    size = file_read(directory, repaired.manifest, MANIFEST_SIZE_MAX, &bytes);
     if (size < 0 || !bytes)
         return (int)size;
-    whole = index_manifest_whole_size(bytes, (size_t)size);
-    mended.cut_bytes = (size_t)size - whole;
-    err = whole > 0 && mended.cut_bytes > 0 ? replace(directory, &mended, bytes, whole) : 0;
-    if (!err && whole > 0 && mended.cut_bytes > 0)
-        *ret = mended;
+    whole = rocks_manifest_whole_size(bytes, (size_t)size);
+    repaired.cut_bytes = (size_t)size - whole;
+    err = whole > 0 && repaired.cut_bytes > 0 ? replace(directory, &repaired, bytes, whole) : 0;
+    if (!err && whole > 0 && repaired.cut_bytes > 0)
+        *ret = repaired;
     free(bytes);
     return err;
 }
 
-int index_mend(const char *path, struct index_mended *ret)
+int rocks_repair(const char *path, struct rocks_repaired *ret)
 {
     int directory = directory_open(path);
     int err;
 
-    *ret = (struct index_mended){.cut_bytes = 0};
+    *ret = (struct rocks_repaired){.cut_bytes = 0};
     if (directory < 0)
         return directory;
-    err = mend_in(directory, ret);
+    err = repair_in(directory, ret);
     (void)close(directory); /* and its lock goes */
     return err;
 }
 
-int index_mend_undo(const char *path, const struct index_mended *mended)
+int rocks_repair_undo(const char *path, const struct rocks_repaired *repaired)
 {
-    char kept[INDEX_MANIFEST_NAME_MAX + 16];
+    char kept[ROCKS_MANIFEST_NAME_MAX + 16];
     int directory = directory_open(path);
     int err = 0;
 
     if (directory < 0)
         return directory;
-    kept_name(mended, kept);
-    if (mended->missing[0])
-        err = current_write(directory, mended->missing);
+    kept_name(repaired, kept);
+    if (repaired->missing[0])
+        err = current_write(directory, repaired->missing);
     else
-        err = index_file_rename(directory, kept, mended->manifest);
+        err = rocks_file_rename(directory, kept, repaired->manifest);
     (void)close(directory); /* and its lock goes */
     return err;
+}
+
+void rocks_repaired_to_text(const struct rocks_repaired *repaired, struct index_repair *ret)
+{
+    if (repaired->missing[0])
+        (void)snprintf(ret->text, sizeof(ret->text),
+                       "%s is missing: the index is in the state of %s; unless a power cut took "
+                       "it, newer changes are lost with it",
+                       repaired->missing, repaired->manifest); /* fits */
+    else
+        (void)snprintf(ret->text, sizeof(ret->text),
+                       "the end of %s was damaged, %" PRIu64 " bytes: cut off, and kept in "
+                       "%s.damaged; unless a power cut tore it, newer changes are lost with it",
+                       repaired->manifest, repaired->cut_bytes, repaired->manifest); /* fits */
 }

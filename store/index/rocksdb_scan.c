@@ -1,8 +1,7 @@
 /*
  * Ordered walks. The upper bound given to RocksDB ends a walk, so no key is compared here.
  */
-#include "store/base/error.h"
-#include "store/index/index_internal.h"
+#include "store/index/rocksdb_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,7 +9,8 @@
 
 enum { FILTERED_PREFIX_SIZE = 8 };
 
-struct index_scan {
+struct rocks_scan {
+    struct index_scan scan;
     rocksdb_iterator_t *iterator;
     rocksdb_readoptions_t *options;
     bool started;                         /* the iterator stands on what was returned last */
@@ -38,11 +38,11 @@ static size_t prefix_successor(const void *prefix, size_t prefix_size, char *bou
     return size;
 }
 
-static void options_set(struct index_scan *scan, const struct index_range *range)
+static void options_set(struct rocks_scan *scan, const struct index_range *range)
 {
     bool whole_table = range->prefix_size == 0;
     bool filtered =
-        range->prefix_size >= FILTERED_PREFIX_SIZE && index_table_has_prefix(range->table);
+        range->prefix_size >= FILTERED_PREFIX_SIZE && rocks_table_has_prefix(range->table);
 
     scan->upper_bound_size = prefix_successor(range->prefix, range->prefix_size, scan->upper_bound);
     if (scan->upper_bound_size > 0)
@@ -55,22 +55,12 @@ static void options_set(struct index_scan *scan, const struct index_range *range
     rocksdb_readoptions_set_fill_cache(scan->options, !whole_table);
 }
 
-static int compare_keys(const void *a, size_t a_size, const void *b, size_t b_size)
-{
-    size_t common = a_size < b_size ? a_size : b_size;
-    int order = common > 0 ? memcmp(a, b, common) : 0;
-
-    if (order != 0)
-        return order;
-    return a_size < b_size ? -1 : a_size > b_size;
-}
-
-static void scan_seek(struct index_scan *scan, const struct index_range *range)
+static void scan_seek(struct rocks_scan *scan, const struct index_range *range)
 {
     const void *from = range->prefix;
     size_t from_size = range->prefix_size;
 
-    if (range->start && compare_keys(range->start, range->start_size, from, from_size) > 0) {
+    if (range->start && index_key_compare(range->start, range->start_size, from, from_size) > 0) {
         from = range->start;
         from_size = range->start_size;
     }
@@ -80,26 +70,21 @@ static void scan_seek(struct index_scan *scan, const struct index_range *range)
         rocksdb_iter_seek(scan->iterator, from, from_size);
 }
 
-static bool start_is_behind(const struct index_scan *scan, const struct index_range *range)
+static bool start_is_behind(const struct rocks_scan *scan, const struct index_range *range)
 {
     return range->start && scan->upper_bound_size > 0 &&
-           compare_keys(range->start, range->start_size, scan->upper_bound,
-                        scan->upper_bound_size) >= 0;
+           index_key_compare(range->start, range->start_size, scan->upper_bound,
+                             scan->upper_bound_size) >= 0;
 }
 
-int index_scan_open(struct tfs_index *index, const struct index_range *range,
-                    struct index_scan **ret)
+int rocks_scan_open(struct index_db *db, const struct index_range *range, struct index_scan **ret)
 {
-    struct index_scan *scan;
+    struct rocks *rocks = rocks_of(db);
+    struct rocks_scan *scan = calloc(1, sizeof(*scan));
 
-    if (range->prefix_size > INDEX_KEY_SIZE_MAX || range->start_size > INDEX_KEY_SIZE_MAX)
-        return tfs_fail(-EINVAL, "index: scan of a prefix of %zu bytes from a key of %zu, limit %d",
-                        range->prefix_size, range->start_size, INDEX_KEY_SIZE_MAX);
-    scan = calloc(1, sizeof(*scan));
     if (!scan)
         return -ENOMEM;
-
-    index_stop_counting();
+    rocks_stop_counting();
     scan->options = rocksdb_readoptions_create();
     options_set(scan, range);
     /*
@@ -108,15 +93,21 @@ int index_scan_open(struct tfs_index *index, const struct index_range *range,
      */
     if (!start_is_behind(scan, range)) {
         scan->iterator =
-            rocksdb_create_iterator_cf(index->db, scan->options, index->families[range->table]);
+            rocksdb_create_iterator_cf(rocks->handle, scan->options, rocks->families[range->table]);
         scan_seek(scan, range);
     }
-    *ret = scan;
+    *ret = &scan->scan;
     return 0;
 }
 
-int index_scan_next(struct index_scan *scan, struct index_record *ret)
+static struct rocks_scan *scan_of(struct index_scan *scan)
 {
+    return tfs_container_of(scan, struct rocks_scan, scan);
+}
+
+int rocks_scan_next(struct index_scan *base, struct index_record *ret)
+{
+    struct rocks_scan *scan = scan_of(base);
     char *message = NULL;
 
     if (!scan->iterator)
@@ -126,17 +117,17 @@ int index_scan_next(struct index_scan *scan, struct index_record *ret)
     scan->started = true;
     if (!rocksdb_iter_valid(scan->iterator)) {
         rocksdb_iter_get_error(scan->iterator, &message);
-        return index_read_status_take(message, "scan");
+        return rocks_read_status_take(message, "scan");
     }
     ret->key = (const uint8_t *)rocksdb_iter_key(scan->iterator, &ret->key_size);
     ret->value = (const uint8_t *)rocksdb_iter_value(scan->iterator, &ret->value_size);
     return 1;
 }
 
-void index_scan_close(struct index_scan *scan)
+void rocks_scan_close(struct index_scan *base)
 {
-    if (!scan)
-        return;
+    struct rocks_scan *scan = scan_of(base);
+
     if (scan->iterator)
         rocksdb_iter_destroy(scan->iterator);
     rocksdb_readoptions_destroy(scan->options);

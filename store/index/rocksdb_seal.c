@@ -16,7 +16,7 @@
 #include "store/base/error.h"
 #include "store/base/log.h"
 #include "store/base/regular.h"
-#include "store/index/index_internal.h"
+#include "store/index/rocksdb_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,79 +49,79 @@ static int file_sum(int fd, uint64_t *ret_size, uint32_t *ret_sum)
 }
 
 /* The line as it should be for the files that are there. */
-static int seal_make(const struct tfs_index *index, char seal[INDEX_SEAL_SIZE_MAX])
+static int seal_make(const struct rocks *rocks, char seal[ROCKS_LINE_SIZE_MAX])
 {
-    char current[INDEX_MANIFEST_NAME_MAX];
+    char current[ROCKS_MANIFEST_NAME_MAX];
     uint64_t manifest_size = 0;
     uint32_t sum = 0;
-    int err = index_current_read(index->directory_fd, current);
+    int err = rocks_current_read(rocks->directory_fd, current);
     int fd;
 
     if (err)
         return err;
-    fd = tfs_regular_open(index->directory_fd, current, O_RDONLY);
+    fd = tfs_regular_open(rocks->directory_fd, current, O_RDONLY);
     if (fd < 0)
         return fd;
     err = file_sum(fd, &manifest_size, &sum);
     (void)close(fd); /* read-only, nothing to lose */
     if (!err)
-        (void)snprintf(seal, INDEX_SEAL_SIZE_MAX, "%.64s %" PRIu64 " %08" PRIx32 "\n", current,
+        (void)snprintf(seal, ROCKS_LINE_SIZE_MAX, "%.64s %" PRIu64 " %08" PRIx32 "\n", current,
                        manifest_size, sum); /* fits */
     return err;
 }
 
 /* Whether `seal` is true of the files that are there. */
-static bool seal_is_true(const struct tfs_index *index, const char *seal)
+static bool seal_is_true(const struct rocks *rocks, const char *seal)
 {
-    char wanted[INDEX_SEAL_SIZE_MAX] = "";
+    char wanted[ROCKS_LINE_SIZE_MAX] = "";
 
-    return seal_make(index, wanted) == 0 && strcmp(seal, wanted) == 0;
+    return seal_make(rocks, wanted) == 0 && strcmp(seal, wanted) == 0;
 }
 
-int index_seal_check(struct tfs_index *index)
+int rocks_seal_check(struct rocks *rocks)
 {
-    char seal[INDEX_SEAL_SIZE_MAX];
-    ssize_t size = index_line_read(index->directory_fd, name_seal, seal);
+    char seal[ROCKS_LINE_SIZE_MAX];
+    ssize_t size = rocks_line_read(rocks->directory_fd, name_seal, seal);
 
     if (size == -ENOENT)
         return 0;
-    if (size < 0 || !seal_is_true(index, seal))
-        return index_open_fail(index, -EUCLEAN,
+    if (size < 0 || !seal_is_true(rocks, seal))
+        return rocks_open_fail(rocks, -EUCLEAN,
                                "damaged: one of CURRENT, the manifest and SEAL is not as it was "
                                "left");
-    memcpy(index->seal, seal, (size_t)size + 1);
+    memcpy(rocks->seal, seal, (size_t)size + 1);
     return 0;
 }
 
-int index_seal_break(const struct tfs_index *index)
+int rocks_seal_break(const struct rocks *rocks)
 {
-    if (unlinkat(index->directory_fd, name_seal, 0) < 0)
-        return errno == ENOENT ? 0 : tfs_fail(-errno, "index '%s': remove the seal", index->path);
-    if (fsync(index->directory_fd) < 0)
-        return tfs_fail(-errno, "index '%s': sync after removing the seal", index->path);
+    if (unlinkat(rocks->directory_fd, name_seal, 0) < 0)
+        return errno == ENOENT ? 0 : tfs_fail(-errno, "index '%s': remove the seal", rocks->path);
+    if (fsync(rocks->directory_fd) < 0)
+        return tfs_fail(-errno, "index '%s': sync after removing the seal", rocks->path);
     return 0;
 }
 
-static int seal_write(const struct tfs_index *index, const char *seal)
+static int seal_write(const struct rocks *rocks, const char *seal)
 {
-    int err = index_file_write(index->directory_fd, name_new, seal, strlen(seal));
+    int err = rocks_file_write(rocks->directory_fd, name_new, seal, strlen(seal));
 
-    return err ? err : index_file_rename(index->directory_fd, name_new, name_seal);
+    return err ? err : rocks_file_rename(rocks->directory_fd, name_new, name_seal);
 }
 
-void index_seal_mend(const struct tfs_index *index)
+void rocks_seal_restore(const struct rocks *rocks)
 {
-    if (index->seal[0] && seal_is_true(index, index->seal))
-        (void)seal_write(index, index->seal); /* without one it is as after a crash */
+    if (rocks->seal[0] && seal_is_true(rocks, rocks->seal))
+        (void)seal_write(rocks, rocks->seal); /* without one it is as after a crash */
 }
 
-void index_seal_put(const struct tfs_index *index)
+void rocks_seal_put(const struct rocks *rocks)
 {
-    char seal[INDEX_SEAL_SIZE_MAX];
-    int err = seal_make(index, seal);
+    char seal[ROCKS_LINE_SIZE_MAX];
+    int err = seal_make(rocks, seal);
 
     if (!err)
-        err = seal_write(index, seal);
+        err = seal_write(rocks, seal);
     if (err) /* all is durable; only damage would be noticed later */
-        tfs_warn("index '%s': cannot be sealed: %s", index->path, tfs_error_text(err));
+        tfs_warn("index '%s': cannot be sealed: %s", rocks->path, tfs_error_text(err));
 }

@@ -6,7 +6,7 @@
 #include "store/base/crc32c.h"
 #include "store/base/error.h"
 #include "store/base/log.h"
-#include "store/index/index_internal.h"
+#include "store/index/rocksdb_internal.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -52,7 +52,7 @@ static int system_error_parse(const char *message)
     return -EIO;
 }
 
-int index_status_parse(const char *message)
+int rocks_status_parse(const char *message)
 {
     for (size_t i = 0; i < TFS_ARRAY_COUNT(rules); i++) {
         if (strncmp(message, rules[i].prefix, strlen(rules[i].prefix)) != 0)
@@ -63,18 +63,18 @@ int index_status_parse(const char *message)
     return system_error_parse(message);
 }
 
-int index_status_take(char *message, const char *doing)
+int rocks_status_take(char *message, const char *doing)
 {
     int err;
 
     if (!message)
         return 0;
-    err = tfs_fail(index_status_parse(message), "index: %s: %s", doing, message);
+    err = tfs_fail(rocks_status_parse(message), "index: %s: %s", doing, message);
     rocksdb_free(message);
     return err;
 }
 
-int index_read_status_take(char *message, const char *doing)
+int rocks_read_status_take(char *message, const char *doing)
 {
     static _Atomic uint32_t last_told; /* relaxed: a line too many does no harm */
     uint32_t told;
@@ -82,10 +82,10 @@ int index_read_status_take(char *message, const char *doing)
 
     if (!message)
         return 0;
-    err = index_status_parse(message);
+    err = rocks_status_parse(message);
     told = tfs_crc32c(0, message, strlen(message));
     if ((err == -EUCLEAN || err == -EIO) &&
         atomic_exchange_explicit(&last_told, told, memory_order_relaxed) != told)
         tfs_error("index: %s: %s", doing, message);
-    return index_status_take(message, doing);
+    return rocks_status_take(message, doing);
 }

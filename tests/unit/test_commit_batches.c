@@ -12,7 +12,7 @@
 #include "store/commit_list.h"
 #include "store/data.h"
 #include "store/flush.h"
-#include "store/index/index.h"
+#include "store/index/engine.h"
 #include "store/row_budget.h"
 #include "store/volume.h"
 

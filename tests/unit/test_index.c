@@ -3,6 +3,8 @@
  */
 #include "test_index_fixture.h"
 
+#include "store/index/engine.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

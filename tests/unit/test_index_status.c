@@ -3,7 +3,7 @@
  * itself, so that a new version with other words fails this test and not a user. What cannot be
  * provoked (a failing disk) is given as text.
  */
-#include "store/index/index_internal.h"
+#include "store/index/rocksdb_internal.h"
 #include "test_index_fixture.h"
 
 #include "small_disk.h"
@@ -31,7 +31,7 @@ static int open_plain(const char *path, bool create, bool read_only, rocksdb_t *
     rocksdb_options_destroy(options);
     if (message)
         print_message("%s\n", message);
-    return index_status_take(message, "open");
+    return rocks_status_take(message, "open");
 }
 
 static void plain_path(const struct fixture *fixture, char *ret, size_t size)
@@ -42,7 +42,7 @@ static void plain_path(const struct fixture *fixture, char *ret, size_t size)
 static void no_message_is_success(void **state)
 {
     (void)state;
-    assert_int_equal(index_status_take(NULL, "nothing"), 0);
+    assert_int_equal(rocks_status_take(NULL, "nothing"), 0);
 }
 
 static void a_missing_database_is_enoent(void **state)
@@ -150,7 +150,7 @@ static void a_write_to_a_read_only_database_is_erofs(void **state)
     rocksdb_put(db, options, "k", 1, "v", 1, &message);
     assert_non_null(message);
     print_message("%s\n", message);
-    assert_int_equal(index_status_take(message, "put"), -EROFS);
+    assert_int_equal(rocks_status_take(message, "put"), -EROFS);
     rocksdb_close(db);
     rocksdb_writeoptions_destroy(options);
 }
@@ -178,7 +178,7 @@ static void a_full_disk_is_enospc(void **state)
         rocksdb_put(db, options, (const char *)&i, sizeof(i), value, sizeof(value), &message);
     assert_non_null(message);
     print_message("%s\n", message);
-    assert_int_equal(index_status_take(message, "put"), -ENOSPC);
+    assert_int_equal(rocks_status_take(message, "put"), -ENOSPC);
     rocksdb_writeoptions_destroy(options);
     rocksdb_close(db);
     small_disk_unmount(mount_point);
@@ -197,27 +197,27 @@ static void the_errno_at_the_end_of_an_io_error_decides(void **state)
     assert_int_equal(close(fd), 0);
     assert_int_equal(open_plain(path, true, false, &db), -EIO);
 
-    assert_int_equal(index_status_parse("IO error: While pread: /x/1.sst: Input/output error"),
+    assert_int_equal(rocks_status_parse("IO error: While pread: /x/1.sst: Input/output error"),
                      -EIO);
-    assert_int_equal(index_status_parse("IO error: While open: /x/LOCK: Permission denied"),
+    assert_int_equal(rocks_status_parse("IO error: While open: /x/LOCK: Permission denied"),
                      -EACCES);
-    assert_int_equal(index_status_parse("IO error: While unlink: /x: Operation not permitted"),
+    assert_int_equal(rocks_status_parse("IO error: While unlink: /x: Operation not permitted"),
                      -EACCES);
-    assert_int_equal(index_status_parse("IO error: While mkdir: /x: Read-only file system"),
+    assert_int_equal(rocks_status_parse("IO error: While mkdir: /x: Read-only file system"),
                      -EROFS);
-    assert_int_equal(index_status_parse("IO error: While append: /x: Disk quota exceeded"),
+    assert_int_equal(rocks_status_parse("IO error: While append: /x: Disk quota exceeded"),
                      -ENOSPC);
-    assert_int_equal(index_status_parse("IO error: While open: /x: Too many open files"), -EMFILE);
-    assert_int_equal(index_status_parse("IO error: While open: /Permission denied/x: Bad"), -EIO);
+    assert_int_equal(rocks_status_parse("IO error: While open: /x: Too many open files"), -EMFILE);
+    assert_int_equal(rocks_status_parse("IO error: While open: /Permission denied/x: Bad"), -EIO);
 }
 
 static void words_that_nobody_knows_are_eio(void **state)
 {
     (void)state;
-    assert_int_equal(index_status_parse(""), -EIO);
-    assert_int_equal(index_status_parse("No space left on device"), -ENOSPC);
-    assert_int_equal(index_status_parse("Something new"), -EIO);
-    assert_int_equal(index_status_parse("Invalid argument: whatever"), -EINVAL);
+    assert_int_equal(rocks_status_parse(""), -EIO);
+    assert_int_equal(rocks_status_parse("No space left on device"), -ENOSPC);
+    assert_int_equal(rocks_status_parse("Something new"), -EIO);
+    assert_int_equal(rocks_status_parse("Invalid argument: whatever"), -EINVAL);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_set_up, fixture_tear_down)

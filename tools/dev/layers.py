@@ -76,7 +76,7 @@ FOLDER_PREFIXES = {
     "store/base": (),
     "store/codec": ("codec_", "frame_"),
     "store/segment": ("segment_", "segments_"),
-    "store/index": ("index_",),
+    "store/index": ("index_", "rocks_"),
     "store/check": ("check_",),
     "store": ("ns_", "file_", "chunk_", "cache_", "flush_", "commit_", "readahead_"),
     "formats": ("format_",),
