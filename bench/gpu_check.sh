@@ -1,5 +1,5 @@
 #!/bin/sh
-# Checks gpu/ on a machine with an NVIDIA GPU and nothing but CUDA, CMake and a compiler: builds it, compares
+# Checks gpu/ on a machine with an NVIDIA GPU and nothing but CUDA, CMake, zlib and a compiler: builds it, compares
 # the GPU's results with the CPU's, runs compute-sanitizer, then measures. Prints one JSON object; build
 # output goes to standard error.
 #

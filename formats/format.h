@@ -5,7 +5,7 @@
 #ifndef TFS_FORMATS_FORMAT_H
 #define TFS_FORMATS_FORMAT_H
 
-#include "gpu/gpu.h"
+#include "formats/dtype.h"
 #include "store/base/defs.h"
 
 #include <sys/types.h>
@@ -35,7 +35,7 @@ struct tensor {
     char *name;
     uint64_t offset; /* of its first byte in the file */
     uint64_t size;   /* in bytes, a multiple of its dtype's width */
-    enum gpu_dtype dtype;
+    enum dtype dtype;
 };
 
 /* Bytes of which the file itself has a checksum: a stored member of a zip archive. */

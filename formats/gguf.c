@@ -3,8 +3,6 @@
  * count of pairs; the pairs, each a key, a type and a value; of each tensor its name, shape, type
  * and offset; then, from the next multiple of the alignment on, the tensors one after the other,
  * each at a multiple of it. The loader refuses other offsets, so they tell of damage.
- *
- * Quantised types are bytes to us; their sizes are those of their blocks.
  */
 #include "formats/format.h"
 
@@ -26,28 +24,6 @@ enum {
     VALUE_STRING = 8,
     VALUE_ARRAY = 9,
     VALUE_UINT32 = 4,
-};
-
-struct type_row {
-    uint32_t type;
-    uint32_t block_elements;
-    uint32_t block_bytes;
-    enum gpu_dtype dtype;
-};
-
-static const struct type_row types[] = {
-    {0, 1, 4, GPU_F32},        {1, 1, 2, GPU_F16},        {2, 32, 18, GPU_BYTES},
-    {3, 32, 20, GPU_BYTES},    {6, 32, 22, GPU_BYTES},    {7, 32, 24, GPU_BYTES},
-    {8, 32, 34, GPU_BYTES},    {9, 32, 36, GPU_BYTES},    {10, 256, 84, GPU_BYTES},
-    {11, 256, 110, GPU_BYTES}, {12, 256, 144, GPU_BYTES}, {13, 256, 176, GPU_BYTES},
-    {14, 256, 210, GPU_BYTES}, {15, 256, 292, GPU_BYTES}, {16, 256, 66, GPU_BYTES},
-    {17, 256, 74, GPU_BYTES},  {18, 256, 98, GPU_BYTES},  {19, 256, 50, GPU_BYTES},
-    {20, 32, 18, GPU_BYTES},   {21, 256, 110, GPU_BYTES}, {22, 256, 82, GPU_BYTES},
-    {23, 256, 136, GPU_BYTES}, {24, 1, 1, GPU_I8},        {25, 1, 2, GPU_I16},
-    {26, 1, 4, GPU_I32},       {27, 1, 8, GPU_I64},       {28, 1, 8, GPU_F64},
-    {29, 256, 56, GPU_BYTES},  {30, 1, 2, GPU_BF16},      {34, 256, 54, GPU_BYTES},
-    {35, 256, 66, GPU_BYTES},  {39, 32, 17, GPU_BYTES},   {40, 64, 36, GPU_BYTES},
-    {41, 128, 18, GPU_BYTES},
 };
 
 /* Bytes of a value by its type; 0 for strings and arrays. */
@@ -197,15 +173,6 @@ static int take_pair(struct reader *reader)
     return err < 0 ? err : take_value(reader, type, is_alignment);
 }
 
-static const struct type_row *type_find(uint32_t type)
-{
-    for (size_t i = 0; i < TFS_ARRAY_COUNT(types); i++) {
-        if (types[i].type == type)
-            return &types[i];
-    }
-    return NULL;
-}
-
 /* The first dimension is that of rows, which are made of whole blocks. */
 static int take_shape(struct reader *reader, const char *name, uint64_t *ret_first,
                       uint64_t *ret_count)
@@ -238,7 +205,6 @@ static int take_shape(struct reader *reader, const char *name, uint64_t *ret_fir
 static int take_tensor(struct reader *reader)
 {
     char name[NAME_BYTES_MAX];
-    const struct type_row *row;
     struct tensor tensor = {.name = NULL};
     uint64_t name_size = 0;
     uint64_t first = 0;
@@ -260,13 +226,11 @@ static int take_tensor(struct reader *reader)
         err = take_u64(reader, &tensor.offset);
     if (err < 0)
         return err;
-    row = type_find(type);
-    if (!row)
+    if (dtype_of_gguf(type, &tensor.dtype) < 0)
         return format_list_malformed(reader->list, "tensor '%.100s': unknown type %u", name, type);
-    if (first % row->block_elements != 0 ||
-        tfs_mul_overflows(count / row->block_elements, row->block_bytes, &tensor.size))
+    if (first % dtype_info(tensor.dtype)->block_elements != 0 ||
+        dtype_size(tensor.dtype, count, &tensor.size) < 0)
         return format_list_malformed(reader->list, "tensor '%.100s': bad shape", name);
-    tensor.dtype = row->dtype;
     return format_list_add(reader->list, name, strlen(name), &tensor);
 }
 

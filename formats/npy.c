@@ -51,7 +51,7 @@ static int header_find(const uint8_t *magic, size_t *ret_offset, size_t *ret_siz
 int format_find_npy(const struct format_source *source, uint64_t offset, uint64_t size,
                     const char *name, struct tensor_list *list)
 {
-    struct tensor tensor = {.dtype = GPU_BYTES};
+    struct tensor tensor = {.dtype = DTYPE_BYTES};
     uint8_t magic[NPY_MAGIC_BYTES + 4];
     size_t header_offset;
     size_t header_size;

@@ -22,18 +22,6 @@ struct text {
     size_t size;
 };
 
-struct descr_row {
-    const char *name;
-    enum gpu_dtype dtype;
-};
-
-/* Without the byte order. numpy knows no bfloat16: ml_dtypes saves it as two void bytes. */
-static const struct descr_row descrs[] = {
-    {"f8", GPU_F64}, {"f4", GPU_F32}, {"f2", GPU_F16},  {"V2", GPU_BF16}, {"i8", GPU_I64},
-    {"i4", GPU_I32}, {"i2", GPU_I16}, {"i1", GPU_I8},   {"u8", GPU_U64},  {"u4", GPU_U32},
-    {"u2", GPU_U16}, {"u1", GPU_U8},  {"b1", GPU_BOOL}, {"c8", GPU_F32},  {"c16", GPU_F64},
-};
-
 static char next_char(struct literal *literal)
 {
     while (literal->at < literal->end && isspace((unsigned char)*literal->at))
@@ -167,12 +155,8 @@ static int take_descr(struct literal *literal, struct npy_header *header)
         descr.size--;
     }
     header->element_size = descr_size(descr);
-    header->dtype = GPU_BYTES;
-    for (size_t i = 0; is_ours && i < TFS_ARRAY_COUNT(descrs); i++) {
-        if (descr.size == strlen(descrs[i].name) &&
-            memcmp(descr.at, descrs[i].name, descr.size) == 0)
-            header->dtype = descrs[i].dtype;
-    }
+    if (!is_ours || dtype_of_npy(descr.at, descr.size, &header->dtype) < 0)
+        header->dtype = DTYPE_BYTES;
     return 0;
 }
 
@@ -233,7 +217,7 @@ static int take_structure(struct literal *literal, struct npy_header *header)
     }
     if (err < 0 || depth > 0)
         return -EUCLEAN;
-    header->dtype = GPU_BYTES;
+    header->dtype = DTYPE_BYTES;
     header->element_size = structures[0].has_unknown ? 0 : structures[0].size;
     return 0;
 }
@@ -272,7 +256,7 @@ static int take_member(struct literal *literal, struct npy_header *header, unsig
 int npy_header_parse(const char *text, size_t size, struct npy_header *ret, const char **ret_reason)
 {
     struct literal literal = {text, text + size};
-    struct npy_header header = {.dtype = GPU_BYTES};
+    struct npy_header header = {.dtype = DTYPE_BYTES};
     unsigned has = 0;
 
     *ret_reason = "no dict";

@@ -4,12 +4,12 @@
 #ifndef TFS_FORMATS_NPY_HEADER_H
 #define TFS_FORMATS_NPY_HEADER_H
 
-#include "gpu/gpu.h"
+#include "formats/dtype.h"
 
 struct npy_header {
     uint64_t element_count; /* product of the shape */
     uint64_t element_size;  /* in bytes; 0 when not known, as of objects, which are a pickle */
-    enum gpu_dtype dtype;   /* GPU_BYTES for what there is no arithmetic for */
+    enum dtype dtype;       /* DTYPE_BYTES when not known, or big-endian */
 };
 
 /*

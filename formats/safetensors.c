@@ -43,37 +43,6 @@ struct entry {
     bool has_offsets;
 };
 
-struct dtype_row {
-    const char *name;
-    enum gpu_dtype dtype; /* GPU_BYTES where there is no arithmetic for it */
-    uint32_t bit_count;   /* of one element; more than dtype has, when several make one */
-};
-
-static const struct dtype_row dtypes[] = {
-    {"BOOL", GPU_BOOL, 8},
-    {"U8", GPU_U8, 8},
-    {"I8", GPU_I8, 8},
-    {"U16", GPU_U16, 16},
-    {"I16", GPU_I16, 16},
-    {"U32", GPU_U32, 32},
-    {"I32", GPU_I32, 32},
-    {"U64", GPU_U64, 64},
-    {"I64", GPU_I64, 64},
-    {"F4", GPU_BYTES, 4},
-    {"F6_E2M3", GPU_BYTES, 6},
-    {"F6_E3M2", GPU_BYTES, 6},
-    {"F8_E4M3", GPU_F8_E4M3, 8},
-    {"F8_E5M2", GPU_F8_E5M2, 8},
-    {"F8_E8M0", GPU_BYTES, 8},
-    {"F8_E4M3FNUZ", GPU_BYTES, 8},
-    {"F8_E5M2FNUZ", GPU_BYTES, 8},
-    {"F16", GPU_F16, 16},
-    {"BF16", GPU_BF16, 16},
-    {"F32", GPU_F32, 32},
-    {"F64", GPU_F64, 64},
-    {"C64", GPU_F32, 64},
-};
-
 static int header_malformed(struct header *header, const char *what)
 {
     return format_list_malformed(header->list, "%s at byte %zu of the header, near '%.*s'", what,
@@ -157,27 +126,15 @@ static int entry_parse(struct header *header, struct entry *entry)
     return 0;
 }
 
-static const struct dtype_row *dtype_find(const char *name)
-{
-    for (size_t i = 0; i < TFS_ARRAY_COUNT(dtypes); i++) {
-        if (strcmp(name, dtypes[i].name) == 0)
-            return &dtypes[i];
-    }
-    return NULL;
-}
-
 static int entry_add(struct header *header, const struct entry *entry)
 {
-    const struct dtype_row *row = dtype_find(entry->dtype);
     struct tensor tensor = {.size = entry->end - entry->begin};
-    uint64_t bit_count;
+    uint64_t size;
 
-    if (!row)
+    if (dtype_of_safetensors(entry->dtype, strlen(entry->dtype), &tensor.dtype) < 0)
         return header_malformed(header, "unknown dtype");
-    if (tfs_mul_overflows(entry->element_count, row->bit_count, &bit_count) || bit_count % 8 != 0 ||
-        bit_count / 8 != tensor.size)
+    if (dtype_size(tensor.dtype, entry->element_count, &size) < 0 || size != tensor.size)
         return header_malformed(header, "shape and data_offsets disagree");
-    tensor.dtype = row->dtype;
     if (tfs_add_overflows(header->data_offset, entry->begin, &tensor.offset))
         return header_malformed(header, "offset too large");
     return format_list_add(header->list, header->name, header->name_size, &tensor);

@@ -166,7 +166,7 @@ int format_list_finish(struct tensor_list *list, uint64_t file_size)
         if (tensor->offset > file_size || tensor->size > file_size - tensor->offset)
             return format_list_malformed(list, "tensor '%.100s' ends behind the file",
                                          tensor->name);
-        if (tensor->size % gpu_dtype_width(tensor->dtype) != 0)
+        if (tensor->size % dtype_width(tensor->dtype) != 0)
             return format_list_malformed(list, "tensor '%.100s' ends inside an element",
                                          tensor->name);
         if (tensor->offset < end)

@@ -20,43 +20,23 @@ enum {
     DTYPE_ARGUMENT = 6,
 };
 
-struct type_row {
-    const char *module;
-    const char *name;
-    enum gpu_dtype dtype;
-    uint32_t element_size;
-};
+typedef int find_function(const char *name, size_t size, enum dtype *ret);
 
-static const struct type_row storage_types[] = {
-    {"torch", "FloatStorage", GPU_F32, 4},        {"torch", "DoubleStorage", GPU_F64, 8},
-    {"torch", "HalfStorage", GPU_F16, 2},         {"torch", "BFloat16Storage", GPU_BF16, 2},
-    {"torch", "LongStorage", GPU_I64, 8},         {"torch", "IntStorage", GPU_I32, 4},
-    {"torch", "ShortStorage", GPU_I16, 2},        {"torch", "CharStorage", GPU_I8, 1},
-    {"torch", "ByteStorage", GPU_U8, 1},          {"torch", "BoolStorage", GPU_BOOL, 1},
-    {"torch", "ComplexFloatStorage", GPU_F32, 8}, {"torch", "ComplexDoubleStorage", GPU_F64, 16},
-    {"torch", "UntypedStorage", GPU_BYTES, 1},    {"torch.storage", "UntypedStorage", GPU_BYTES, 1},
-    {"torch", "QInt8Storage", GPU_BYTES, 1},      {"torch", "QUInt8Storage", GPU_BYTES, 1},
-    {"torch", "QInt32Storage", GPU_BYTES, 4},     {"torch", "QUInt4x2Storage", GPU_BYTES, 1},
-    {"torch", "QUInt2x4Storage", GPU_BYTES, 1},
-};
-
-/* Of tensors in untyped storages. */
-static const struct type_row dtypes[] = {
-    {"torch", "float8_e4m3fn", GPU_F8_E4M3, 1},
-    {"torch", "float8_e5m2", GPU_F8_E5M2, 1},
-    {"torch", "uint16", GPU_U16, 2},
-    {"torch", "uint32", GPU_U32, 4},
-    {"torch", "uint64", GPU_U64, 8},
-};
-
-static const struct type_row *row_find(const struct pickle *pickle, uint32_t node,
-                                       const struct type_row *rows, size_t count)
+/* What a global of torch's stands for, by one of the columns of the table. Storages that are
+ * untyped have moved. */
+static bool type_find(const struct pickle *pickle, uint32_t node, find_function *find,
+                      enum dtype *ret)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (pickle_is_global(pickle, node, rows[i].module, rows[i].name))
-            return &rows[i];
-    }
-    return NULL;
+    const struct pickle_node *at = &pickle->nodes[node];
+    const struct pickle_text *name;
+
+    if (at->kind != PICKLE_GLOBAL)
+        return false;
+    name = &pickle->nodes[at->global.name].text;
+    if (!pickle_is_text(pickle, at->global.module, "torch") &&
+        !pickle_is_global(pickle, node, "torch.storage", "UntypedStorage"))
+        return false;
+    return find(name->at, name->size, ret) == 0;
 }
 
 void torch_storages_release(struct torch_storage_list *list)
@@ -89,7 +69,6 @@ static int storage_add(const struct pickle *pickle, uint32_t node, struct torch_
     const uint32_t type = pickle_item(pickle, id, 1);
     const struct pickle_node *key = &pickle->nodes[pickle_item(pickle, id, 2)];
     const struct pickle_node *count = &pickle->nodes[pickle_item(pickle, id, 4)];
-    const struct type_row *row;
     struct torch_storage storage = {.node = node};
 
     if (pickle->nodes[id].kind == PICKLE_TUPLE &&
@@ -102,11 +81,8 @@ static int storage_add(const struct pickle *pickle, uint32_t node, struct torch_
         return tfs_fail(-EOPNOTSUPP, "pickle: a persistent id that is no storage");
     storage.key = key->text;
     storage.element_count = count->integer;
-    row = row_find(pickle, type, storage_types, TFS_ARRAY_COUNT(storage_types));
-    if (row) {
-        storage.dtype = row->dtype;
-        storage.element_size = row->element_size;
-    }
+    if (type_find(pickle, type, dtype_of_torch_storage, &storage.dtype))
+        storage.element_size = dtype_width(storage.dtype);
     return list_add(list, &storage);
 }
 
@@ -153,22 +129,20 @@ static bool rebuild_of(const struct pickle *pickle, uint32_t node, struct rebuil
 
 static void dtype_tell(const struct pickle *pickle, uint32_t node, struct torch_storage_list *list)
 {
-    const struct type_row *row;
     struct torch_storage *storage;
     struct rebuild rebuild;
-    enum gpu_dtype dtype;
+    enum dtype dtype = DTYPE_BYTES;
 
     if (!rebuild_of(pickle, node, &rebuild) ||
         !pickle_is_global(pickle, rebuild.callable, "torch._utils", "_rebuild_tensor_v3"))
         return;
     storage = storage_of(list, pickle_item(pickle, rebuild.arguments, 0));
-    if (!storage || storage->dtype != GPU_BYTES || storage->is_told)
+    if (!storage || storage->dtype != DTYPE_BYTES || storage->is_told)
         return; /* not untyped, after all */
-    row = row_find(pickle, pickle_item(pickle, rebuild.arguments, DTYPE_ARGUMENT), dtypes,
-                   TFS_ARRAY_COUNT(dtypes));
-    dtype = row ? row->dtype : GPU_BYTES;
-    if (storage->element_count % gpu_dtype_width(dtype) != 0)
-        dtype = GPU_BYTES; /* of a larger storage the tensor has a part */
+    if (!type_find(pickle, pickle_item(pickle, rebuild.arguments, DTYPE_ARGUMENT), dtype_of_torch,
+                   &dtype) ||
+        storage->element_count % dtype_width(dtype) != 0)
+        dtype = DTYPE_BYTES; /* not known, or the tensor has a part of a larger storage */
     storage->dtype = dtype;
     storage->is_told = true;
 }
@@ -253,7 +227,7 @@ static int shared_settle(struct torch_storage_list *list)
              end++)
             is_one = is_one && order[end]->dtype == order[first]->dtype;
         for (size_t i = first; !is_one && i < end; i++)
-            order[i]->dtype = GPU_BYTES;
+            order[i]->dtype = DTYPE_BYTES;
     }
     free(order);
     return 0;

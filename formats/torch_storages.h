@@ -5,14 +5,14 @@
 #ifndef TFS_FORMATS_TORCH_STORAGES_H
 #define TFS_FORMATS_TORCH_STORAGES_H
 
+#include "formats/dtype.h"
 #include "formats/pickle.h"
-#include "gpu/gpu.h"
 
 struct torch_storage {
     struct pickle_text key;   /* in a zip the entry is <archive>/data/<key> */
     struct pickle_text label; /* what the tensor is called in its dict; empty when in none */
     uint32_t node;            /* of the persistent id */
-    enum gpu_dtype dtype;     /* GPU_BYTES when unknown, or when tensors differ about it */
+    enum dtype dtype;         /* DTYPE_BYTES when unknown, or when tensors differ about it */
     uint32_t element_size;    /* bytes of one of the counted elements, 0 when unknown */
     uint64_t element_count;
     bool is_told; /* its dtype, by a tensor */

@@ -302,7 +302,7 @@ static int torch_tensors(const struct archive *archive, const struct entry *pick
         err = torch_storages_find(&tree, &storages);
     for (size_t i = 0; err == 0 && i < storages.count; i++) {
         if (big_endian)
-            storages.storages[i].dtype = GPU_BYTES;
+            storages.storages[i].dtype = DTYPE_BYTES;
         err = storage_add(archive, pickle, &storages.storages[i]);
     }
     torch_storages_release(&storages);

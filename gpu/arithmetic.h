@@ -156,18 +156,18 @@ GPU_INLINE double gpu_double_of_bits(uint64_t bits)
 GPU_INLINE uint32_t gpu_width_of(uint32_t dtype)
 {
     switch (dtype) {
-    case GPU_U64:
-    case GPU_I64:
-    case GPU_F64:
+    case DTYPE_U64:
+    case DTYPE_I64:
+    case DTYPE_F64:
         return 8;
-    case GPU_U32:
-    case GPU_I32:
-    case GPU_F32:
+    case DTYPE_U32:
+    case DTYPE_I32:
+    case DTYPE_F32:
         return 4;
-    case GPU_U16:
-    case GPU_I16:
-    case GPU_F16:
-    case GPU_BF16:
+    case DTYPE_U16:
+    case DTYPE_I16:
+    case DTYPE_F16:
+    case DTYPE_BF16:
         return 2;
     default:
         return 1;
@@ -177,25 +177,25 @@ GPU_INLINE uint32_t gpu_width_of(uint32_t dtype)
 /* The dtypes that float holds exactly. */
 GPU_INLINE bool gpu_fits_float(uint32_t dtype)
 {
-    return dtype == GPU_F32 || dtype == GPU_BF16 || dtype == GPU_F16 || dtype == GPU_F8_E4M3 ||
-           dtype == GPU_F8_E5M2;
+    return dtype == DTYPE_F32 || dtype == DTYPE_BF16 || dtype == DTYPE_F16 ||
+           dtype == DTYPE_F8_E4M3 || dtype == DTYPE_F8_E5M2;
 }
 
 /* Without the sign, bits from here on are infinity or NaN ... */
 GPU_INLINE uint64_t gpu_nonfinite_from(uint32_t dtype)
 {
     switch (dtype) {
-    case GPU_F64:
+    case DTYPE_F64:
         return 0x7FF0000000000000ull;
-    case GPU_F32:
+    case DTYPE_F32:
         return 0x7F800000u;
-    case GPU_BF16:
+    case DTYPE_BF16:
         return 0x7F80u;
-    case GPU_F16:
+    case DTYPE_F16:
         return 0x7C00u;
-    case GPU_F8_E5M2:
+    case DTYPE_F8_E5M2:
         return 0x7Cu;
-    default: /* GPU_F8_E4M3 */
+    default: /* DTYPE_F8_E4M3 */
         return 0x7Fu;
     }
 }
@@ -203,12 +203,12 @@ GPU_INLINE uint64_t gpu_nonfinite_from(uint32_t dtype)
 /* ... and this one is infinity; E4M3 has none. */
 GPU_INLINE bool gpu_is_inf(uint32_t dtype, uint64_t magnitude)
 {
-    return dtype != GPU_F8_E4M3 && magnitude == gpu_nonfinite_from(dtype);
+    return dtype != DTYPE_F8_E4M3 && magnitude == gpu_nonfinite_from(dtype);
 }
 
 GPU_INLINE bool gpu_is_floating(uint32_t dtype)
 {
-    return dtype == GPU_F64 || gpu_fits_float(dtype);
+    return dtype == DTYPE_F64 || gpu_fits_float(dtype);
 }
 
 GPU_INLINE uint64_t gpu_magnitude(uint32_t dtype, uint64_t bits)
@@ -239,15 +239,15 @@ GPU_INLINE float gpu_small_float(uint32_t sign, uint32_t magnitude, uint32_t shi
 GPU_INLINE float gpu_decode_float(uint32_t dtype, uint32_t bits)
 {
     switch (dtype) {
-    case GPU_F32:
+    case DTYPE_F32:
         return gpu_float_of_bits(bits);
-    case GPU_BF16:
+    case DTYPE_BF16:
         return gpu_float_of_bits(bits << 16);
-    case GPU_F16:
+    case DTYPE_F16:
         return gpu_small_float((bits & 0x8000u) << 16, bits & 0x7FFFu, 13, 112);
-    case GPU_F8_E5M2: /* the upper half of a half */
+    case DTYPE_F8_E5M2: /* the upper half of a half */
         return gpu_small_float((bits & 0x80u) << 24, bits & 0x7Fu, 21, 112);
-    default: /* GPU_F8_E4M3 */
+    default: /* DTYPE_F8_E4M3 */
         return gpu_small_float((bits & 0x80u) << 24, bits & 0x7Fu, 20, 120);
     }
 }
@@ -256,22 +256,22 @@ GPU_INLINE float gpu_decode_float(uint32_t dtype, uint32_t bits)
 GPU_INLINE double gpu_decode(uint32_t dtype, uint64_t bits)
 {
     switch (dtype) {
-    case GPU_F64:
+    case DTYPE_F64:
         return gpu_double_of_bits(bits);
-    case GPU_U64:
+    case DTYPE_U64:
         return (double)bits;
-    case GPU_I64:
+    case DTYPE_I64:
         return (double)(int64_t)bits;
-    case GPU_I32:
+    case DTYPE_I32:
         return (double)(int32_t)bits;
-    case GPU_I16:
+    case DTYPE_I16:
         return (double)(int16_t)bits;
-    case GPU_I8:
+    case DTYPE_I8:
         return (double)(int8_t)bits;
-    case GPU_BOOL:
-    case GPU_U8:
-    case GPU_U16:
-    case GPU_U32:
+    case DTYPE_BOOL:
+    case DTYPE_U8:
+    case DTYPE_U16:
+    case DTYPE_U32:
         return (double)(uint32_t)bits;
     default:
         return (double)gpu_decode_float(dtype, (uint32_t)bits);

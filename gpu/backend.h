@@ -13,8 +13,8 @@ struct gpu_backend_ops {
     int (*slot_start)(struct gpu_slot *slot, const struct gpu_batch *batch);
     int (*slot_wait)(struct gpu_slot *slot, struct gpu_times *ret);
     /* pattern: GPU_PATTERN_BYTES of elements; byte_count: a multiple of GPU_LEAF_BYTES. */
-    int (*measure)(struct gpu *gpu, const uint8_t *pattern, uint64_t byte_count,
-                   enum gpu_dtype dtype, unsigned round_count, struct gpu_speed *ret);
+    int (*measure)(struct gpu *gpu, const uint8_t *pattern, uint64_t byte_count, enum dtype dtype,
+                   unsigned round_count, struct gpu_speed *ret);
     void (*close)(struct gpu *gpu);
 };
 

@@ -63,8 +63,7 @@ static void item_check(struct gpu_slot *slot, uint32_t index)
         slot->part_crcs[i] = tfs_crc32c(0, data + begin, slot->part_ends[i] - begin);
         begin = slot->part_ends[i];
     }
-    gpu_leaf_variant(0)->function((enum gpu_dtype)item->dtype, data, item->size,
-                                  &slot->leaves[index]);
+    gpu_leaf_variant(0)->function((enum dtype)item->dtype, data, item->size, &slot->leaves[index]);
 }
 
 static int slot_start(struct gpu_slot *slot, const struct gpu_batch *batch)
@@ -88,7 +87,7 @@ static int slot_wait(struct gpu_slot *slot, struct gpu_times *ret)
     return 0;
 }
 
-static void buffer_check(const uint8_t *data, uint64_t byte_count, enum gpu_dtype dtype,
+static void buffer_check(const uint8_t *data, uint64_t byte_count, enum dtype dtype,
                          volatile uint32_t *sink)
 {
     struct gpu_leaf leaf;
@@ -101,9 +100,8 @@ static void buffer_check(const uint8_t *data, uint64_t byte_count, enum gpu_dtyp
 }
 
 /* One thread's speed. */
-static void buffers_measure(const uint8_t *from, uint8_t *to, uint64_t byte_count,
-                            enum gpu_dtype dtype, double *copies, double *checks,
-                            unsigned round_count)
+static void buffers_measure(const uint8_t *from, uint8_t *to, uint64_t byte_count, enum dtype dtype,
+                            double *copies, double *checks, unsigned round_count)
 {
     volatile uint32_t sink = 0;
 
@@ -119,8 +117,8 @@ static void buffers_measure(const uint8_t *from, uint8_t *to, uint64_t byte_coun
     }
 }
 
-static int measure(struct gpu *gpu, const uint8_t *pattern, uint64_t byte_count,
-                   enum gpu_dtype dtype, unsigned round_count, struct gpu_speed *ret)
+static int measure(struct gpu *gpu, const uint8_t *pattern, uint64_t byte_count, enum dtype dtype,
+                   unsigned round_count, struct gpu_speed *ret)
 {
     uint8_t *from = aligned_alloc(MEMORY_ALIGNMENT, byte_count);
     uint8_t *to = aligned_alloc(MEMORY_ALIGNMENT, byte_count);

@@ -61,6 +61,6 @@ void cuda_slot_free(struct gpu_slot *slot); /* waits for what is at work in it *
 TFS_MUST_CHECK int cuda_slot_start(struct gpu_slot *slot, const struct gpu_batch *batch);
 TFS_MUST_CHECK int cuda_slot_wait(struct gpu_slot *slot, struct gpu_times *ret);
 TFS_MUST_CHECK int cuda_measure(struct gpu *gpu, const uint8_t *pattern, uint64_t byte_count,
-                                enum gpu_dtype dtype, unsigned round_count, struct gpu_speed *ret);
+                                enum dtype dtype, unsigned round_count, struct gpu_speed *ret);
 
 #endif

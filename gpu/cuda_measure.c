@@ -15,7 +15,7 @@ struct bench {
     uint8_t *target; /* device memory, for the copy */
     uint64_t byte_count;
     uint32_t item_count;
-    enum gpu_dtype dtype;
+    enum dtype dtype;
 };
 
 enum bench_kind { BENCH_COPY, BENCH_TRANSFER, BENCH_CHECK };
@@ -125,7 +125,7 @@ static void bench_release(struct bench *bench)
     cuda_batch_free(&bench->device);
 }
 
-int cuda_measure(struct gpu *gpu, const uint8_t *pattern, uint64_t byte_count, enum gpu_dtype dtype,
+int cuda_measure(struct gpu *gpu, const uint8_t *pattern, uint64_t byte_count, enum dtype dtype,
                  unsigned round_count, struct gpu_speed *ret)
 {
     struct bench bench = {.byte_count = byte_count, .dtype = dtype};

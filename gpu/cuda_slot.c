@@ -94,26 +94,27 @@ static cudaError_t download(void *host, const void *device, size_t size, cudaStr
 
 /* A counting sort: counts[d] items of dtype d follow those of the smaller dtypes. */
 static void items_order(const struct gpu_item *items, uint32_t item_count,
-                        uint32_t counts[GPU_DTYPE_COUNT], uint32_t *order)
+                        uint32_t counts[DTYPE_ARITHMETIC_COUNT], uint32_t *order)
 {
-    uint32_t next[GPU_DTYPE_COUNT];
+    uint32_t next[DTYPE_ARITHMETIC_COUNT];
 
-    memset(counts, 0, GPU_DTYPE_COUNT * sizeof(*counts));
+    memset(counts, 0, DTYPE_ARITHMETIC_COUNT * sizeof(*counts));
     for (uint32_t i = 0; i < item_count; i++)
         counts[items[i].dtype]++;
     next[0] = 0;
-    for (uint32_t d = 1; d < GPU_DTYPE_COUNT; d++)
+    for (uint32_t d = 1; d < DTYPE_ARITHMETIC_COUNT; d++)
         next[d] = next[d - 1] + counts[d - 1];
     for (uint32_t i = 0; i < item_count; i++)
         order[next[items[i].dtype]++] = i;
 }
 
 static cudaError_t kernels_launch(const struct gpu_kernel_batch *device,
-                                  const uint32_t counts[GPU_DTYPE_COUNT], cudaStream_t stream)
+                                  const uint32_t counts[DTYPE_ARITHMETIC_COUNT],
+                                  cudaStream_t stream)
 {
     struct gpu_kernel_batch batch = *device;
 
-    for (uint32_t dtype = 0; dtype < GPU_DTYPE_COUNT; dtype++) {
+    for (uint32_t dtype = 0; dtype < DTYPE_ARITHMETIC_COUNT; dtype++) {
         int error;
 
         if (counts[dtype] == 0)
@@ -130,7 +131,7 @@ static cudaError_t kernels_launch(const struct gpu_kernel_batch *device,
 static cudaError_t check_queue(struct cuda_slot *cuda, const struct gpu_batch *batch)
 {
     struct gpu_slot *slot = &cuda->base.slot;
-    uint32_t counts[GPU_DTYPE_COUNT];
+    uint32_t counts[DTYPE_ARITHMETIC_COUNT];
     const size_t leaves_size = batch->item_count * sizeof(struct gpu_leaf);
     const size_t parts_size = batch->part_count * sizeof(uint32_t);
     cudaError_t error;

@@ -115,12 +115,12 @@ static int item_check(const struct gpu_slot *slot, const struct gpu_batch *batch
 {
     const struct gpu_item *item = &slot->items[index];
 
-    if (item->dtype >= GPU_DTYPE_COUNT)
+    if (item->dtype >= DTYPE_ARITHMETIC_COUNT)
         return tfs_fail(-EINVAL, "item %u: dtype %u", index, item->dtype);
     if (item->size == 0 || item->size > GPU_LEAF_BYTES ||
         item->size % gpu_width_of(item->dtype) != 0)
         return tfs_fail(-EINVAL, "item %u: %u bytes of %s", index, item->size,
-                        gpu_dtype_name((enum gpu_dtype)item->dtype));
+                        dtype_name((enum dtype)item->dtype));
     if (item->offset % GPU_ITEM_ALIGNMENT != 0 || item->offset > batch->byte_count ||
         item->size > batch->byte_count - item->offset)
         return tfs_fail(-EINVAL, "item %u: %u bytes at %u of %zu", index, item->size, item->offset,

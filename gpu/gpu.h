@@ -33,35 +33,11 @@
 #ifndef TFS_GPU_GPU_H
 #define TFS_GPU_GPU_H
 
+#include "formats/dtype.h"
 #include "store/base/defs.h"
 
 #define GPU_LEAF_BYTES     65536u
 #define GPU_ITEM_ALIGNMENT 256u /* of an item's offset in the slot's buffer */
-
-enum gpu_dtype {
-    GPU_BYTES, /* checksums only */
-    GPU_BOOL,
-    GPU_U8,
-    GPU_I8,
-    GPU_U16,
-    GPU_I16,
-    GPU_U32,
-    GPU_I32,
-    GPU_U64,
-    GPU_I64,
-    GPU_F8_E4M3, /* OCP 8-bit, finite: no infinities, NaN is 0x7F and 0xFF */
-    GPU_F8_E5M2,
-    GPU_F16,
-    GPU_BF16,
-    GPU_F32,
-    GPU_F64,
-    GPU_DTYPE_COUNT
-};
-
-/* Bytes of one element; 1 for GPU_BYTES. */
-uint32_t gpu_dtype_width(enum gpu_dtype dtype);
-/* "bf16", "f8_e4m3", ...; static. */
-const char *gpu_dtype_name(enum gpu_dtype dtype);
 
 /* What a leaf's elements add up to; min is +inf and max -inf where no element is finite. */
 struct gpu_leaf {
@@ -81,7 +57,7 @@ struct gpu_item {
     uint32_t size;       /* 1 .. GPU_LEAF_BYTES, a multiple of the dtype's width */
     uint32_t part_first; /* index of its first part in part_ends and part_crcs */
     uint32_t part_count; /* at least 1 */
-    uint32_t dtype;      /* enum gpu_dtype */
+    uint32_t dtype;      /* enum dtype, below DTYPE_ARITHMETIC_COUNT */
 };
 
 /* A tensor's statistics, as they grow leaf by leaf. */
@@ -150,7 +126,7 @@ struct gpu_slot {
     uint32_t *part_ends; /* end of each part, from its item's first byte; ascending, the last is the
                             size */
     uint32_t *part_crcs; /* result */
-    struct gpu_leaf *leaves; /* result, one for each item; zeros where the dtype is GPU_BYTES */
+    struct gpu_leaf *leaves; /* result, one for each item; zeros where the dtype is DTYPE_BYTES */
     struct gpu_slot_limits limits;
 };
 
@@ -199,7 +175,7 @@ struct gpu_speed {
  *
  * Errors: -EINVAL, -ENOMEM, -EIO.
  */
-TFS_MUST_CHECK int gpu_measure(struct gpu *gpu, uint64_t byte_count, enum gpu_dtype dtype,
+TFS_MUST_CHECK int gpu_measure(struct gpu *gpu, uint64_t byte_count, enum dtype dtype,
                                unsigned round_count, struct gpu_speed *ret);
 
 #endif

@@ -146,7 +146,7 @@ static __device__ __forceinline__ uint32_t part_check(const uint8_t *leaf, uint3
         tile.data = leaf + base;
         tile.size = leaf_size - base < GPU_TILE_BYTES ? leaf_size - base : GPU_TILE_BYTES;
         tile_load(tile, tools.lane_index, words);
-        if (DTYPE != GPU_BYTES && base >= part.begin)
+        if (DTYPE != DTYPE_BYTES && base >= part.begin)
             tile_add_elements<DTYPE>(tile, tools.lane_index, words, lane);
         if (base < part.begin || part.end - base < GPU_TILE_BYTES)
             tile_mask(tools.lane_index, part.begin > base ? part.begin - base : 0, part.end - base,
@@ -188,7 +188,7 @@ static __global__ void __launch_bounds__(WARPS_PER_BLOCK *GPU_LANES, 2)
             batch.part_raws[i] = raw;
         part.begin = part.end;
     }
-    if (DTYPE != GPU_BYTES) {
+    if (DTYPE != DTYPE_BYTES) {
         warp_merge(&lane);
         if (lane_index == 0)
             gpu_lane_finish(DTYPE, &lane, &batch.leaves[item_index]);
@@ -209,20 +209,21 @@ static cudaError_t launch(const struct gpu_kernel_batch *batch, cudaStream_t str
 
 typedef cudaError_t launch_function(const struct gpu_kernel_batch *batch, cudaStream_t stream);
 
-/* In the order of enum gpu_dtype. */
+/* In the order of enum dtype. */
 static launch_function *const launchers[] = {
-    launch<GPU_BYTES>, launch<GPU_BOOL>, launch<GPU_U8>,      launch<GPU_I8>,
-    launch<GPU_U16>,   launch<GPU_I16>,  launch<GPU_U32>,     launch<GPU_I32>,
-    launch<GPU_U64>,   launch<GPU_I64>,  launch<GPU_F8_E4M3>, launch<GPU_F8_E5M2>,
-    launch<GPU_F16>,   launch<GPU_BF16>, launch<GPU_F32>,     launch<GPU_F64>,
+    launch<DTYPE_BYTES>, launch<DTYPE_BOOL>, launch<DTYPE_U8>,      launch<DTYPE_I8>,
+    launch<DTYPE_U16>,   launch<DTYPE_I16>,  launch<DTYPE_U32>,     launch<DTYPE_I32>,
+    launch<DTYPE_U64>,   launch<DTYPE_I64>,  launch<DTYPE_F8_E4M3>, launch<DTYPE_F8_E5M2>,
+    launch<DTYPE_F16>,   launch<DTYPE_BF16>, launch<DTYPE_F32>,     launch<DTYPE_F64>,
 };
 
-static_assert(sizeof(launchers) / sizeof(launchers[0]) == GPU_DTYPE_COUNT, "a launcher per dtype");
+static_assert(sizeof(launchers) / sizeof(launchers[0]) == DTYPE_ARITHMETIC_COUNT,
+              "a launcher per dtype");
 
 int gpu_kernel_launch(uint32_t dtype, const struct gpu_kernel_batch *batch,
                       struct CUstream_st *stream)
 {
-    if (dtype >= GPU_DTYPE_COUNT || batch->order_count == 0)
+    if (dtype >= DTYPE_ARITHMETIC_COUNT || batch->order_count == 0)
         return cudaErrorInvalidValue;
     return launchers[dtype](batch, stream);
 }
@@ -231,5 +232,5 @@ int gpu_kernel_probe(void)
 {
     cudaFuncAttributes attributes;
 
-    return cudaFuncGetAttributes(&attributes, check_items<GPU_BYTES>);
+    return cudaFuncGetAttributes(&attributes, check_items<DTYPE_BYTES>);
 }

@@ -239,27 +239,27 @@ GPU_INLINE void leaf_compute(uint32_t dtype, const uint8_t *data, uint32_t size,
 
 /* One function for each instruction set, with each dtype as a constant inside. */
 #define LEAF_FUNCTION(name, attributes)                                                            \
-    attributes static void name(enum gpu_dtype dtype, const uint8_t *data, uint32_t size,          \
+    attributes static void name(enum dtype dtype, const uint8_t *data, uint32_t size,              \
                                 struct gpu_leaf *ret)                                              \
     {                                                                                              \
         switch (dtype) {                                                                           \
-            LEAF_CASE(GPU_BOOL)                                                                    \
-            LEAF_CASE(GPU_U8)                                                                      \
-            LEAF_CASE(GPU_I8)                                                                      \
-            LEAF_CASE(GPU_U16)                                                                     \
-            LEAF_CASE(GPU_I16)                                                                     \
-            LEAF_CASE(GPU_U32)                                                                     \
-            LEAF_CASE(GPU_I32)                                                                     \
-            LEAF_CASE(GPU_U64)                                                                     \
-            LEAF_CASE(GPU_I64)                                                                     \
-            LEAF_CASE(GPU_F8_E4M3)                                                                 \
-            LEAF_CASE(GPU_F8_E5M2)                                                                 \
-            LEAF_CASE(GPU_F16)                                                                     \
-            LEAF_CASE(GPU_BF16)                                                                    \
-            LEAF_CASE(GPU_F32)                                                                     \
-            LEAF_CASE(GPU_F64)                                                                     \
+            LEAF_CASE(DTYPE_BOOL)                                                                  \
+            LEAF_CASE(DTYPE_U8)                                                                    \
+            LEAF_CASE(DTYPE_I8)                                                                    \
+            LEAF_CASE(DTYPE_U16)                                                                   \
+            LEAF_CASE(DTYPE_I16)                                                                   \
+            LEAF_CASE(DTYPE_U32)                                                                   \
+            LEAF_CASE(DTYPE_I32)                                                                   \
+            LEAF_CASE(DTYPE_U64)                                                                   \
+            LEAF_CASE(DTYPE_I64)                                                                   \
+            LEAF_CASE(DTYPE_F8_E4M3)                                                               \
+            LEAF_CASE(DTYPE_F8_E5M2)                                                               \
+            LEAF_CASE(DTYPE_F16)                                                                   \
+            LEAF_CASE(DTYPE_BF16)                                                                  \
+            LEAF_CASE(DTYPE_F32)                                                                   \
+            LEAF_CASE(DTYPE_F64)                                                                   \
         default:                                                                                   \
-            assert(dtype == GPU_BYTES);                                                            \
+            assert(dtype == DTYPE_BYTES);                                                          \
             memset(ret, 0, sizeof(*ret));                                                          \
             break;                                                                                 \
         }                                                                                          \

@@ -8,7 +8,7 @@
 
 /* data is aligned to 8 bytes; size is at most GPU_LEAF_BYTES and a multiple of the dtype's width.
  */
-typedef void gpu_leaf_function(enum gpu_dtype dtype, const uint8_t *data, uint32_t size,
+typedef void gpu_leaf_function(enum dtype dtype, const uint8_t *data, uint32_t size,
                                struct gpu_leaf *ret);
 
 struct gpu_leaf_variant {

@@ -26,9 +26,9 @@ double gpu_median(double *values, unsigned count)
 }
 
 /* With one bit of each exponent cleared nothing is infinite or NaN. */
-static uint64_t finite_mask(enum gpu_dtype dtype)
+static uint64_t finite_mask(enum dtype dtype)
 {
-    const uint32_t width = gpu_dtype_width(dtype);
+    const uint32_t width = dtype_width(dtype);
     uint64_t mask = ~0ull;
 
     if (!gpu_is_floating((uint32_t)dtype))
@@ -38,7 +38,7 @@ static uint64_t finite_mask(enum gpu_dtype dtype)
     return mask;
 }
 
-static void pattern_fill(uint8_t *pattern, enum gpu_dtype dtype)
+static void pattern_fill(uint8_t *pattern, enum dtype dtype)
 {
     const uint64_t mask = finite_mask(dtype);
     uint64_t state = 0x9E3779B97F4A7C15ull;
@@ -54,14 +54,14 @@ static void pattern_fill(uint8_t *pattern, enum gpu_dtype dtype)
     }
 }
 
-int gpu_measure(struct gpu *gpu, uint64_t byte_count, enum gpu_dtype dtype, unsigned round_count,
+int gpu_measure(struct gpu *gpu, uint64_t byte_count, enum dtype dtype, unsigned round_count,
                 struct gpu_speed *ret)
 {
     uint8_t *pattern;
     int err;
 
     if (byte_count == 0 || byte_count > 1ull << 40 || round_count == 0 ||
-        round_count > ROUND_COUNT_MAX || (unsigned)dtype >= GPU_DTYPE_COUNT)
+        round_count > ROUND_COUNT_MAX || (unsigned)dtype >= DTYPE_ARITHMETIC_COUNT)
         return tfs_fail(-EINVAL, "measure %llu bytes of dtype %d, %u rounds",
                         (unsigned long long)byte_count, (int)dtype, round_count);
     pattern = aligned_alloc(4096, GPU_PATTERN_BYTES);

@@ -112,7 +112,7 @@ tile_add_bf16(const uint32_t words[GPU_TILE_ROWS], struct tile_floats *tile)
 /* Two elements of 8 bits, as halves, which hold both formats exactly. */
 template <uint32_t DTYPE> TILE_INLINE __half2 tile_halves_of_f8(uint32_t two)
 {
-    const __nv_fp8_interpretation_t format = DTYPE == GPU_F8_E4M3 ? __NV_E4M3 : __NV_E5M2;
+    const __nv_fp8_interpretation_t format = DTYPE == DTYPE_F8_E4M3 ? __NV_E4M3 : __NV_E5M2;
 
     return __half2(__nv_cvt_fp8x2_to_halfraw2((__nv_fp8x2_storage_t)two, format));
 }
@@ -125,7 +125,7 @@ TILE_INLINE void tile_add_halves(const uint32_t words[GPU_TILE_ROWS], struct til
 
 #pragma unroll
     for (uint32_t row = 0; row < GPU_TILE_ROWS; row++) {
-        if (DTYPE == GPU_F16) {
+        if (DTYPE == DTYPE_F16) {
             tile_add_pair(tile_pair_of_bits<__half2>(words[row]), &pairs, tile);
         } else {
             tile_add_pair(tile_halves_of_f8<DTYPE>(words[row] & 0xFFFF), &pairs, tile);
@@ -157,9 +157,9 @@ TILE_INLINE bool tile_add_floats(const uint32_t words[GPU_TILE_ROWS], struct gpu
 {
     struct tile_floats tile = {lane->sum, lane->square_sum, lane->float_min, lane->float_max, 0};
 
-    if (DTYPE == GPU_F32)
+    if (DTYPE == DTYPE_F32)
         tile_add_f32(words, &tile);
-    else if (DTYPE == GPU_BF16)
+    else if (DTYPE == DTYPE_BF16)
         tile_add_bf16(words, &tile);
     else
         tile_add_halves<DTYPE>(words, &tile);
@@ -280,7 +280,7 @@ TILE_INLINE void tile_add_words(const uint32_t words[GPU_TILE_ROWS], struct tile
         min = ::min(min, value);
         max = ::max(max, value);
         sum += value;
-        *square_sum = gpu_add_square(GPU_I32, *square_sum, (double)value);
+        *square_sum = gpu_add_square(DTYPE_I32, *square_sum, (double)value);
     }
     tile->min = min;
     tile->max = max;
@@ -298,14 +298,14 @@ TILE_INLINE void tile_add_integers(const uint32_t words[GPU_TILE_ROWS], struct g
     for (uint32_t row = 0; row < GPU_TILE_ROWS; row++)
         nonzero_count += (uint32_t)__popc(gpu_packed_nonzero(DTYPE, words[row]));
     lane->zero_count += GPU_TILE_ROWS * (4 / gpu_width_of(DTYPE)) - nonzero_count;
-    if (DTYPE == GPU_U32)
+    if (DTYPE == DTYPE_U32)
         tile_add_words<uint32_t>(words, &tile, &lane->square_sum);
-    else if (DTYPE == GPU_I32)
+    else if (DTYPE == DTYPE_I32)
         tile_add_words<int32_t>(words, &tile, &lane->square_sum);
     else if (gpu_width_of(DTYPE) == 2)
-        tile_add_halfwords<DTYPE == GPU_I16>(words, &tile);
+        tile_add_halfwords<DTYPE == DTYPE_I16>(words, &tile);
     else
-        tile_add_bytes<DTYPE == GPU_I8>(words, &tile);
+        tile_add_bytes<DTYPE == DTYPE_I8>(words, &tile);
     lane->sum += (double)tile.sum;
     lane->square_sum += (double)tile.square_sum;
     lane->min = fmin(lane->min, (double)tile.min);

@@ -14,7 +14,7 @@
 #include <string.h>
 
 static int dtype_measure(struct gpu *gpu, uint64_t byte_count, unsigned round_count,
-                         enum gpu_dtype dtype)
+                         enum dtype dtype)
 {
     struct gpu_speed speed;
     int err = gpu_measure(gpu, byte_count, dtype, round_count, &speed);
@@ -22,7 +22,7 @@ static int dtype_measure(struct gpu *gpu, uint64_t byte_count, unsigned round_co
     if (err < 0)
         return err;
     (void)printf("%s\"%s\":{\"check\":%.4g,\"copy\":%.4g,\"transfer\":%.4g,\"share\":%.3f}",
-                 dtype == GPU_BYTES ? "" : ",", gpu_dtype_name(dtype), speed.check, speed.copy,
+                 dtype == DTYPE_BYTES ? "" : ",", dtype_name(dtype), speed.check, speed.copy,
                  speed.transfer, speed.check / speed.copy);
     return 0;
 }
@@ -57,8 +57,8 @@ int main(int argc, char **argv)
     }
     (void)printf("{\"device\":\"%s\",\"bytes\":%" PRIu64 ",\"rounds\":%u,\"dtypes\":{",
                  gpu_description(gpu), byte_count, round_count);
-    for (int dtype = GPU_BYTES; dtype < GPU_DTYPE_COUNT && err == 0; dtype++)
-        err = dtype_measure(gpu, byte_count, round_count, (enum gpu_dtype)dtype);
+    for (int dtype = DTYPE_BYTES; dtype < DTYPE_ARITHMETIC_COUNT && err == 0; dtype++)
+        err = dtype_measure(gpu, byte_count, round_count, (enum dtype)dtype);
     (void)printf("}}\n");
     gpu_close(gpu);
     return err < 0 ? 1 : 0;

@@ -19,7 +19,7 @@ static void list_verify(const struct tensor_list *list, uint64_t file_size)
 
         if (tensor->offset < end || tensor->size > file_size ||
             tensor->offset > file_size - tensor->size ||
-            tensor->size % gpu_dtype_width(tensor->dtype) != 0)
+            tensor->size % dtype_width(tensor->dtype) != 0)
             abort();
         end = tensor->offset + tensor->size;
     }

@@ -32,15 +32,14 @@ struct pair {
     struct gpu_slot *slots[2];
 };
 
-static void expect(bool holds, const char *what, enum gpu_dtype dtype, uint64_t size)
+static void expect(bool holds, const char *what, enum dtype dtype, uint64_t size)
 {
     tally.check_count++;
     if (holds)
         return;
     tally.failure_count++;
     if (tally.failure_count <= 20)
-        (void)fprintf(stderr, "FAILED: %s, %s, %" PRIu64 " bytes\n", what, gpu_dtype_name(dtype),
-                      size);
+        (void)fprintf(stderr, "FAILED: %s, %s, %" PRIu64 " bytes\n", what, dtype_name(dtype), size);
 }
 
 /* By their bytes: -0 and +0 differ, and a NaN equals itself. */
@@ -68,7 +67,7 @@ static void pair_run(struct pair *pair, const struct gpu_batch *batch)
 }
 
 /* Describe `size` bytes of dtype in a slot: leaves, cut into parts of at most part_bytes. */
-static struct gpu_batch batch_describe(struct gpu_slot *slot, enum gpu_dtype dtype, uint32_t size,
+static struct gpu_batch batch_describe(struct gpu_slot *slot, enum dtype dtype, uint32_t size,
                                        uint32_t part_bytes)
 {
     struct gpu_batch batch = {.byte_count = size, .work = GPU_WORK_CHECK};
@@ -89,7 +88,7 @@ static struct gpu_batch batch_describe(struct gpu_slot *slot, enum gpu_dtype dty
 }
 
 /* The first slot's data, checked on both devices. */
-static void pair_check(struct pair *pair, enum gpu_dtype dtype, uint32_t size, uint32_t part_bytes)
+static void pair_check(struct pair *pair, enum dtype dtype, uint32_t size, uint32_t part_bytes)
 {
     struct gpu_batch batch = batch_describe(pair->slots[0], dtype, size, part_bytes);
 
@@ -112,11 +111,11 @@ static void check_sizes(struct pair *pair, bool small)
     static const uint32_t part_sizes[] = {GPU_LEAF_BYTES, 40961, 4096, 257};
     const size_t count = small ? 15 : TFS_ARRAY_COUNT(counts); /* with a whole tile of bytes */
 
-    for (int d = GPU_BYTES; d < GPU_DTYPE_COUNT; d++) {
-        const enum gpu_dtype dtype = (enum gpu_dtype)d;
+    for (int d = DTYPE_BYTES; d < DTYPE_ARITHMETIC_COUNT; d++) {
+        const enum dtype dtype = (enum dtype)d;
 
         for (size_t i = 0; i < count; i++) {
-            uint32_t size = counts[i] * gpu_dtype_width(dtype);
+            uint32_t size = counts[i] * dtype_width(dtype);
 
             for (int plain = 0; plain < 2; plain++) {
                 reference_fill(dtype, i + 1, plain, pair->slots[0]->data, size);
@@ -139,18 +138,19 @@ static void check_planted(struct pair *pair, bool small)
         uint16_t *element = (uint16_t *)(void *)slot->data + places[i];
         uint32_t crc;
 
-        reference_fill(GPU_BF16, i, true, slot->data, size);
-        pair_check(pair, GPU_BF16, size, GPU_LEAF_BYTES);
+        reference_fill(DTYPE_BF16, i, true, slot->data, size);
+        pair_check(pair, DTYPE_BF16, size, GPU_LEAF_BYTES);
         crc = slot->part_crcs[leaf];
         *element ^= (uint16_t)(1u << i);
-        pair_check(pair, GPU_BF16, size, GPU_LEAF_BYTES);
-        expect(slot->part_crcs[leaf] != crc, "a flipped bit changes the checksum", GPU_BF16, size);
+        pair_check(pair, DTYPE_BF16, size, GPU_LEAF_BYTES);
+        expect(slot->part_crcs[leaf] != crc, "a flipped bit changes the checksum", DTYPE_BF16,
+               size);
         *element = 0x7FC0;
-        pair_check(pair, GPU_BF16, size, GPU_LEAF_BYTES);
-        expect(slot->leaves[leaf].nan_count == 1, "a NaN is counted", GPU_BF16, size);
+        pair_check(pair, DTYPE_BF16, size, GPU_LEAF_BYTES);
+        expect(slot->leaves[leaf].nan_count == 1, "a NaN is counted", DTYPE_BF16, size);
         *element = 0xFF80;
-        pair_check(pair, GPU_BF16, size, GPU_LEAF_BYTES);
-        expect(slot->leaves[leaf].inf_count == 1, "an infinity is counted", GPU_BF16, size);
+        pair_check(pair, DTYPE_BF16, size, GPU_LEAF_BYTES);
+        expect(slot->leaves[leaf].inf_count == 1, "an infinity is counted", DTYPE_BF16, size);
     }
 }
 
@@ -160,8 +160,8 @@ static void check_mixture(struct pair *pair)
     struct gpu_batch batch = {.work = GPU_WORK_CHECK};
 
     for (uint32_t i = 0; i < LEAVES_MAX; i++) {
-        const enum gpu_dtype dtype = (enum gpu_dtype)(i * 7 % GPU_DTYPE_COUNT);
-        const uint32_t size = (1 + i * 127) * gpu_dtype_width(dtype);
+        const enum dtype dtype = (enum dtype)(i * 7 % DTYPE_ARITHMETIC_COUNT);
+        const uint32_t size = (1 + i * 127) * dtype_width(dtype);
         const struct gpu_item item = {(uint32_t)batch.byte_count, size, i, 1, (uint32_t)dtype};
 
         reference_fill(dtype, i, false, pair->slots[0]->data + batch.byte_count, size);
@@ -180,7 +180,7 @@ static void check_mixture(struct pair *pair)
                       LEAVES_MAX * sizeof(struct gpu_leaf)) &&
                same_bytes(pair->slots[0]->part_crcs, pair->slots[1]->part_crcs,
                           LEAVES_MAX * sizeof(uint32_t)),
-           "a mixture equals the CPU's", GPU_BYTES, batch.byte_count);
+           "a mixture equals the CPU's", DTYPE_BYTES, batch.byte_count);
 }
 
 /* One tensor of `size` bytes; each slotful differs from the one before. */
@@ -190,13 +190,13 @@ static void check_large(struct pair *pair, uint64_t size)
 
     for (int s = 0; s < 2; s++)
         gpu_stats_init(&stats[s]);
-    reference_fill(GPU_BF16, 1, true, pair->slots[0]->data, limits.byte_count);
+    reference_fill(DTYPE_BF16, 1, true, pair->slots[0]->data, limits.byte_count);
     for (uint64_t at = 0; at < size; at += limits.byte_count) {
         const uint32_t bytes = (uint32_t)tfs_min_u64(limits.byte_count, size - at);
 
         for (uint32_t i = 0; i < bytes; i += GPU_LEAF_BYTES)
             pair->slots[0]->data[i + at / limits.byte_count % 4096] ^= 0x15; /* mantissa or sign */
-        pair_check(pair, GPU_BF16, bytes, GPU_LEAF_BYTES);
+        pair_check(pair, DTYPE_BF16, bytes, GPU_LEAF_BYTES);
         for (int s = 0; s < 2; s++) {
             for (uint32_t i = 0; i * GPU_LEAF_BYTES < bytes; i++)
                 gpu_stats_add(&stats[s], &pair->slots[s]->leaves[i],
@@ -204,8 +204,8 @@ static void check_large(struct pair *pair, uint64_t size)
         }
     }
     expect(same_bytes(&stats[0], &stats[1], sizeof(stats[0])), "a large tensor's statistics",
-           GPU_BF16, size);
-    expect(stats[0].element_count == size / 2, "a large tensor's count", GPU_BF16, size);
+           DTYPE_BF16, size);
+    expect(stats[0].element_count == size / 2, "a large tensor's count", DTYPE_BF16, size);
 }
 
 static int pair_open(struct pair *pair, enum gpu_choice choice)

@@ -22,28 +22,28 @@ static double decode_ieee(uint64_t bits, int exponent_bits, int mantissa_bits, b
            ldexp((double)(mantissa | 1ull << mantissa_bits), exponent - bias - mantissa_bits);
 }
 
-double reference_decode(enum gpu_dtype dtype, uint64_t bits)
+double reference_decode(enum dtype dtype, uint64_t bits)
 {
     switch (dtype) {
-    case GPU_F64:
+    case DTYPE_F64:
         return decode_ieee(bits, 11, 52, true);
-    case GPU_F32:
+    case DTYPE_F32:
         return decode_ieee(bits, 8, 23, true);
-    case GPU_F16:
+    case DTYPE_F16:
         return decode_ieee(bits, 5, 10, true);
-    case GPU_BF16:
+    case DTYPE_BF16:
         return decode_ieee(bits, 8, 7, true);
-    case GPU_F8_E5M2:
+    case DTYPE_F8_E5M2:
         return decode_ieee(bits, 5, 2, true);
-    case GPU_F8_E4M3:
+    case DTYPE_F8_E4M3:
         return decode_ieee(bits, 4, 3, false);
-    case GPU_I64:
+    case DTYPE_I64:
         return (double)(int64_t)bits;
-    case GPU_I32:
+    case DTYPE_I32:
         return (int32_t)bits;
-    case GPU_I16:
+    case DTYPE_I16:
         return (int16_t)bits;
-    case GPU_I8:
+    case DTYPE_I8:
         return (int8_t)bits;
     default:
         return (double)bits;
@@ -59,9 +59,9 @@ static uint64_t element_bits(uint32_t width, const uint8_t *at)
     return bits;
 }
 
-void reference_leaf(enum gpu_dtype dtype, const uint8_t *data, uint32_t size, struct gpu_leaf *ret)
+void reference_leaf(enum dtype dtype, const uint8_t *data, uint32_t size, struct gpu_leaf *ret)
 {
-    const uint32_t width = gpu_dtype_width(dtype);
+    const uint32_t width = dtype_width(dtype);
     double sum[32] = {0};
     double square_sum[32] = {0};
     struct gpu_leaf leaf = {.min = INFINITY, .max = -INFINITY};
@@ -115,16 +115,16 @@ static uint64_t next_random(uint64_t *state)
 }
 
 /* One bit of an exponent of ones cleared makes a finite number. */
-static uint64_t make_finite(enum gpu_dtype dtype, uint64_t bits)
+static uint64_t make_finite(enum dtype dtype, uint64_t bits)
 {
-    uint32_t width = gpu_dtype_width(dtype);
+    uint32_t width = dtype_width(dtype);
 
     return isfinite(reference_decode(dtype, bits)) ? bits : bits & ~(1ull << (8 * width - 3));
 }
 
-static uint64_t special_bits(enum gpu_dtype dtype, uint64_t choice)
+static uint64_t special_bits(enum dtype dtype, uint64_t choice)
 {
-    uint32_t width = gpu_dtype_width(dtype);
+    uint32_t width = dtype_width(dtype);
     uint64_t all = width == 8 ? ~0ull : (1ull << (8 * width)) - 1;
     uint64_t sign = 1ull << (8 * width - 1);
 
@@ -140,18 +140,18 @@ static uint64_t special_bits(enum gpu_dtype dtype, uint64_t choice)
     case 4:
         return 1; /* the smallest subnormal */
     default:      /* an infinity, where there are any */
-        return dtype == GPU_F64       ? 0x7FF0000000000000ull
-               : dtype == GPU_F32     ? 0xFF800000u
-               : dtype == GPU_BF16    ? 0xFF80u
-               : dtype == GPU_F16     ? 0x7C00u
-               : dtype == GPU_F8_E5M2 ? 0xFCu
-                                      : 2;
+        return dtype == DTYPE_F64       ? 0x7FF0000000000000ull
+               : dtype == DTYPE_F32     ? 0xFF800000u
+               : dtype == DTYPE_BF16    ? 0xFF80u
+               : dtype == DTYPE_F16     ? 0x7C00u
+               : dtype == DTYPE_F8_E5M2 ? 0xFCu
+                                        : 2;
     }
 }
 
-void reference_fill(enum gpu_dtype dtype, uint64_t seed, bool plain, uint8_t *data, size_t size)
+void reference_fill(enum dtype dtype, uint64_t seed, bool plain, uint8_t *data, size_t size)
 {
-    const uint32_t width = gpu_dtype_width(dtype);
+    const uint32_t width = dtype_width(dtype);
     const uint64_t all = width == 8 ? ~0ull : (1ull << (8 * width)) - 1;
     const uint64_t near = (1ull << (8 * width - 2)) - 1;
     uint64_t state = seed * 2 + 1;

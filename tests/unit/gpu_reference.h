@@ -9,9 +9,9 @@
 
 /* The value of an element's bits: NaN, an infinity or exact (64-bit integers: rounded to nearest).
  */
-double reference_decode(enum gpu_dtype dtype, uint64_t bits);
+double reference_decode(enum dtype dtype, uint64_t bits);
 
-void reference_leaf(enum gpu_dtype dtype, const uint8_t *data, uint32_t size, struct gpu_leaf *ret);
+void reference_leaf(enum dtype dtype, const uint8_t *data, uint32_t size, struct gpu_leaf *ret);
 
 /* Bit by bit, as RFC 3720 defines it. */
 uint32_t reference_crc(const uint8_t *data, size_t size);
@@ -21,6 +21,6 @@ uint32_t reference_crc(const uint8_t *data, size_t size);
  * smallest and the largest of them differ from case to case; else they are anywhere, and now and
  * then NaN, infinite, zero or subnormal.
  */
-void reference_fill(enum gpu_dtype dtype, uint64_t seed, bool plain, uint8_t *data, size_t size);
+void reference_fill(enum dtype dtype, uint64_t seed, bool plain, uint8_t *data, size_t size);
 
 #endif

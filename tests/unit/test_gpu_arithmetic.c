@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-static void assert_decodes(enum gpu_dtype dtype, uint64_t bits)
+static void assert_decodes(enum dtype dtype, uint64_t bits)
 {
     double expected = reference_decode(dtype, bits);
     uint64_t magnitude = gpu_magnitude((uint32_t)dtype, bits);
@@ -34,12 +34,12 @@ static void every_float_of_one_or_two_bytes_is_decoded_exactly(void **state)
 {
     (void)state;
     for (uint32_t bits = 0; bits < 256; bits++) {
-        assert_decodes(GPU_F8_E4M3, bits);
-        assert_decodes(GPU_F8_E5M2, bits);
+        assert_decodes(DTYPE_F8_E4M3, bits);
+        assert_decodes(DTYPE_F8_E5M2, bits);
     }
     for (uint32_t bits = 0; bits < 65536; bits++) {
-        assert_decodes(GPU_F16, bits);
-        assert_decodes(GPU_BF16, bits);
+        assert_decodes(DTYPE_F16, bits);
+        assert_decodes(DTYPE_BF16, bits);
     }
 }
 
@@ -52,27 +52,34 @@ static void floats_of_four_and_eight_bytes_are_decoded_exactly(void **state)
         bits ^= bits << 13;
         bits ^= bits >> 7;
         bits ^= bits << 17;
-        assert_decodes(GPU_F32, bits & 0xFFFFFFFFu);
-        assert_decodes(GPU_F64, bits);
+        assert_decodes(DTYPE_F32, bits & 0xFFFFFFFFu);
+        assert_decodes(DTYPE_F64, bits);
     }
 }
 
 static void integers_keep_their_value_and_sign(void **state)
 {
     (void)state;
-    assert_true(gpu_decode(GPU_I8, 0x80) == -128);
-    assert_true(gpu_decode(GPU_U8, 0x80) == 128);
-    assert_true(gpu_decode(GPU_I16, 0xFFFF) == -1);
-    assert_true(gpu_decode(GPU_U16, 0xFFFF) == 65535);
-    assert_true(gpu_decode(GPU_I32, 0x80000000u) == -2147483648.0);
-    assert_true(gpu_decode(GPU_U32, 0xFFFFFFFFu) == 4294967295.0);
-    assert_true(gpu_decode(GPU_I64, ~0ull) == -1);
-    assert_true(gpu_decode(GPU_U64, ~0ull) == 18446744073709551616.0);
+    assert_true(gpu_decode(DTYPE_I8, 0x80) == -128);
+    assert_true(gpu_decode(DTYPE_U8, 0x80) == 128);
+    assert_true(gpu_decode(DTYPE_I16, 0xFFFF) == -1);
+    assert_true(gpu_decode(DTYPE_U16, 0xFFFF) == 65535);
+    assert_true(gpu_decode(DTYPE_I32, 0x80000000u) == -2147483648.0);
+    assert_true(gpu_decode(DTYPE_U32, 0xFFFFFFFFu) == 4294967295.0);
+    assert_true(gpu_decode(DTYPE_I64, ~0ull) == -1);
+    assert_true(gpu_decode(DTYPE_U64, ~0ull) == 18446744073709551616.0);
 }
 
-static uint32_t packed_word(enum gpu_dtype dtype, uint32_t element, unsigned k)
+static void widths_on_the_device_are_those_of_the_table(void **state)
 {
-    uint32_t width = gpu_dtype_width(dtype);
+    (void)state;
+    for (uint32_t dtype = 0; dtype < DTYPE_ARITHMETIC_COUNT; dtype++)
+        assert_int_equal(gpu_width_of(dtype), dtype_width((enum dtype)dtype));
+}
+
+static uint32_t packed_word(enum dtype dtype, uint32_t element, unsigned k)
+{
+    uint32_t width = dtype_width(dtype);
     uint32_t word = 0x3B3B3B3Bu; /* finite and not zero in every format */
     uint32_t mask = (width == 4 ? 0xFFFFFFFFu : (1u << (8 * width)) - 1) << (8 * width * k);
 
@@ -81,8 +88,8 @@ static uint32_t packed_word(enum gpu_dtype dtype, uint32_t element, unsigned k)
 
 static void packed_tests_find_each_zero_and_each_nonfinite_element(void **state)
 {
-    static const enum gpu_dtype dtypes[] = {GPU_F8_E4M3, GPU_F8_E5M2, GPU_F16,
-                                            GPU_BF16,    GPU_U8,      GPU_I16};
+    static const enum dtype dtypes[] = {DTYPE_F8_E4M3, DTYPE_F8_E5M2, DTYPE_F16,
+                                        DTYPE_BF16,    DTYPE_U8,      DTYPE_I16};
 
     (void)state;
     for (size_t d = 0; d < TFS_ARRAY_COUNT(dtypes); d++) {
@@ -163,6 +170,7 @@ int main(void)
         cmocka_unit_test(every_float_of_one_or_two_bytes_is_decoded_exactly),
         cmocka_unit_test(floats_of_four_and_eight_bytes_are_decoded_exactly),
         cmocka_unit_test(integers_keep_their_value_and_sign),
+        cmocka_unit_test(widths_on_the_device_are_those_of_the_table),
         cmocka_unit_test(packed_tests_find_each_zero_and_each_nonfinite_element),
         cmocka_unit_test(x_has_the_order_that_divisions_rely_on),
         cmocka_unit_test(q_is_zero_at_a_row_s_distance),

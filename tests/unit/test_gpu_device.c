@@ -32,10 +32,10 @@ static int set_up(void **state)
     if (!fixture || gpu_open(GPU_CHOICE_CPU, &fixture->gpu) < 0 ||
         gpu_slot_new(fixture->gpu, &limits, &fixture->slot) < 0)
         return -1;
-    reference_fill(GPU_BF16, 1, false, fixture->slot->data, GPU_LEAF_BYTES);
-    reference_fill(GPU_F32, 2, false, fixture->slot->data + GPU_LEAF_BYTES, 1000);
-    fixture->slot->items[0] = (struct gpu_item){0, GPU_LEAF_BYTES, 0, 2, GPU_BF16};
-    fixture->slot->items[1] = (struct gpu_item){GPU_LEAF_BYTES, 1000, 2, 1, GPU_F32};
+    reference_fill(DTYPE_BF16, 1, false, fixture->slot->data, GPU_LEAF_BYTES);
+    reference_fill(DTYPE_F32, 2, false, fixture->slot->data + GPU_LEAF_BYTES, 1000);
+    fixture->slot->items[0] = (struct gpu_item){0, GPU_LEAF_BYTES, 0, 2, DTYPE_BF16};
+    fixture->slot->items[1] = (struct gpu_item){GPU_LEAF_BYTES, 1000, 2, 1, DTYPE_F32};
     fixture->slot->part_ends[0] = 12345;
     fixture->slot->part_ends[1] = GPU_LEAF_BYTES;
     fixture->slot->part_ends[2] = 1000;
@@ -67,9 +67,9 @@ static void a_batch_gives_its_leaves_and_the_checksums_of_its_parts(void **state
     assert_int_equal(slot->part_crcs[0], reference_crc(slot->data, 12345));
     assert_int_equal(slot->part_crcs[1], reference_crc(slot->data + 12345, GPU_LEAF_BYTES - 12345));
     assert_int_equal(slot->part_crcs[2], reference_crc(slot->data + GPU_LEAF_BYTES, 1000));
-    reference_leaf(GPU_BF16, slot->data, GPU_LEAF_BYTES, &expected);
+    reference_leaf(DTYPE_BF16, slot->data, GPU_LEAF_BYTES, &expected);
     assert_memory_equal(&slot->leaves[0], &expected, sizeof(expected));
-    reference_leaf(GPU_F32, slot->data + GPU_LEAF_BYTES, 1000, &expected);
+    reference_leaf(DTYPE_F32, slot->data + GPU_LEAF_BYTES, 1000, &expected);
     assert_memory_equal(&slot->leaves[1], &expected, sizeof(expected));
 }
 
@@ -79,7 +79,7 @@ static void bytes_without_a_dtype_have_a_checksum_and_no_statistics(void **state
     struct fixture *fixture = *state;
     struct gpu_times times;
 
-    fixture->slot->items[1].dtype = GPU_BYTES;
+    fixture->slot->items[1].dtype = DTYPE_BYTES;
     assert_int_equal(gpu_slot_start(fixture->slot, &fixture->batch), 0);
     assert_int_equal(gpu_slot_wait(fixture->slot, &times), 0);
     assert_memory_equal(&fixture->slot->leaves[1], &none, sizeof(none));
@@ -126,7 +126,7 @@ static void an_item_outside_its_batch_is_refused(void **state)
     item->size = GPU_LEAF_BYTES + 4;
     assert_refused(fixture);
     *item = good;
-    item->dtype = GPU_DTYPE_COUNT;
+    item->dtype = DTYPE_ARITHMETIC_COUNT;
     assert_refused(fixture);
     *item = good;
     item->part_count = 0;
@@ -212,10 +212,10 @@ static void a_measurement_gives_three_speeds(void **state)
     struct fixture *fixture = *state;
     struct gpu_speed speed = {0, 0, 0};
 
-    assert_int_equal(gpu_measure(fixture->gpu, 1 << 20, GPU_BF16, 3, &speed), 0);
+    assert_int_equal(gpu_measure(fixture->gpu, 1 << 20, DTYPE_BF16, 3, &speed), 0);
     assert_true(speed.copy > 0 && speed.transfer > 0 && speed.check > 0);
-    assert_int_equal(gpu_measure(fixture->gpu, 0, GPU_BF16, 3, &speed), -EINVAL);
-    assert_int_equal(gpu_measure(fixture->gpu, 1, GPU_BF16, 0, &speed), -EINVAL);
+    assert_int_equal(gpu_measure(fixture->gpu, 0, DTYPE_BF16, 3, &speed), -EINVAL);
+    assert_int_equal(gpu_measure(fixture->gpu, 1, DTYPE_BF16, 0, &speed), -EINVAL);
 }
 
 int main(void)

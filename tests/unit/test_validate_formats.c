@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 static void assert_tensor(const struct tensor_list *list, size_t index, const char *name,
-                          enum gpu_dtype dtype, uint64_t offset, uint64_t size)
+                          enum dtype dtype, uint64_t offset, uint64_t size)
 {
     assert_true(index < list->count);
     assert_string_equal(list->tensors[index].name, name);
@@ -56,10 +56,10 @@ static void safetensors_tensors_are_found_in_the_order_of_their_offsets(void **s
     assert_int_equal(parse(&bytes, &list), 0);
     assert_string_equal(list.format, "safetensors");
     assert_int_equal(list.count, 4);
-    assert_tensor(&list, 0, "x", GPU_F32, data, 8);
-    assert_tensor(&list, 1, "w\xc3\xa9", GPU_BF16, data + 8, 12);
-    assert_tensor(&list, 2, "empty", GPU_F64, data + 20, 0);
-    assert_tensor(&list, 3, "e8", GPU_BYTES, data + 20, 5);
+    assert_tensor(&list, 0, "x", DTYPE_F32, data, 8);
+    assert_tensor(&list, 1, "w\xc3\xa9", DTYPE_BF16, data + 8, 12);
+    assert_tensor(&list, 2, "empty", DTYPE_F64, data + 20, 0);
+    assert_tensor(&list, 3, "e8", DTYPE_F8_E8M0, data + 20, 5);
     format_list_release(&list);
     bytes_free(&bytes);
 }
@@ -233,7 +233,7 @@ static void an_npy_header_may_be_longer_than_a_mebibyte(void **state)
     (void)state;
     npy2_build(header, 3 << 20, 8, &bytes);
     assert_int_equal(parse(&bytes, &list), 0);
-    assert_tensor(&list, 0, "array", GPU_F32, 12 + strlen(header) + (3 << 20), 8);
+    assert_tensor(&list, 0, "array", DTYPE_F32, 12 + strlen(header) + (3 << 20), 8);
     format_list_release(&list);
     bytes.size--;
     assert_malformed(&bytes, "npy");
@@ -258,28 +258,28 @@ static void npy_arrays_have_their_dtype_and_size(void **state)
 {
     static const struct {
         const char *header;
-        enum gpu_dtype dtype;
+        enum dtype dtype;
         uint64_t size;
     } rows[] = {
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }\n", GPU_F32, 24},
-        {"{'descr': '|b1', 'fortran_order': True, 'shape': (5,), }\n", GPU_BOOL, 5},
-        {"{'descr': '<c16', 'fortran_order': False, 'shape': (), }\n", GPU_F64, 16},
-        {"{'descr': '|V2', 'fortran_order': False, 'shape': (3L,), }\n", GPU_BF16, 6},
-        {"{'descr': '>f4', 'fortran_order': False, 'shape': (2,), }\n", GPU_BYTES, 8},
-        {"{'descr': '<U3', 'fortran_order': False, 'shape': (2,), }\n", GPU_BYTES, 24},
-        {"{'descr': '<M8[ns]', 'fortran_order': False, 'shape': (2,), }\n", GPU_BYTES, 16},
-        {"{'descr': '|O', 'fortran_order': False, 'shape': (2,), }\n", GPU_BYTES, 32},
-        {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,), }\n", GPU_BYTES, 8},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }\n", DTYPE_F32, 24},
+        {"{'descr': '|b1', 'fortran_order': True, 'shape': (5,), }\n", DTYPE_BOOL, 5},
+        {"{'descr': '<c16', 'fortran_order': False, 'shape': (), }\n", DTYPE_C128, 16},
+        {"{'descr': '|V2', 'fortran_order': False, 'shape': (3L,), }\n", DTYPE_BF16, 6},
+        {"{'descr': '>f4', 'fortran_order': False, 'shape': (2,), }\n", DTYPE_BYTES, 8},
+        {"{'descr': '<U3', 'fortran_order': False, 'shape': (2,), }\n", DTYPE_BYTES, 24},
+        {"{'descr': '<M8[ns]', 'fortran_order': False, 'shape': (2,), }\n", DTYPE_BYTES, 16},
+        {"{'descr': '|O', 'fortran_order': False, 'shape': (2,), }\n", DTYPE_BYTES, 32},
+        {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,), }\n", DTYPE_BYTES, 8},
         {"{'descr': [('id', '<i4'), ('shape', '<f4')], 'fortran_order': False, 'shape': (3,), }\n",
-         GPU_BYTES, 24},
+         DTYPE_BYTES, 24},
         {"{'descr': [(('a}, title', 'a'), '<f4', (2, 1)), ('', '|V4'), ('descr', [('it\\'s', "
          "'<f2'), "
          "('b', '|i1', (2,))])], 'fortran_order': False, 'shape': (1,), }",
-         GPU_BYTES, 16},
+         DTYPE_BYTES, 16},
         {"{'descr': [('a', '<f4'), ('b', '|O')], 'fortran_order': False, 'shape': (2,), }\n",
-         GPU_BYTES, 32},
-        {"{\"descr\": \"<f4\", \"fortran_order\": False, \"shape\": (2, 3)}", GPU_F32, 24},
-        {"{u'shape': (2, 3), u'descr': u'<f4', u'fortran_order': False}   \n", GPU_F32, 24},
+         DTYPE_BYTES, 32},
+        {"{\"descr\": \"<f4\", \"fortran_order\": False, \"shape\": (2, 3)}", DTYPE_F32, 24},
+        {"{u'shape': (2, 3), u'descr': u'<f4', u'fortran_order': False}   \n", DTYPE_F32, 24},
     };
 
     (void)state;
@@ -365,7 +365,7 @@ static void torch_storages_are_named_and_typed_by_the_pickle(void **state)
     assert_string_equal(list.format, "torch");
     assert_int_equal(list.count, 1);
     assert_string_equal(list.tensors[0].name, "m/data/0 (layer.weight)");
-    assert_int_equal(list.tensors[0].dtype, GPU_F16);
+    assert_int_equal(list.tensors[0].dtype, DTYPE_F16);
     assert_int_equal(list.tensors[0].size, 20);
     assert_int_equal(bytes.data[list.tensors[0].offset], 0x3B);
     assert_int_equal(bytes.data[list.tensors[0].offset - 1], 'Z');

@@ -115,9 +115,9 @@ static void tensors_of_gguf_are_found_by_the_sizes_of_their_blocks(void **state)
             assert_int_equal(bytes.data[list.tensors[i].offset], i + 1);
             assert_int_equal(bytes.data[list.tensors[i].offset + good[i].size - 1], i + 1);
         }
-        assert_int_equal(list.tensors[0].dtype, GPU_F32);
-        assert_int_equal(list.tensors[1].dtype, GPU_BYTES);
-        assert_int_equal(list.tensors[2].dtype, GPU_BF16);
+        assert_int_equal(list.tensors[0].dtype, DTYPE_F32);
+        assert_int_equal(list.tensors[1].dtype, DTYPE_Q4_0);
+        assert_int_equal(list.tensors[2].dtype, DTYPE_BF16);
         format_list_release(&list);
         bytes_free(&bytes);
     }

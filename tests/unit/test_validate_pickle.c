@@ -107,14 +107,14 @@ static void find(struct writer *writer, struct torch_storage_list *ret)
 }
 
 static void assert_storage(const struct torch_storage *storage, const char *key, const char *label,
-                           enum gpu_dtype dtype)
+                           enum dtype dtype)
 {
     char wanted[128];
     char found[128];
 
-    (void)snprintf(wanted, sizeof(wanted), "%s '%s' %s", key, label, gpu_dtype_name(dtype));
+    (void)snprintf(wanted, sizeof(wanted), "%s '%s' %s", key, label, dtype_name(dtype));
     (void)snprintf(found, sizeof(found), "%.*s '%.*s' %s", (int)storage->key.size, storage->key.at,
-                   (int)storage->label.size, storage->label.at, gpu_dtype_name(storage->dtype));
+                   (int)storage->label.size, storage->label.at, dtype_name(storage->dtype));
     assert_string_equal(found, wanted);
 }
 
@@ -128,13 +128,13 @@ static void every_tensor_of_a_new_dtype_has_it(void **state)
 {
     static const struct {
         const char *name;
-        enum gpu_dtype dtype;
+        enum dtype dtype;
     } rows[] = {
-        {"torch\nfloat8_e4m3fn\n", GPU_F8_E4M3},
-        {"torch\nfloat8_e5m2\n", GPU_F8_E5M2},
-        {"torch\nuint16\n", GPU_U16},
-        {"torch\nuint32\n", GPU_U32},
-        {"torch\nuint64\n", GPU_U64},
+        {"torch\nfloat8_e4m3fn\n", DTYPE_F8_E4M3},
+        {"torch\nfloat8_e5m2\n", DTYPE_F8_E5M2},
+        {"torch\nuint16\n", DTYPE_U16},
+        {"torch\nuint32\n", DTYPE_U32},
+        {"torch\nuint64\n", DTYPE_U64},
     };
 
     (void)state;
@@ -179,9 +179,9 @@ static void a_dtype_that_is_a_value_says_nothing_of_a_storage(void **state)
     put_global(&writer, "torch\nuint64\n");
     find(&writer, &list);
     assert_int_equal(list.count, 3);
-    assert_storage(&list.storages[0], "0", "scale", GPU_BYTES);
-    assert_storage(&list.storages[1], "1", "weight", GPU_F8_E5M2);
-    assert_storage(&list.storages[2], "2", "bytes", GPU_BYTES);
+    assert_storage(&list.storages[0], "0", "scale", DTYPE_F8_E8M0);
+    assert_storage(&list.storages[1], "1", "weight", DTYPE_F8_E5M2);
+    assert_storage(&list.storages[2], "2", "bytes", DTYPE_BYTES);
     release(&writer, &list);
 }
 
@@ -202,10 +202,10 @@ static void tensors_that_differ_about_their_storage_make_it_bytes(void **state)
     put_tensor(&writer, UNTYPED, "1", "torch\nuint32\n");
     find(&writer, &list);
     assert_int_equal(list.count, 4);
-    assert_storage(&list.storages[0], "0", "a", GPU_BYTES);
-    assert_storage(&list.storages[1], "0", "b", GPU_BYTES);
-    assert_storage(&list.storages[2], "1", "c", GPU_U32);
-    assert_storage(&list.storages[3], "1", "d", GPU_U32);
+    assert_storage(&list.storages[0], "0", "a", DTYPE_BYTES);
+    assert_storage(&list.storages[1], "0", "b", DTYPE_BYTES);
+    assert_storage(&list.storages[2], "1", "c", DTYPE_U32);
+    assert_storage(&list.storages[3], "1", "d", DTYPE_U32);
     release(&writer, &list);
 }
 
@@ -224,7 +224,7 @@ static void a_storage_that_is_no_multiple_of_the_dtype_is_bytes(void **state)
     put_global(&writer, "torch\nuint16\n");
     put(&writer, "tR");
     find(&writer, &list);
-    assert_storage(&list.storages[0], "0", "a", GPU_BYTES);
+    assert_storage(&list.storages[0], "0", "a", DTYPE_BYTES);
     release(&writer, &list);
 }
 
@@ -259,11 +259,11 @@ static void names_are_those_of_the_dict_that_holds_the_tensor(void **state)
     put(&writer, "u");
     find(&writer, &list);
     assert_int_equal(list.count, 5);
-    assert_storage(&list.storages[0], "0", "parameter", GPU_F16);
-    assert_storage(&list.storages[1], "1", "subclass", GPU_U16);
-    assert_storage(&list.storages[2], "2", "list", GPU_F32);
-    assert_storage(&list.storages[3], "3", "list", GPU_I64);
-    assert_storage(&list.storages[4], "4", "weight", GPU_BF16);
+    assert_storage(&list.storages[0], "0", "parameter", DTYPE_F16);
+    assert_storage(&list.storages[1], "1", "subclass", DTYPE_U16);
+    assert_storage(&list.storages[2], "2", "list", DTYPE_F32);
+    assert_storage(&list.storages[3], "3", "list", DTYPE_I64);
+    assert_storage(&list.storages[4], "4", "weight", DTYPE_BF16);
     release(&writer, &list);
 }
 
@@ -364,7 +364,7 @@ static void a_pickle_of_protocol_1_is_followed(void **state)
     (void)state;
     assert_int_equal(storages_find(bytes, sizeof(bytes) - 1, &list), 0);
     assert_int_equal(list.count, 1);
-    assert_int_equal(list.storages[0].dtype, GPU_F16);
+    assert_int_equal(list.storages[0].dtype, DTYPE_F16);
     assert_int_equal(list.storages[0].element_count, 12);
     torch_storages_release(&list);
 }

@@ -254,7 +254,7 @@ static void torch_files_from_before_zip_have_their_tensors(void **state)
     assert_string_equal(list.format, "torch");
     assert_int_equal(list.count, 1);
     assert_string_equal(list.tensors[0].name, "0 (w)");
-    assert_int_equal(list.tensors[0].dtype, GPU_F16);
+    assert_int_equal(list.tensors[0].dtype, DTYPE_F16);
     assert_int_equal(list.tensors[0].offset, bytes.size - 8);
     assert_int_equal(list.tensors[0].size, 8);
     format_list_release(&list);

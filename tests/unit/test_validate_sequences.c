@@ -64,7 +64,7 @@ static void assert_tensors(struct bytes *bytes, const char *values)
     for (size_t i = 0; i < list.count; i++) {
         const struct tensor *tensor = &list.tensors[i];
 
-        assert_int_equal(tensor->dtype, GPU_F16);
+        assert_int_equal(tensor->dtype, DTYPE_F16);
         assert_int_equal(tensor->size, STORAGE_BYTES);
         assert_int_equal(bytes->data[tensor->offset - 1], 'Z');
         for (size_t b = 0; b < STORAGE_BYTES; b++)
@@ -222,7 +222,7 @@ static void assert_bytes_only(struct bytes *bytes, size_t tensor_count)
     assert_string_equal(list.format, "torch");
     assert_int_equal(list.count, tensor_count);
     for (size_t i = 0; i < list.count; i++)
-        assert_int_equal(list.tensors[i].dtype, GPU_BYTES);
+        assert_int_equal(list.tensors[i].dtype, DTYPE_BYTES);
     format_list_release(&list);
     bytes_free(bytes);
 }

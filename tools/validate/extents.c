@@ -41,7 +41,7 @@ static void gap_add(struct validate_file *file, uint64_t at, uint64_t end, size_
                                                    .size = stop - at,
                                                    .tensor = VALIDATE_NO_TENSOR,
                                                    .member = member,
-                                                   .dtype = GPU_BYTES});
+                                                   .dtype = DTYPE_BYTES});
         at = stop;
     }
 }
@@ -65,7 +65,7 @@ int validate_extents_build(struct validate_file *file)
                                                    .size = tensor->size,
                                                    .tensor = i,
                                                    .member = member_at(list, tensor->offset, &next),
-                                                   .dtype = tensor->dtype});
+                                                   .dtype = validate_dtype(tensor)});
         at = tensor->offset + tensor->size;
     }
     gap_add(file, at, file->size, &next);

@@ -41,10 +41,16 @@ struct validate_problem {
 struct validate_extent {
     uint64_t offset;
     uint64_t size;
-    size_t tensor; /* index, or VALIDATE_NO_TENSOR */
-    size_t member; /* that it is a part of, or VALIDATE_NO_MEMBER */
-    enum gpu_dtype dtype;
+    size_t tensor;    /* index, or VALIDATE_NO_TENSOR */
+    size_t member;    /* that it is a part of, or VALIDATE_NO_MEMBER */
+    enum dtype dtype; /* of its arithmetic */
 };
+
+/* By which arithmetic a tensor is checked: of complex numbers that of their parts. */
+static inline enum dtype validate_dtype(const struct tensor *tensor)
+{
+    return dtype_info(tensor->dtype)->arithmetic;
+}
 
 #define VALIDATE_NO_TENSOR SIZE_MAX
 #define VALIDATE_NO_MEMBER SIZE_MAX

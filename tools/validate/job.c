@@ -335,7 +335,7 @@ static void results_merge(struct validate_job *job)
 
         if (tensor != VALIDATE_NO_TENSOR)
             gpu_stats_add(&file->stats[tensor], &job->leaves[i],
-                          item->size / gpu_dtype_width((enum gpu_dtype)item->dtype));
+                          item->size / dtype_width((enum dtype)item->dtype));
         for (uint32_t p = item->part_first; p < item->part_first + item->part_count; p++) {
             part_merge(file, &job->parts[p], offset);
             offset += job->parts[p].size;

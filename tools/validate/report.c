@@ -97,7 +97,7 @@ static void statistics_print(FILE *out, const struct validate_file *file)
         (void)fprintf(out,
                       "  %-8s %14" PRIu64 " %10" PRIu64 " %10" PRIu64 " %12" PRIu64
                       " %12.5g %12.5g %12.5g %12.5g  ",
-                      gpu_dtype_name(file->tensors.tensors[i].dtype), stats->element_count,
+                      dtype_name(validate_dtype(&file->tensors.tensors[i])), stats->element_count,
                       stats->nan_count, stats->inf_count, stats->zero_count, summary.min,
                       summary.max, summary.mean, summary.norm);
         name_print(out, file->tensors.tensors[i].name);
@@ -212,9 +212,9 @@ static void json_tensor(FILE *out, const struct tensor *tensor, const struct gpu
                   ",\"dtype\":\"%s\",\"offset\":%" PRIu64 ",\"bytes\":%" PRIu64
                   ",\"elements\":%" PRIu64 ",\"nan\":%" PRIu64 ",\"inf\":%" PRIu64
                   ",\"zero\":%" PRIu64,
-                  gpu_dtype_name(tensor->dtype), tensor->offset, tensor->size, stats->element_count,
-                  stats->nan_count, stats->inf_count, stats->zero_count);
-    if (tensor->dtype != GPU_BYTES) {
+                  dtype_name(validate_dtype(tensor)), tensor->offset, tensor->size,
+                  stats->element_count, stats->nan_count, stats->inf_count, stats->zero_count);
+    if (validate_dtype(tensor) != DTYPE_BYTES) {
         validate_report_member(out, "min", summary.min);
         validate_report_member(out, "max", summary.max);
         validate_report_member(out, "mean", summary.mean);

@@ -182,7 +182,7 @@ static int compare_sequential(struct gpu *gpu, struct validate_options *options)
     options->drop_caches = true; /* or the first pass would warm them for the others */
     err = rounds_run(gpu, options, &comparison, &problem_count);
     if (err == 0)
-        err = gpu_measure(gpu, comparison.speed_byte_count, GPU_BF16, SPEED_ROUNDS,
+        err = gpu_measure(gpu, comparison.speed_byte_count, DTYPE_BF16, SPEED_ROUNDS,
                           &comparison.speed);
     if (err == -EINTR)
         return interrupted("");

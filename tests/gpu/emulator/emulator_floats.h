@@ -35,8 +35,8 @@ static inline uint16_t emulator_encode(float value, int mantissa_bits, int bias)
     return (uint16_t)(sign | exponent << mantissa_bits | (int)ldexpf(significand, mantissa_bits));
 }
 
-/* Two elements of 16 bits; FORMAT is an enum gpu_dtype, and ONE its bits of 1. */
-template <enum gpu_dtype FORMAT, uint16_t ONE> struct emulator_pair {
+/* Two elements of 16 bits; FORMAT is an enum dtype, and ONE its bits of 1. */
+template <enum dtype FORMAT, uint16_t ONE> struct emulator_pair {
     uint16_t x;
     uint16_t y;
 
@@ -49,7 +49,7 @@ template <enum gpu_dtype FORMAT, uint16_t ONE> struct emulator_pair {
     static uint16_t encode(float value)
     {
         const uint16_t bits =
-            emulator_encode(value, FORMAT == GPU_F16 ? 10 : 7, FORMAT == GPU_F16 ? 15 : 127);
+            emulator_encode(value, FORMAT == DTYPE_F16 ? 10 : 7, FORMAT == DTYPE_F16 ? 15 : 127);
 
         if (decode(bits) != value)
             __builtin_trap();
@@ -93,8 +93,8 @@ template <enum gpu_dtype FORMAT, uint16_t ONE> struct emulator_pair {
     }
 };
 
-typedef emulator_pair<GPU_BF16, 0x3F80> __nv_bfloat162;
-typedef emulator_pair<GPU_F16, 0x3C00> __half2;
+typedef emulator_pair<DTYPE_BF16, 0x3F80> __nv_bfloat162;
+typedef emulator_pair<DTYPE_F16, 0x3C00> __half2;
 
 static inline float2 __bfloat1622float2(__nv_bfloat162 pair)
 {
@@ -110,7 +110,7 @@ typedef uint16_t __nv_fp8x2_storage_t;
 typedef enum { __NV_E4M3, __NV_E5M2 } __nv_fp8_interpretation_t;
 typedef __half2 __half2_raw;
 
-static inline uint16_t emulator_half_of_f8(enum gpu_dtype dtype, uint8_t bits)
+static inline uint16_t emulator_half_of_f8(enum dtype dtype, uint8_t bits)
 {
     const float value = (float)reference_decode(dtype, bits);
 
@@ -124,7 +124,7 @@ static inline uint16_t emulator_half_of_f8(enum gpu_dtype dtype, uint8_t bits)
 static inline __half2_raw __nv_cvt_fp8x2_to_halfraw2(__nv_fp8x2_storage_t two,
                                                      __nv_fp8_interpretation_t format)
 {
-    const enum gpu_dtype dtype = format == __NV_E4M3 ? GPU_F8_E4M3 : GPU_F8_E5M2;
+    const enum dtype dtype = format == __NV_E4M3 ? DTYPE_F8_E4M3 : DTYPE_F8_E5M2;
 
     return {emulator_half_of_f8(dtype, (uint8_t)two),
             emulator_half_of_f8(dtype, (uint8_t)(two >> 8))};

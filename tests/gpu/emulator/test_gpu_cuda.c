@@ -25,8 +25,8 @@ static const struct gpu_slot_limits limits = {
 /* Items of several dtypes and sizes, and their data. */
 static struct gpu_batch batch_fill(struct gpu_slot *slot, uint64_t seed)
 {
-    static const enum gpu_dtype dtypes[ITEM_COUNT] = {GPU_BF16,    GPU_BYTES, GPU_F64,
-                                                      GPU_F8_E4M3, GPU_BF16,  GPU_I16};
+    static const enum dtype dtypes[ITEM_COUNT] = {DTYPE_BF16,    DTYPE_BYTES, DTYPE_F64,
+                                                  DTYPE_F8_E4M3, DTYPE_BF16,  DTYPE_I16};
     const struct gpu_batch batch = {limits.byte_count, ITEM_COUNT, ITEM_COUNT, GPU_WORK_CHECK};
 
     for (uint32_t i = 0; i < ITEM_COUNT; i++) {
@@ -45,8 +45,8 @@ static void assert_results(const struct gpu_slot *slot)
         const struct gpu_item *item = &slot->items[i];
         struct gpu_leaf expected = {0};
 
-        if (item->dtype != GPU_BYTES)
-            reference_leaf((enum gpu_dtype)item->dtype, slot->data + item->offset, item->size,
+        if (item->dtype != DTYPE_BYTES)
+            reference_leaf((enum dtype)item->dtype, slot->data + item->offset, item->size,
                            &expected);
         assert_memory_equal(&slot->leaves[i], &expected, sizeof(expected));
         assert_int_equal(slot->part_crcs[i], reference_crc(slot->data + item->offset, item->size));
@@ -78,7 +78,7 @@ static int whole_life(void)
         gpu_slot_free(slot);
     }
     if (err == 0)
-        err = gpu_measure(gpu, GPU_LEAF_BYTES, GPU_BF16, 2, &speed);
+        err = gpu_measure(gpu, GPU_LEAF_BYTES, DTYPE_BF16, 2, &speed);
     gpu_close(gpu);
     return err;
 }

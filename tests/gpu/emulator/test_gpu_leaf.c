@@ -46,14 +46,14 @@ static bool same_bytes(const void *a, const void *b, size_t size)
     return memcmp(a, b, size) == 0;
 }
 
-static void assert_leaves_equal(enum gpu_dtype dtype, uint32_t size, const char *way,
+static void assert_leaves_equal(enum dtype dtype, uint32_t size, const char *way,
                                 const struct gpu_leaf *leaf, const struct gpu_leaf *expected)
 {
     if (same_bytes(leaf, expected, sizeof(*leaf)))
         return;
     print_error("%s %s, %u bytes: sum %a, not %a; squares %a, not %a; min %a %a max %a %a; "
                 "nan %u %u inf %u %u zero %u %u\n",
-                way, gpu_dtype_name(dtype), size, leaf->sum, expected->sum, leaf->square_sum,
+                way, dtype_name(dtype), size, leaf->sum, expected->sum, leaf->square_sum,
                 expected->square_sum, leaf->min, expected->min, leaf->max, expected->max,
                 leaf->nan_count, expected->nan_count, leaf->inf_count, expected->inf_count,
                 leaf->zero_count, expected->zero_count);
@@ -61,7 +61,7 @@ static void assert_leaves_equal(enum gpu_dtype dtype, uint32_t size, const char 
 }
 
 /* `data` as one leaf, on the emulated GPU. */
-static void kernel_leaf(enum gpu_dtype dtype, uint32_t size, const uint32_t *part_ends,
+static void kernel_leaf(enum dtype dtype, uint32_t size, const uint32_t *part_ends,
                         uint32_t part_count, uint32_t *crcs, struct gpu_leaf *ret)
 {
     const struct gpu_batch batch = {size, 1, part_count, GPU_WORK_CHECK};
@@ -76,7 +76,7 @@ static void kernel_leaf(enum gpu_dtype dtype, uint32_t size, const uint32_t *par
     *ret = slot->leaves[0];
 }
 
-static void assert_all_ways_agree(enum gpu_dtype dtype, uint32_t size)
+static void assert_all_ways_agree(enum dtype dtype, uint32_t size)
 {
     const struct gpu_leaf_variant *variant;
     struct gpu_leaf expected;
@@ -97,10 +97,10 @@ static void assert_all_ways_agree(enum gpu_dtype dtype, uint32_t size)
 static void all_ways_agree_on_finite_elements(void **state)
 {
     (void)state;
-    for (int dtype = GPU_BOOL; dtype < GPU_DTYPE_COUNT; dtype++) {
+    for (int dtype = DTYPE_BOOL; dtype < DTYPE_ARITHMETIC_COUNT; dtype++) {
         for (size_t i = 0; i < TFS_ARRAY_COUNT(sizes); i++) {
-            reference_fill((enum gpu_dtype)dtype, i, true, data, sizes[i]);
-            assert_all_ways_agree((enum gpu_dtype)dtype, sizes[i]);
+            reference_fill((enum dtype)dtype, i, true, data, sizes[i]);
+            assert_all_ways_agree((enum dtype)dtype, sizes[i]);
         }
     }
 }
@@ -108,10 +108,10 @@ static void all_ways_agree_on_finite_elements(void **state)
 static void all_ways_agree_on_nan_infinities_zeros_and_subnormals(void **state)
 {
     (void)state;
-    for (int dtype = GPU_BOOL; dtype < GPU_DTYPE_COUNT; dtype++) {
+    for (int dtype = DTYPE_BOOL; dtype < DTYPE_ARITHMETIC_COUNT; dtype++) {
         for (size_t i = 0; i < TFS_ARRAY_COUNT(sizes); i++) {
-            reference_fill((enum gpu_dtype)dtype, i + 100, false, data, sizes[i]);
-            assert_all_ways_agree((enum gpu_dtype)dtype, sizes[i]);
+            reference_fill((enum dtype)dtype, i + 100, false, data, sizes[i]);
+            assert_all_ways_agree((enum dtype)dtype, sizes[i]);
         }
     }
 }
@@ -119,12 +119,12 @@ static void all_ways_agree_on_nan_infinities_zeros_and_subnormals(void **state)
 static void all_ways_agree_on_single_elements_of_odd_counts(void **state)
 {
     (void)state;
-    for (int dtype = GPU_BOOL; dtype < GPU_DTYPE_COUNT; dtype++) {
-        uint32_t width = gpu_dtype_width((enum gpu_dtype)dtype);
+    for (int dtype = DTYPE_BOOL; dtype < DTYPE_ARITHMETIC_COUNT; dtype++) {
+        uint32_t width = dtype_width((enum dtype)dtype);
 
         for (uint32_t count = 1; count < 70; count += 2) {
-            reference_fill((enum gpu_dtype)dtype, count, false, data, count * width);
-            assert_all_ways_agree((enum gpu_dtype)dtype, count * width);
+            reference_fill((enum dtype)dtype, count, false, data, count * width);
+            assert_all_ways_agree((enum dtype)dtype, count * width);
         }
     }
 }
@@ -133,8 +133,8 @@ static void all_ways_agree_when_nothing_is_finite(void **state)
 {
     (void)state;
     memset(data, 0xFF, sizeof(data));
-    for (int dtype = GPU_F8_E4M3; dtype < GPU_DTYPE_COUNT; dtype++)
-        assert_all_ways_agree((enum gpu_dtype)dtype, GPU_LEAF_BYTES);
+    for (int dtype = DTYPE_F8_E4M3; dtype < DTYPE_ARITHMETIC_COUNT; dtype++)
+        assert_all_ways_agree((enum dtype)dtype, GPU_LEAF_BYTES);
 }
 
 static void a_sum_that_overflows_both_ways_is_one_nan_everywhere(void **state)
@@ -145,7 +145,7 @@ static void a_sum_that_overflows_both_ways_is_one_nan_everywhere(void **state)
     /* Lane 0 sums to +inf, lane 1 to -inf. */
     for (uint32_t e = 0; e < GPU_LEAF_BYTES / 8; e++)
         memcpy(data + 8 * e, &values[e % 32 >= 16], 8);
-    assert_all_ways_agree(GPU_F64, GPU_LEAF_BYTES);
+    assert_all_ways_agree(DTYPE_F64, GPU_LEAF_BYTES);
 }
 
 /* Planted at the first, the last and a few other elements of an otherwise finite leaf. */
@@ -158,11 +158,11 @@ static void one_planted_nan_is_counted_wherever_it_is(void **state)
 
     (void)state;
     for (size_t i = 0; i < TFS_ARRAY_COUNT(places); i++) {
-        reference_fill(GPU_BF16, i, true, data, GPU_LEAF_BYTES);
+        reference_fill(DTYPE_BF16, i, true, data, GPU_LEAF_BYTES);
         memcpy(data + 2 * places[i], &nan_bits, sizeof(nan_bits));
-        gpu_leaf_variant(0)->function(GPU_BF16, data, GPU_LEAF_BYTES, &leaf);
+        gpu_leaf_variant(0)->function(DTYPE_BF16, data, GPU_LEAF_BYTES, &leaf);
         assert_int_equal(leaf.nan_count, 1);
-        assert_all_ways_agree(GPU_BF16, GPU_LEAF_BYTES);
+        assert_all_ways_agree(DTYPE_BF16, GPU_LEAF_BYTES);
     }
 }
 
@@ -174,9 +174,9 @@ static void assert_parts_have_their_checksums(uint32_t size, const uint32_t *end
     uint32_t begin = 0;
 
     assert_non_null(crcs);
-    reference_leaf(GPU_F16, data, size, &expected);
-    kernel_leaf(GPU_F16, size, ends, count, crcs, &leaf);
-    assert_leaves_equal(GPU_F16, size, "kernel in parts", &leaf, &expected);
+    reference_leaf(DTYPE_F16, data, size, &expected);
+    kernel_leaf(DTYPE_F16, size, ends, count, crcs, &leaf);
+    assert_leaves_equal(DTYPE_F16, size, "kernel in parts", &leaf, &expected);
     for (uint32_t i = 0; i < count; i++) {
         assert_int_equal(crcs[i], reference_crc(data + begin, ends[i] - begin));
         begin = ends[i];
@@ -189,7 +189,7 @@ static void a_leaf_cut_anywhere_has_the_checksums_of_its_parts(void **state)
     static const uint32_t cuts[] = {1, 2, 3, 4, 5, 127, 128, 129, 4095, 4096, 4097, 30001, 65535};
 
     (void)state;
-    reference_fill(GPU_F16, 7, false, data, GPU_LEAF_BYTES);
+    reference_fill(DTYPE_F16, 7, false, data, GPU_LEAF_BYTES);
     for (size_t i = 0; i < TFS_ARRAY_COUNT(cuts); i++) {
         const uint32_t ends[] = {cuts[i], GPU_LEAF_BYTES};
 
@@ -203,7 +203,7 @@ static void a_leaf_of_the_smallest_blocks_has_their_checksums(void **state)
     uint32_t count = 0;
 
     (void)state;
-    reference_fill(GPU_F16, 8, false, data, GPU_LEAF_BYTES);
+    reference_fill(DTYPE_F16, 8, false, data, GPU_LEAF_BYTES);
     for (uint32_t end = 77; end < GPU_LEAF_BYTES; end += 256)
         ends[count++] = end;
     ends[count++] = GPU_LEAF_BYTES;
@@ -218,11 +218,11 @@ static void every_flipped_bit_changes_the_checksum(void **state)
     uint32_t after;
 
     (void)state;
-    reference_fill(GPU_U8, 9, true, data, size);
-    kernel_leaf(GPU_BYTES, size, &size, 1, &before, &leaf);
+    reference_fill(DTYPE_U8, 9, true, data, size);
+    kernel_leaf(DTYPE_BYTES, size, &size, 1, &before, &leaf);
     for (uint32_t bit = 0; bit < 8 * size; bit += 37) {
         data[bit / 8] ^= (uint8_t)(1u << bit % 8);
-        kernel_leaf(GPU_BYTES, size, &size, 1, &after, &leaf);
+        kernel_leaf(DTYPE_BYTES, size, &size, 1, &after, &leaf);
         assert_int_not_equal(before, after);
         data[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
