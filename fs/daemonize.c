@@ -37,16 +37,6 @@ void daemonize_tell(const char *format, ...)
     print_failure(line);
 }
 
-int daemonize_fill_standard_files(void)
-{
-    /* The lowest free number is taken, that is this one. No O_CLOEXEC, as for any standard file. */
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
-            return tfs_fail(-errno, "/dev/null in place of descriptor %d", fd);
-    }
-    return 0;
-}
-
 /* ---- the parent ---- */
 
 static size_t read_all(int fd, char *text, size_t size)

@@ -17,15 +17,6 @@ struct daemonize {
 };
 
 /*
- * Open /dev/null where a standard descriptor is closed. Else a file of the store would get the
- * number, and take our log, or be replaced when the background process lets go of the terminal.
- * Before anything else is opened.
- *
- * Errors: negative errno of open(2).
- */
-TFS_MUST_CHECK int daemonize_fill_standard_files(void);
-
-/*
  * Fork, unless `foreground`.
  *
  * Returns: 1 in the process that goes on, 0 in the parent, which is to exit with

@@ -20,9 +20,11 @@
 #include "fs/upcalls.h"
 #include "store/base/error.h"
 #include "store/base/log.h"
+#include "store/base/standard_files.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -347,7 +349,9 @@ int main(int argc, char *argv[])
     static struct options options;
     struct tfs_message message = {.text = ""};
     struct daemonize daemonize = {.pipe = -1};
-    int err = daemonize_fill_standard_files();
+    /* Else a file of the store would get the number, and take our log, or be replaced when the
+     * background process lets go of the terminal. */
+    int err = tfs_fill_standard_files(O_RDWR);
 
     if (err < 0)
         return EXIT_FAILURE; /* nobody to be told, and nothing to be opened safely */

@@ -9,6 +9,7 @@
 
 #include "control/metrics_server.h"
 #include "store/base/error.h"
+#include "store/base/size.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -39,35 +40,6 @@ static int refuse(struct tfs_message *message, const char *format, ...)
 
 /* ---- values ---- */
 
-int options_parse_size(const char *text, uint64_t *ret)
-{
-    static const char units[] = "KMG";
-    char *end = NULL;
-    unsigned long long number;
-    uint64_t size;
-
-    if (*text < '0' || *text > '9')
-        return -EINVAL;
-    errno = 0;
-    number = strtoull(text, &end, 10);
-    if (errno == ERANGE)
-        return -EOVERFLOW;
-    size = number;
-    if (*end) {
-        const char *unit = strchr(units, *end & ~0x20); /* either case */
-
-        if (!unit || !*unit)
-            return -EINVAL;
-        if (tfs_mul_overflows(size, 1ull << (10 * (unit - units + 1)), &size))
-            return -EOVERFLOW;
-        end++;
-        if (*end && strcasecmp(end, "B") != 0 && strcasecmp(end, "iB") != 0)
-            return -EINVAL;
-    }
-    *ret = size;
-    return 0;
-}
-
 /* "4M" rather than "4194304": for limits and defaults in messages. */
 static const char *size_text(uint64_t size, char text[32])
 {
@@ -93,7 +65,7 @@ static int set_size(const struct option *option, const char *value, uint64_t *fi
     char low[32];
     char high[32];
     uint64_t size;
-    int err = options_parse_size(value, &size);
+    int err = tfs_parse_size(value, &size);
     bool is_power_wanted = option->kind == OPTION_POWER;
 
     if (err == 0 && size >= option->minimum && size <= option->maximum &&

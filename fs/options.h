@@ -78,11 +78,4 @@ TFS_MUST_CHECK int options_check_same(const struct options *options, const struc
 /* What --help prints. */
 void options_print_help(FILE *stream);
 
-/*
- * Parse a size: digits and K, M or G (1024 based, either case, an optional "iB" or "B" behind).
- *
- * Errors: -EINVAL (not a size), -EOVERFLOW.
- */
-TFS_MUST_CHECK int options_parse_size(const char *text, uint64_t *ret);
-
 #endif

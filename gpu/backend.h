@@ -39,9 +39,6 @@ static inline struct gpu *gpu_of_slot(struct gpu_slot *slot)
     return ((struct gpu_slot_base *)slot)->gpu;
 }
 
-/* The median; sorts in place. */
-double gpu_median(double *values, unsigned count);
-
 TFS_MUST_CHECK int gpu_cpu_open(struct gpu **ret);
 #if TFS_HAVE_CUDA
 /* -ENODEV when there is no usable device; gpu_cuda_absence() says why. */

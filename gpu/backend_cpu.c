@@ -7,6 +7,7 @@
 #include "gpu/leaf_cpu.h"
 #include "store/base/clock.h"
 #include "store/base/crc32c.h"
+#include "store/base/median.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -133,9 +134,9 @@ static int measure(struct gpu *gpu, const uint8_t *pattern, uint64_t byte_count,
         memcpy(from + at, pattern, tfs_min_u64(byte_count - at, GPU_PATTERN_BYTES));
     memset(to, 0, byte_count); /* the first touch is not to be measured */
     buffers_measure(from, to, byte_count, dtype, copies, checks, round_count);
-    ret->copy = gpu_median(copies, round_count);
+    ret->copy = tfs_median(copies, round_count);
     ret->transfer = ret->copy / 2;
-    ret->check = gpu_median(checks, round_count);
+    ret->check = tfs_median(checks, round_count);
     err = 0;
 out:
     free(checks);

@@ -4,6 +4,7 @@
  */
 #include "gpu/cuda.h"
 #include "store/base/error.h"
+#include "store/base/median.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -58,7 +59,7 @@ static int bench_rounds(const struct bench *bench, enum bench_kind kind, double 
             speeds[i - 1] = byte_count / ((double)ms * 1e-3);
     }
     if (!error)
-        *ret = gpu_median(speeds, round_count);
+        *ret = tfs_median(speeds, round_count);
     free(speeds);
     return cuda_status(error, "measure");
 }

@@ -1,5 +1,5 @@
 /*
- * The measurement's data and its median. The elements are random and finite: on zeros or constants
+ * The measurement's data. The elements are random and finite: on zeros or constants
  * a memory bus and a predictor look better than they are.
  */
 #include "gpu/arithmetic.h"
@@ -10,20 +10,6 @@
 #include <stdlib.h>
 
 enum { ROUND_COUNT_MAX = 10000 };
-
-static int value_compare(const void *a, const void *b)
-{
-    double left = *(const double *)a;
-    double right = *(const double *)b;
-
-    return (left > right) - (left < right);
-}
-
-double gpu_median(double *values, unsigned count)
-{
-    qsort(values, count, sizeof(*values), value_compare);
-    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
-}
 
 /* With one bit of each exponent cleared nothing is infinite or NaN. */
 static uint64_t finite_mask(enum dtype dtype)

@@ -3,6 +3,7 @@
  * counters.
  */
 #include "store/base/error.h"
+#include "store/base/size.h"
 #include "store/chunk_map.h"
 #include "store/commit.h"
 #include "store/data.h"
@@ -257,29 +258,14 @@ size_t virtual_xattr_list(struct tfs_inode *inode, char list[VIRTUAL_XATTR_LIST_
     return used;
 }
 
-/* A number with an optional K or M. */
 static int parse_chunk_size(const char *text, uint8_t *ret_log2)
 {
-    unsigned long long value;
-    char *end;
+    uint64_t size;
 
-    if (*text < '0' || *text > '9')
+    if (tfs_parse_size(text, &size) < 0 || !tfs_is_power_of_two(size) ||
+        size < TFS_CHUNK_SIZE_MIN || size > TFS_CHUNK_SIZE_MAX)
         return -EINVAL;
-    errno = 0;
-    value = strtoull(text, &end, 10);
-    if (errno || value > TFS_CHUNK_SIZE_MAX)
-        return -EINVAL;
-    if (*end == 'K' || *end == 'k')
-        value *= TFS_KIB;
-    else if (*end == 'M' || *end == 'm')
-        value *= TFS_MIB;
-    else if (*end)
-        return -EINVAL;
-    if (*end && end[1])
-        return -EINVAL;
-    if (!tfs_is_power_of_two(value) || value < TFS_CHUNK_SIZE_MIN || value > TFS_CHUNK_SIZE_MAX)
-        return -EINVAL;
-    *ret_log2 = (uint8_t)__builtin_ctzll(value);
+    *ret_log2 = (uint8_t)__builtin_ctzll(size);
     return 0;
 }
 

@@ -1,6 +1,7 @@
 #include "bench/codec/timing.h"
 
-#include <stdlib.h>
+#include "store/base/median.h"
+
 #include <string.h>
 #include <time.h>
 
@@ -12,19 +13,10 @@ double timing_now(void)
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 double timing_median(const double *values, unsigned count)
 {
     double sorted[ROUNDS_MAX];
 
     memcpy(sorted, values, count * sizeof(*values));
-    qsort(sorted, count, sizeof(*sorted), compare_doubles);
-    return sorted[count / 2];
+    return tfs_median(sorted, count);
 }

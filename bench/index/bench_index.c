@@ -9,6 +9,7 @@
  */
 #include "store/base/bytes.h"
 #include "store/base/clock.h"
+#include "store/base/median.h"
 #include "store/index/index.h"
 
 #include <errno.h>
@@ -250,14 +251,6 @@ static void round_run(struct bench *bench)
     scans_run(bench);
 }
 
-static int compare(const void *a, const void *b)
-{
-    double left = *(const double *)a;
-    double right = *(const double *)b;
-
-    return left < right ? -1 : left > right;
-}
-
 int main(int argc, char **argv)
 {
     static double us[ROUNDS_MAX][MEASURE_COUNT];
@@ -289,11 +282,12 @@ int main(int argc, char **argv)
     (void)printf("%-40s %10s %10s %10s  us\n", "", "median", "least", "most");
     for (int measure = 0; measure < MEASURE_COUNT; measure++) {
         double column[ROUNDS_MAX];
+        double median;
 
         for (int round = 0; round < rounds; round++)
             column[round] = us[round][measure];
-        qsort(column, (size_t)rounds, sizeof(*column), compare);
-        (void)printf("%-40s %10.2f %10.2f %10.2f\n", names[measure], column[rounds / 2], column[0],
+        median = tfs_median(column, (size_t)rounds);
+        (void)printf("%-40s %10.2f %10.2f %10.2f\n", names[measure], median, column[0],
                      column[rounds - 1]);
     }
     return 0;

@@ -318,41 +318,6 @@ static void a_refusal_leaves_the_result_untouched(void **state)
     assert_int_equal(((unsigned char *)&options)[sizeof(options) - 1], 0x5a);
 }
 
-static void sizes_take_units_in_either_case(void **state)
-{
-    static const struct {
-        const char *text;
-        uint64_t size;
-    } good[] = {{"0", 0},
-                {"512", 512},
-                {"1k", 1024},
-                {"4K", 4096},
-                {"4KiB", 4096},
-                {"2MB", 2 * TFS_MIB},
-                {"3g", 3 * TFS_GIB},
-                {"17179869183G", 17179869183ull << 30}};
-    uint64_t size;
-
-    (void)state;
-    for (size_t i = 0; i < TFS_ARRAY_COUNT(good); i++) {
-        assert_int_equal(options_parse_size(good[i].text, &size), 0);
-        assert_int_equal(size, good[i].size);
-    }
-}
-
-static void sizes_that_are_none_are_refused(void **state)
-{
-    static const char *const bad[] = {"", "K", "1T", "1KK", "1.5M", " 1", "1 ", "0x10", "-1", "+1"};
-    uint64_t size = 77;
-
-    (void)state;
-    for (size_t i = 0; i < TFS_ARRAY_COUNT(bad); i++)
-        assert_int_equal(options_parse_size(bad[i], &size), -EINVAL);
-    assert_int_equal(options_parse_size("99999999999999999999", &size), -EOVERFLOW);
-    assert_int_equal(options_parse_size("17179869184G", &size), -EOVERFLOW);
-    assert_int_equal(size, 77);
-}
-
 static void the_help_names_every_documented_option_and_its_default(void **state)
 {
     char *text = NULL;
@@ -391,8 +356,6 @@ int main(void)
         cmocka_unit_test(other_bad_values_are_refused),
         cmocka_unit_test(the_number_of_paths_is_checked),
         cmocka_unit_test(a_refusal_leaves_the_result_untouched),
-        cmocka_unit_test(sizes_take_units_in_either_case),
-        cmocka_unit_test(sizes_that_are_none_are_refused),
         cmocka_unit_test(the_help_names_every_documented_option_and_its_default),
     };
 

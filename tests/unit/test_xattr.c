@@ -437,11 +437,11 @@ static void settings_are_left_out_where_the_list_is_full(void **state)
 
 static void settings_take_their_limits_and_nothing_else(void **state)
 {
-    static const char *const good[] = {"256", "1k", "4M", "64M", "67108864"};
+    static const char *const good[] = {"256", "1k", "4M", "4MiB", "64M", "67108864"};
     static const char *const bad[] = {"",     "0",      "255",  "128",      "3000",
                                       "256x", "64Kx",   "128M", "-1",       " 256",
                                       "4 M",  "1e6",    "0x10", "67108865", "18446744073709551616",
-                                      "4MB",  "65536K0"};
+                                      "1G",   "65536K0"};
 
     for (size_t i = 0; i < TFS_ARRAY_COUNT(good); i++)
         assert_int_equal(set_setting(CHUNK_SIZE, good[i]), 0);

@@ -1,20 +1,18 @@
 #include "tools/common/output.h"
 
+#include "store/base/standard_files.h"
 #include "tools/common/console.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 void output_begin(void)
 {
-    /* open() takes the lowest number that is free. Closed for writing, so that printing fails. */
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
-            (void)!open("/dev/null", O_RDONLY); /* without it we are where we were */
-    }
+    int err = tfs_fill_standard_files(O_RDONLY); /* not for writing, so that printing fails */
+
+    (void)err; /* without them we are where we were */
 }
 
 int output_end(int status, int failed)

@@ -7,9 +7,8 @@
 #include "store/base/defs.h"
 
 /*
- * Put something harmless where standard input, output or error is closed, so that no file, socket
- * or store that is opened later gets its number and is written into by printf. What is printed to
- * a closed standard output is an error all the same, see output_end().
+ * Fill the place of standard input, output or error where it is closed (tfs_fill_standard_files).
+ * What is printed to a closed standard output is an error all the same, see output_end().
  *
  * Threads: call it first in main().
  */

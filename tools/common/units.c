@@ -1,5 +1,7 @@
 #include "tools/common/units.h"
 
+#include "store/base/size.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -49,43 +51,23 @@ struct units_text units_seconds(double seconds)
     return out;
 }
 
-/* The factor of a suffix, 0 when it is none. */
-static uint64_t units_factor(const char *suffix)
-{
-    static const char letters[] = "KMGT";
-    const char *letter;
-    uint64_t factor = 1;
-
-    if (*suffix == '\0' || strcasecmp(suffix, "B") == 0)
-        return 1;
-    letter = strchr(letters, toupper((unsigned char)*suffix));
-    if (!letter)
-        return 0;
-    for (const char *each = letters; each <= letter; each++)
-        factor *= 1024;
-    suffix++;
-    if (*suffix == '\0' || strcasecmp(suffix, "B") == 0 || strcasecmp(suffix, "iB") == 0)
-        return factor;
-    return 0;
-}
-
 int units_parse_size(const char *text, uint64_t *ret)
 {
     char *end;
     double value;
-    uint64_t factor;
+    uint64_t unit;
 
     if (!isdigit((unsigned char)*text))
         return -EINVAL; /* no signs, no blanks, no "inf" */
     if (text[0] == '0' && tolower((unsigned char)text[1]) == 'x')
         return -EINVAL;
     value = strtod(text, &end);
-    factor = units_factor(end);
-    if (factor == 0)
+    unit = tfs_size_unit(end);
+    if (unit == 0)
         return -EINVAL;
-    if (value * (double)factor > 0x1p63)
+    if (value * (double)unit > 0x1p63)
         return -ERANGE;
-    *ret = (uint64_t)(value * (double)factor);
+    *ret = (uint64_t)(value * (double)unit);
     return 0;
 }
 

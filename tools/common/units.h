@@ -20,7 +20,7 @@ struct units_text units_rate(double bytes_per_second);
 struct units_text units_seconds(double seconds);
 
 /*
- * Parse "512M", "64K", "1.5G", "4096", with an optional B or iB behind the letter.
+ * Parse a size with the units of store/base/size.h and perhaps a fraction: "512M", "1.5G", "4096".
  *
  * Errors: -EINVAL (no such number), -ERANGE (more than 2^63 bytes).
  */

@@ -4,6 +4,7 @@
  */
 #include "tools/validate/comparison.h"
 
+#include "store/base/median.h"
 #include "tools/validate/report.h"
 
 #include <assert.h>
@@ -23,23 +24,15 @@ static const char *const pass_keys[VALIDATE_PASS_COUNT] = {
     [VALIDATE_TOGETHER] = "parallel",
 };
 
-static int number_compare(const void *a, const void *b)
-{
-    const double left = *(const double *)a;
-    const double right = *(const double *)b;
-
-    return (left > right) - (left < right);
-}
-
 struct validate_spread validate_spread_of(const double *values, unsigned count)
 {
     double sorted[VALIDATE_ROUNDS_MAX];
+    double median;
 
     assert(count > 0 && count <= VALIDATE_ROUNDS_MAX);
     memcpy(sorted, values, count * sizeof(*sorted));
-    qsort(sorted, count, sizeof(*sorted), number_compare);
-    return (struct validate_spread){(sorted[(count - 1) / 2] + sorted[count / 2]) / 2, sorted[0],
-                                    sorted[count - 1]};
+    median = tfs_median(sorted, count);
+    return (struct validate_spread){median, sorted[0], sorted[count - 1]};
 }
 
 static double wall_s(const struct validate_cost *cost)

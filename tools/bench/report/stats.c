@@ -3,17 +3,10 @@
  */
 #include "tools/bench/report/stats.h"
 
+#include "store/base/median.h"
+
 #include <assert.h>
 #include <math.h>
-#include <stdlib.h>
-
-static int stats_compare(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
 
 void stats_summarise(double *values, size_t count, struct stats_summary *ret)
 {
@@ -24,13 +17,12 @@ void stats_summarise(double *values, size_t count, struct stats_summary *ret)
     *ret = out;
     if (count == 0)
         return;
-    qsort(values, count, sizeof(*values), stats_compare);
+    out.median = tfs_median(values, count); /* sorts */
     for (size_t i = 0; i < count; i++)
         sum += values[i];
     out.min = values[0];
     out.max = values[count - 1];
     out.mean = sum / (double)count;
-    out.median = stats_percentile(values, count, 0.5);
     /* In two passes: the one-pass formula loses all digits when the spread is small against the
      * mean. */
     for (size_t i = 0; i < count; i++)
