@@ -1,5 +1,6 @@
 #include "control/call.h"
 
+#include "control/json.h"
 #include "store/base/clock.h"
 
 #include <cjson/cJSON.h>
@@ -51,9 +52,4 @@ int control_emit_progress(struct control_call *call, const struct control_progre
 bool control_is_cancelled(const struct control_call *call)
 {
     return call->sink->is_cancelled(call->sink->context);
-}
-
-void control_add_number(struct cJSON *object, const char *name, uint64_t value)
-{
-    (void)cJSON_AddNumberToObject(object, name, (double)value);
 }

@@ -84,7 +84,4 @@ TFS_MUST_CHECK int control_emit_progress(struct control_call *call,
 /* Does the asker still wait? For loops between two reports of progress. */
 bool control_is_cancelled(const struct control_call *call);
 
-/* A whole number as a member of an object; exact up to 2^53. */
-void control_add_number(struct cJSON *object, const char *name, uint64_t value);
-
 #endif

@@ -3,6 +3,7 @@
  * several files share counts in each of them, as it would if one of them were removed.
  */
 #include "control/commands.h"
+#include "control/json.h"
 #include "control/place.h"
 
 #include <cjson/cJSON.h>

@@ -4,6 +4,7 @@
 #include "store/gc.h"
 
 #include "control/commands.h"
+#include "control/json.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>

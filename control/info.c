@@ -3,36 +3,29 @@
  * run.
  */
 #include "control/commands.h"
+#include "control/json.h"
 #include "control/place.h"
-#include "store/base/error.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
 
-enum { INFO_SIZE_MAX = 64 * 1024 };
-
-/* The members of user.tensorfs.info become those of the result. */
-static int add_summary(struct control_call *call, const struct tfs_attr *attr)
+/* The result is what user.tensorfs.info of the file is, and the inode's number. */
+static int tell_file(struct control_call *call, uint64_t inode)
 {
-    static _Thread_local char text[INFO_SIZE_MAX];
-    int64_t size =
-        tfs_getxattr(call->volume, attr->inode, "user.tensorfs.info", text, sizeof(text));
-    cJSON *info;
+    struct tfs_file_info info;
+    cJSON *result;
+    int err = tfs_volume_get_file_info(call->volume, inode, &info);
 
-    if (size == -ENODATA)
+    if (err == -ENODATA)
         return control_fail(call, -EINVAL, "that is no regular file");
-    if (size < 0)
-        return (int)size;
-    info = cJSON_ParseWithLength(text, (size_t)size);
-    if (!info)
+    if (err)
+        return err;
+    result = control_json_of_file(&info);
+    if (!result)
         return -ENOMEM;
-    control_add_number(call->result, "inode", attr->inode);
-    while (info->child) {
-        cJSON *member = cJSON_DetachItemViaPointer(info, info->child);
-
-        (void)cJSON_AddItemToObject(call->result, member->string, member); /* copies the name */
-    }
-    cJSON_Delete(info);
+    control_add_number(result, "inode", inode);
+    cJSON_Delete(call->result);
+    call->result = result;
     return 0;
 }
 
@@ -63,7 +56,7 @@ int control_run_info(struct control_call *call)
         err = control_place_get(call, &attr);
     if (err)
         return err;
-    err = add_summary(call, &attr);
+    err = tell_file(call, attr.inode);
     if (!err && with_frames)
         err = tfs_volume_visit_frames(call->volume, attr.inode, &visitor);
     control_place_put(call, &attr);

@@ -8,6 +8,7 @@
  */
 #include "control/server.h"
 
+#include "control/json.h"
 #include "control/wire.h"
 #include "store/base/error.h"
 #include "store/base/log.h"

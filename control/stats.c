@@ -2,23 +2,21 @@
  * stats, and what does something small: sync, loglevel, noatime, layout, log.
  */
 #include "control/commands.h"
+#include "control/json.h"
 #include "control/log_ring.h"
 #include "store/base/clock.h"
 #include "store/base/log.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <stdlib.h>
 
 struct cJSON *control_stats(struct tfs_volume *volume, const struct control_host *host)
 {
-    cJSON *stats = NULL;
-    char *text;
+    struct tfs_volume_stats counters;
+    cJSON *stats;
 
-    if (tfs_volume_stats_json(volume, &text) < 0)
-        return NULL;
-    stats = cJSON_Parse(text);
-    free(text);
+    tfs_volume_get_stats(volume, &counters);
+    stats = control_json_of_stats(&counters);
     if (!stats)
         return NULL;
     control_add_number(stats, "time_ns", tfs_clock_ns());
@@ -83,21 +81,32 @@ int control_run_loglevel(struct control_call *call)
     return 0;
 }
 
+static int add_segment(void *context, const struct tfs_segment_info *segment)
+{
+    cJSON *object = cJSON_CreateObject();
+
+    control_add_number(object, "number", segment->number);
+    control_add_number(object, "size", segment->size);
+    control_add_number(object, "allocated", segment->allocated);
+    control_add_number(object, "live", segment->live);
+    (void)cJSON_AddBoolToObject(object, "active", segment->active);
+    return cJSON_AddItemToArray(context, object) ? 0 : -ENOMEM;
+}
+
+static void add_property(void *context, const char *name, const char *value)
+{
+    (void)cJSON_AddStringToObject(context, name, value);
+}
+
 int control_run_layout(struct control_call *call)
 {
-    cJSON *layout;
-    char *text;
-    int err = tfs_volume_layout_json(call->volume, &text);
+    cJSON *segments = cJSON_AddArrayToObject(call->result, "segments");
+    int err = tfs_volume_visit_segments(call->volume, add_segment, segments);
 
-    if (err)
-        return err;
-    layout = cJSON_Parse(text);
-    free(text);
-    if (!layout)
-        return -ENOMEM;
-    cJSON_Delete(call->result);
-    call->result = layout;
-    return 0;
+    if (!err)
+        tfs_volume_visit_index(call->volume, add_property,
+                               cJSON_AddObjectToObject(call->result, "index"));
+    return err;
 }
 
 static int emit_log_line(void *context, const struct log_ring_line *line)

@@ -1,5 +1,6 @@
 /* What is mounted, since when and how. */
 #include "control/commands.h"
+#include "control/json.h"
 #include "store/base/clock.h"
 
 #include <cjson/cJSON.h>

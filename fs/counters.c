@@ -1,9 +1,10 @@
 #include "fs/counters.h"
 
+#include "control/json.h"
 #include "store/base/error.h"
-#include "store/base/histogram_json.h"
 
 #include <assert.h>
+#include <cjson/cJSON.h>
 #include <errno.h>
 #include <linux/fuse.h>
 #include <stdlib.h>
@@ -92,11 +93,6 @@ void counters_sum(const struct counters *counters, uint32_t opcode, struct tfs_h
     *ret = sum;
 }
 
-const char *counters_opcode_name(uint32_t opcode)
-{
-    return opcode < COUNTERS_OPCODE_COUNT ? opcode_names[opcode] : NULL;
-}
-
 struct cJSON *counters_to_json(const struct counters *counters)
 {
     cJSON *object = cJSON_CreateObject();
@@ -106,8 +102,8 @@ struct cJSON *counters_to_json(const struct counters *counters)
 
         counters_sum(counters, opcode, &sum);
         if (sum.count > 0)
-            tfs_histogram_add_json(object, opcode_names[opcode] ? opcode_names[opcode] : "other",
-                                   &sum);
+            control_add_histogram(object, opcode_names[opcode] ? opcode_names[opcode] : "other",
+                                  &sum);
     }
     return object;
 }

@@ -24,9 +24,6 @@ void counters_add(struct counters *counters, unsigned lane, uint32_t opcode, uin
 /* The sum of the lanes; each number is one that was true at some moment of the call. */
 void counters_sum(const struct counters *counters, uint32_t opcode, struct tfs_histogram_sum *ret);
 
-/* "LOOKUP"; NULL for a number that has no name. Static. */
-const char *counters_opcode_name(uint32_t opcode);
-
 /*
  * {"LOOKUP": {"count": n, "total_ns": n, "buckets_us": [...]}, ...}, kinds that never came left
  * out. Ownership: returned; cJSON_Delete(). NULL: no memory.

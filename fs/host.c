@@ -1,5 +1,6 @@
 #include "fs/host.h"
 
+#include "control/json.h"
 #include "store/base/clock.h"
 #include "store/base/error.h"
 #include "store/base/log.h"
@@ -48,8 +49,8 @@ static void add_stats(void *context, struct cJSON *stats)
 
     loop_get_status(host->loop, &status);
     add_queue(&status, stats);
-    (void)cJSON_AddNumberToObject(cJSON_GetObjectItemCaseSensitive(stats, "memory"), "requests",
-                                  (double)status.buffer_bytes);
+    control_add_number(cJSON_GetObjectItemCaseSensitive(stats, "memory"), "requests",
+                       status.buffer_bytes);
     add_requests(host->loop, stats);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "fs/ll_dispatch.h"
 
+#include "control/attribute.h"
 #include "fs/ioctl.h"
 #include "fs/ll_handle.h"
 #include "fs/ll_ops.h"
@@ -93,7 +94,7 @@ static bool flush_is_data(const struct ll *ll, const struct fuse_in_header *head
 /* The answer commits the file. Other attributes are in the index. */
 static bool getxattr_is_data(const struct fuse_in_header *header, size_t size)
 {
-    static const char info[] = TFS_XATTR_INFO;
+    static const char info[] = CONTROL_ATTRIBUTE_INFO;
     const char *name = (const char *)(header + 1) + sizeof(struct fuse_getxattr_in);
 
     return size >= sizeof(*header) + sizeof(struct fuse_getxattr_in) + sizeof(info) &&

@@ -14,6 +14,7 @@
  * The bytes are the kernel's, but lengths are checked all the same: a wrong one must not make us
  * read behind the message.
  */
+#include "control/attribute.h"
 #include "fs/ll_cache.h"
 #include "fs/ll_handle.h"
 #include "fs/ll_ops.h"
@@ -204,7 +205,9 @@ static int setxattr(const struct ll_raw_request *raw)
     xattr.value = raw->body + value_offset;
     xattr.size = in.size;
     xattr.flags = (int)in.flags;
-    err = tfs_setxattr(raw->ll->volume, raw->header->nodeid, &xattr);
+    err = control_attribute_is_computed(xattr.name)
+              ? -EPERM
+              : tfs_setxattr(raw->ll->volume, raw->header->nodeid, &xattr);
     ll_xattr_explain(raw->header->nodeid, &xattr, err);
     err = ll_settle_attributes(raw->ll, err);
     /* An ACL set by one who is not in the file's group, and may not keep setgid. */

@@ -1,4 +1,5 @@
 /* Extended attributes. Setting one is in ll_raw.c. */
+#include "control/attribute.h"
 #include "fs/ll_ops.h"
 #include "fs/ll_reply.h"
 #include "store/base/clock.h"
@@ -11,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PREFIX           "user.tensorfs."
 #define EXPLAIN_APART_NS (100 * TFS_NS_PER_MS)
 
 /* `length` is the store's answer: the size of the value, or an error. */
@@ -25,18 +25,43 @@ static void reply_value(fuse_req_t req, int64_t length, const void *value, size_
         (void)ll_reply_buffer(req, value, (size_t)length); /* nothing was given */
 }
 
+static void reply_text(fuse_req_t req, const char *text, size_t asked)
+{
+    size_t length = strlen(text);
+
+    reply_value(req, asked > 0 && asked < length ? -ERANGE : (int64_t)length, text, asked);
+}
+
 /* Where the mount is asked about itself: the store does not know. Every file has it, so that any
  * path on the mount leads there. */
 static bool reply_control_address(fuse_req_t req, const char *name, size_t size)
 {
     const struct ll *ll = ll_of(req);
-    bool is_second = strcmp(name, PREFIX "control.abstract") == 0;
+    bool is_second = strcmp(name, CONTROL_ATTRIBUTE_SECOND_ADDRESS) == 0;
     const char *address = is_second ? ll->control_second_address : ll->control_address;
-    size_t length = address ? strlen(address) : 0;
 
-    if (!address || (!is_second && strcmp(name, PREFIX "control") != 0))
+    if (!address || (!is_second && strcmp(name, CONTROL_ATTRIBUTE_ADDRESS) != 0))
         return false;
-    reply_value(req, size > 0 && size < length ? -ERANGE : (int64_t)length, address, size);
+    reply_text(req, address, size);
+    return true;
+}
+
+/* What is told of the file or the mount, and is in no store. */
+static bool reply_computed(fuse_req_t req, fuse_ino_t inode, const char *name, size_t size)
+{
+    char *text = NULL;
+    int err;
+
+    if (!control_attribute_is_computed(name))
+        return false;
+    if (reply_control_address(req, name, size))
+        return true;
+    err = control_attribute_read(ll_of(req)->volume, inode, name, &text);
+    if (err)
+        ll_reply_err(req, err);
+    else
+        reply_text(req, text, size);
+    free(text);
     return true;
 }
 
@@ -45,7 +70,7 @@ void ll_getxattr(fuse_req_t req, fuse_ino_t inode, const char *name, size_t size
 {
     char *value = NULL;
 
-    if (reply_control_address(req, name, size))
+    if (reply_computed(req, inode, name, size))
         return;
     if (size > TFS_XATTR_VALUE_SIZE_MAX)
         size = TFS_XATTR_VALUE_SIZE_MAX;
@@ -120,7 +145,9 @@ void ll_listxattr(fuse_req_t req, fuse_ino_t inode, size_t size)
 /* Valid replies: error. */
 void ll_removexattr(fuse_req_t req, fuse_ino_t inode, const char *name)
 {
-    int err = tfs_removexattr(ll_of(req)->volume, inode, name);
+    int err = control_attribute_is_computed(name)
+                  ? -EPERM
+                  : tfs_removexattr(ll_of(req)->volume, inode, name);
 
     ll_xattr_explain(inode, &(struct tfs_xattr){.name = name}, err);
     ll_reply_err(req, ll_settle_attributes(ll_of(req), err));
@@ -131,9 +158,9 @@ void ll_removexattr(fuse_req_t req, fuse_ino_t inode, const char *name)
 /* What the attribute wants, or why it takes nothing. */
 static const char *reason_of(const char *name, int err)
 {
-    bool chunk_size = strcmp(name, PREFIX "chunk_size") == 0;
+    bool chunk_size = strcmp(name, CONTROL_ATTRIBUTE_PREFIX "chunk_size") == 0;
 
-    if (!chunk_size && strcmp(name, PREFIX "compression") != 0)
+    if (!chunk_size && strcmp(name, CONTROL_ATTRIBUTE_PREFIX "compression") != 0)
         return err == -EPERM ? "it can only be read"
                              : "there is none of that name; chunk_size and compression can be set";
     if (err == -EPERM)
@@ -159,7 +186,8 @@ void ll_xattr_explain(uint64_t inode, const struct tfs_xattr *xattr, int err)
     char value[64] = "";
 
     if ((err != -EINVAL && err != -EPERM && err != -EOPNOTSUPP) ||
-        strncmp(xattr->name, PREFIX, strlen(PREFIX)) != 0 || !may_log_again())
+        strncmp(xattr->name, CONTROL_ATTRIBUTE_PREFIX, strlen(CONTROL_ATTRIBUTE_PREFIX)) != 0 ||
+        !may_log_again())
         return;
     if (xattr->value)
         (void)snprintf(value, sizeof(value), "='%.*s'", (int)tfs_min_u64(xattr->size, 48),

@@ -1,5 +1,6 @@
 #include "fs/remount.h"
 
+#include "control/attribute.h"
 #include "control/client.h"
 #include "store/base/error.h"
 
@@ -117,7 +118,7 @@ static int ask(const char *mountpoint, struct cJSON *request, struct cJSON **ret
     static const struct control_sink sink = {drop_line, is_never_cancelled, NULL};
     char address[PATH_MAX];
     struct control_client *client = NULL;
-    ssize_t size = getxattr(mountpoint, "user.tensorfs.control", address, sizeof(address) - 1);
+    ssize_t size = getxattr(mountpoint, CONTROL_ATTRIBUTE_ADDRESS, address, sizeof(address) - 1);
     int err = size < 0 ? -errno : 0;
 
     address[size < 0 ? 0 : size] = '\0';

@@ -1,6 +1,6 @@
 /*
- * What a volume shows of its inside: the frames of a file, the segments, what the index tells of
- * itself. Reading only; nothing here knows the mount.
+ * What a volume shows of its inside: the frames of a file and what they hold, the segments, what
+ * the index tells of itself. Reading only; nothing here knows the mount.
  */
 #include "store/base/error.h"
 #include "store/chunk_map.h"
@@ -8,10 +8,10 @@
 #include "store/data.h"
 #include "store/frames.h"
 #include "store/namespace.h"
+#include "store/report.h"
 #include "store/segment/segment.h"
 #include "store/usage.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
 
 /* ---- the frames of a file ---- */
@@ -54,8 +54,9 @@ static int visit_rows(struct tfs_volume *volume, struct tfs_inode *inode,
     }
 }
 
-int tfs_volume_visit_frames(struct tfs_volume *volume, uint64_t number,
-                            const struct tfs_frame_visitor *visitor)
+/* An inode that has data, all of which is committed: what was written is to be told of.
+ * Errors: -ESTALE, -ENODATA (not a regular file), those of the commit. */
+static int get_committed(struct tfs_volume *volume, uint64_t number, struct tfs_inode **ret)
 {
     struct tfs_inode *inode;
     int err = inode_get(volume, number, &inode);
@@ -65,60 +66,190 @@ int tfs_volume_visit_frames(struct tfs_volume *volume, uint64_t number,
     if (!inode->data)
         err = -ENODATA;
     else if (!volume->options.read_only)
-        err = commit_inode(volume, inode, COMMIT_ORDERED); /* tell of all that was written */
+        err = commit_inode(volume, inode, COMMIT_ORDERED);
+    if (err) {
+        inode_put(volume, inode);
+        return err;
+    }
+    *ret = inode;
+    return 0;
+}
+
+int tfs_volume_visit_frames(struct tfs_volume *volume, uint64_t number,
+                            const struct tfs_frame_visitor *visitor)
+{
+    struct tfs_inode *inode;
+    int err = get_committed(volume, number, &inode);
+
+    if (err)
+        return err;
+    err = visit_rows(volume, inode, visitor);
+    inode_put(volume, inode);
+    return err;
+}
+
+/* ---- what became of a file's bytes ---- */
+
+struct frame_sum {
+    struct frame_stats frames;
+    uint64_t stored; /* bytes */
+    uint64_t chunks;
+};
+
+static int add_frame(struct tfs_volume *volume, const struct frames_source *source,
+                     struct frame_sum *sum)
+{
+    tfs_cleanup(frame_header_unref_p) struct frame_header *header = NULL;
+    const uint8_t *bytes = source->inline_bytes;
+    struct frame_view view;
+    int err = 0;
+
+    if (source->frame.segment) {
+        err = frames_header(volume->frames, source, &header);
+        bytes = err ? NULL : header->bytes;
+    }
     if (!err)
-        err = visit_rows(volume, inode, visitor);
+        err = frame_open(bytes, frame_header_size(source->frame.block_count), &view);
+    if (err)
+        return err;
+    frame_stats_add(&view, &sum->frames);
+    sum->stored += source->frame.stored_size;
+    return 0;
+}
+
+static int add_row(struct tfs_volume *volume, const struct tfs_row *row, uint32_t block_size,
+                   struct frame_sum *sum)
+{
+    int err = 0;
+
+    sum->chunks++;
+    for (uint32_t i = 0; i < row->extent_count && !err; i++) {
+        struct frames_source source = frames_source_of(&row->extents[i], block_size);
+
+        if (!source.frame.segment || row_shows_first(row, i))
+            err = add_frame(volume, &source, sum);
+    }
+    return err;
+}
+
+/* Nothing is locked: the row may be superseded, or its frames moved, before they are looked at. */
+static int add_chunk(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t index,
+                     struct frame_sum *ret)
+{
+    tfs_cleanup(row_unref_p) struct tfs_row *before = NULL;
+    int err = 0;
+
+    for (int tries = 0; tries < FRAMES_ROW_TRIES_MAX; tries++) {
+        struct frame_sum sum = *ret;
+        tfs_cleanup(chunk_map_release) struct chunk_map map = {0};
+        int map_err = chunk_map_read(volume, inode, index, &map);
+
+        if (map_err)
+            return map_err;
+        if (tries > 0 && row_equal(map.row, before))
+            return err;
+        row_unref(before);
+        before = TAKE_PTR(map.row);
+        err = before ? add_row(volume, before, inode->data->shape.block_size, &sum) : 0;
+        if (!err)
+            *ret = sum;
+        if (!frames_error_may_be_old_row(err))
+            return err;
+    }
+    return err;
+}
+
+static int collect_frames(struct tfs_volume *volume, struct tfs_inode *inode, struct frame_sum *sum)
+{
+    uint64_t index = 0;
+    int err = 0;
+
+    while (!err) {
+        err = chunk_next(volume, inode, index, &index);
+        if (err || index == UINT64_MAX)
+            return err;
+        err = add_chunk(volume, inode, index++, sum);
+    }
+    return err;
+}
+
+static void tell(const struct frame_sum *sum, struct tfs_inode *inode, struct tfs_file_info *ret)
+{
+    const struct frame_stats *frames = &sum->frames;
+    struct tfs_attr attr;
+
+    inode_attr(inode, &attr);
+    *ret = (struct tfs_file_info){
+        .size = attr.size,
+        .stored_size = sum->stored,
+        .record_size = 1ull << inode_record(inode).chunk_size_log2,
+        .chunk_size = inode->data->shape.chunk_size,
+        .chunk_count = sum->chunks,
+        .block_size = inode->data->shape.block_size,
+        .block_count = frames->block_count,
+        .frame_count = frames->frame_count,
+        .header_size = frames->header_bytes,
+    };
+    for (size_t i = 0; i < CODEC_KIND_COUNT; i++)
+        ret->kinds[i] =
+            (struct tfs_stored_bytes){frames->raw_by_kind[i], frames->stored_by_kind[i]};
+    for (size_t i = 0; i < CODEC_METHOD_COUNT; i++)
+        ret->methods[i] =
+            (struct tfs_stored_bytes){frames->raw_by_method[i], frames->stored_by_method[i]};
+    for (size_t i = 0; i < CODEC_ID_COUNT; i++)
+        ret->codecs[i] =
+            (struct tfs_stored_bytes){frames->raw_by_codec[i], frames->stored_by_codec[i]};
+}
+
+int tfs_volume_get_file_info(struct tfs_volume *volume, uint64_t number, struct tfs_file_info *ret)
+{
+    struct frame_sum sum = {.stored = 0};
+    struct tfs_inode *inode;
+    int err = get_committed(volume, number, &inode);
+
+    if (err)
+        return err;
+    err = collect_frames(volume, inode, &sum);
+    if (!err)
+        tell(&sum, inode, ret);
     inode_put(volume, inode);
     return err;
 }
 
 /* ---- the store ---- */
 
-static void add_number(cJSON *object, const char *name, uint64_t value)
-{
-    (void)cJSON_AddNumberToObject(object, name, (double)value); /* exact up to 2^53 */
-}
-
-struct segment_list {
-    struct tfs_volume *volume;
-    cJSON *array;
+struct segment_walk {
+    const struct tfs_volume *volume;
+    int (*visit)(void *context, const struct tfs_segment_info *segment);
+    void *context;
 };
 
-static int add_segment(void *context, const struct segment_status *status)
+static int visit_segment(void *context, const struct segment_status *status)
 {
-    struct segment_list *list = context;
-    cJSON *object = cJSON_CreateObject();
+    const struct segment_walk *walk = context;
 
-    if (!object)
-        return -ENOMEM;
-    add_number(object, "number", status->number);
-    add_number(object, "size", status->size);
-    add_number(object, "allocated", status->allocated);
-    add_number(object, "live", usage_live_of(list->volume->usage, status->number));
-    (void)cJSON_AddBoolToObject(object, "active", status->active);
-    (void)cJSON_AddItemToArray(list->array, object);
-    return 0;
+    return walk->visit(walk->context,
+                       &(struct tfs_segment_info){
+                           .number = status->number,
+                           .size = status->size,
+                           .allocated = status->allocated,
+                           .live = usage_live_of(walk->volume->usage, status->number),
+                           .active = status->active,
+                       });
 }
 
-static void add_property(void *context, const char *name, const char *value)
+int tfs_volume_visit_segments(struct tfs_volume *volume,
+                              int (*visit)(void *context, const struct tfs_segment_info *segment),
+                              void *context)
 {
-    (void)cJSON_AddStringToObject(context, name, value);
+    struct segment_walk walk = {volume, visit, context};
+
+    return segments_visit(volume->segments, visit_segment, &walk);
 }
 
-int tfs_volume_layout_json(struct tfs_volume *volume, char **ret_json)
+void tfs_volume_visit_index(struct tfs_volume *volume,
+                            void (*visit)(void *context, const char *name, const char *value),
+                            void *context)
 {
-    cJSON *root = cJSON_CreateObject();
-    struct segment_list list = {volume, cJSON_AddArrayToObject(root, "segments")};
-    int err = list.array ? segments_visit(volume->segments, add_segment, &list) : -ENOMEM;
-    char *text = NULL;
-
-    if (!err) {
-        index_visit_properties(volume->index, add_property, cJSON_AddObjectToObject(root, "index"));
-        text = cJSON_Print(root);
-        err = text ? 0 : -ENOMEM;
-    }
-    cJSON_Delete(root);
-    if (!err)
-        *ret_json = text;
-    return err;
+    index_visit_properties(volume->index, visit, context);
 }

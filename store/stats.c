@@ -1,9 +1,8 @@
 /*
- * The volume's counters and gauges as JSON.
+ * The volume's counters and gauges, gathered from those who keep them.
  */
 #include "store/stats.h"
 
-#include "store/base/histogram_json.h"
 #include "store/cache.h"
 #include "store/codec/frame.h"
 #include "store/commit_list.h"
@@ -11,137 +10,71 @@
 #include "store/inode.h"
 #include "store/memory.h"
 #include "store/names.h"
+#include "store/report.h"
 #include "store/segment/segment.h"
 #include "store/usage.h"
 #include "store/volume.h"
 
-#include <cjson/cJSON.h>
-#include <errno.h>
-
-static void add(cJSON *object, const char *name, uint64_t value)
+static void get_cache(const struct tfs_volume *volume, struct tfs_volume_stats *ret)
 {
-    (void)cJSON_AddNumberToObject(object, name, (double)value); /* exact up to 2^53 */
-}
-
-static void add_cache(struct tfs_volume *volume, cJSON *root)
-{
-    cJSON *object = cJSON_AddObjectToObject(root, "cache");
     struct cache_status status;
 
     cache_get_status(volume->cache, &status);
-    add(object, "hits", status.hits);
-    add(object, "misses", status.misses);
-    add(object, "evictions", status.evictions);
-    add(object, "bytes", status.bytes);
-    add(object, "bytes_max", status.bytes_max);
+    ret->cache.hits = status.hits;
+    ret->cache.misses = status.misses;
+    ret->cache.evictions = status.evictions;
+    ret->cache.bytes = status.bytes;
+    ret->cache.bytes_max = status.bytes_max;
+    names_get_counts(volume->names, &ret->names.hits, &ret->names.misses);
 }
 
-static void add_names(struct tfs_volume *volume, cJSON *root)
+static void get_memory(struct tfs_volume *volume, struct tfs_volume_stats *ret)
 {
-    cJSON *object = cJSON_AddObjectToObject(root, "names");
-    uint64_t hits;
-    uint64_t misses;
-
-    names_get_counts(volume->names, &hits, &misses);
-    add(object, "hits", hits);
-    add(object, "misses", misses);
-}
-
-static void add_memory(struct tfs_volume *volume, cJSON *root)
-{
-    cJSON *object = cJSON_AddObjectToObject(root, "memory");
     struct memory_status status;
 
     memory_get_status(volume->memory, &status);
-    add(object, "budget", volume->options.memory_size);
-    add(object, "used", (status.buffer_count - status.free_count) * (uint64_t)FRAME_BUFFER_SIZE);
-    add(object, "dirty", status.dirty_count * (uint64_t)FRAME_BUFFER_SIZE);
-    add(object, "buffers", status.buffer_count * (uint64_t)FRAME_BUFFER_SIZE);
-    add(object, "index", index_memory_used(volume->index));
-    add(object, "waits", status.waits);
-    add(object, "inodes", inode_table_count(volume));
+    ret->memory.budget = volume->options.memory_size;
+    ret->memory.used = (status.buffer_count - status.free_count) * (uint64_t)FRAME_BUFFER_SIZE;
+    ret->memory.dirty = status.dirty_count * (uint64_t)FRAME_BUFFER_SIZE;
+    ret->memory.buffers = status.buffer_count * (uint64_t)FRAME_BUFFER_SIZE;
+    ret->memory.index = index_memory_used(volume->index);
+    ret->memory.waits = status.waits;
+    ret->memory.inodes = inode_table_count(volume);
 }
 
-/* How many requests for durability one sync of the disk served: asked / made. */
-static void add_syncs(struct tfs_volume *volume, cJSON *root)
+static void get_writeback(struct tfs_volume *volume, struct tfs_volume_stats *ret)
 {
-    cJSON *object = cJSON_AddObjectToObject(root, "sync");
-    uint64_t asked;
-    uint64_t made;
+    const struct tfs_stats *stats = &volume->stats;
 
-    segments_sync_counts(volume->segments, &asked, &made);
-    add(object, "segments_asked", asked);
-    add(object, "segments_made", made);
-    index_sync_counts(volume->index, &asked, &made);
-    add(object, "index_asked", asked);
-    add(object, "index_made", made);
+    ret->flush.in_flight = flush_in_flight(volume->flush);
+    ret->flush.chunks = tfs_counter_get(&stats->flushed_chunks);
+    ret->flush.raw_bytes = tfs_counter_get(&stats->flushed_bytes);
+    ret->flush.stored_bytes = tfs_counter_get(&stats->stored_bytes);
+    ret->flush.failures = tfs_counter_get(&stats->flush_failures);
+    ret->commit.syncs = tfs_counter_get(&stats->syncs);
+    ret->commit.commits = tfs_counter_get(&stats->commits);
+    ret->commit.files = tfs_counter_get(&stats->committed_files);
+    ret->commit.pending_files = commit_list_count(volume->commit_list);
+    segments_sync_counts(volume->segments, &ret->sync.segments_asked, &ret->sync.segments_made);
+    index_sync_counts(volume->index, &ret->sync.index_asked, &ret->sync.index_made);
 }
 
-static void add_times(struct tfs_volume *volume, cJSON *root)
+void tfs_volume_get_stats(struct tfs_volume *volume, struct tfs_volume_stats *ret)
 {
-    const struct {
-        const char *name;
-        const struct tfs_histogram *histogram;
-    } times[] = {
-        {"encode", &volume->stats.encode_time},
-        {"load", &volume->stats.load_time},
-        {"commit", &volume->stats.commit_time},
+    const struct tfs_stats *stats = &volume->stats;
+
+    *ret = (struct tfs_volume_stats){
+        .read_bytes = tfs_counter_get(&stats->read_bytes),
+        .written_bytes = tfs_counter_get(&stats->written_bytes),
+        .prefetched_chunks = tfs_counter_get(&stats->prefetched),
+        .checksum_errors = tfs_counter_get(&stats->checksum_errors),
+        .reclaimed_bytes = tfs_counter_get(&stats->reclaimed_bytes),
+        .live_bytes = usage_live_bytes(volume->usage),
     };
-    cJSON *object = cJSON_AddObjectToObject(root, "times");
-
-    for (size_t i = 0; i < TFS_ARRAY_COUNT(times); i++) {
-        struct tfs_histogram_sum sum = {0};
-
-        tfs_histogram_sum_up(times[i].histogram, &sum);
-        tfs_histogram_add_json(object, times[i].name, &sum);
-    }
-}
-
-static void add_flush(struct tfs_volume *volume, cJSON *root)
-{
-    cJSON *object = cJSON_AddObjectToObject(root, "flush");
-    const struct tfs_stats *stats = &volume->stats;
-
-    add(object, "in_flight", flush_in_flight(volume->flush));
-    add(object, "chunks", tfs_counter_get(&stats->flushed_chunks));
-    add(object, "raw_bytes", tfs_counter_get(&stats->flushed_bytes));
-    add(object, "stored_bytes", tfs_counter_get(&stats->stored_bytes));
-    add(object, "failures", tfs_counter_get(&stats->flush_failures));
-}
-
-static void add_commit(struct tfs_volume *volume, cJSON *root)
-{
-    cJSON *object = cJSON_AddObjectToObject(root, "commit");
-    const struct tfs_stats *stats = &volume->stats;
-
-    add(object, "syncs", tfs_counter_get(&stats->syncs));
-    add(object, "commits", tfs_counter_get(&stats->commits));
-    add(object, "files", tfs_counter_get(&stats->committed_files));
-    add(object, "pending_files", commit_list_count(volume->commit_list));
-}
-
-int tfs_volume_stats_json(struct tfs_volume *volume, char **ret_json)
-{
-    cJSON *root = cJSON_CreateObject();
-    char *text;
-
-    add_cache(volume, root);
-    add_names(volume, root);
-    add_memory(volume, root);
-    add_flush(volume, root);
-    add_commit(volume, root);
-    add_syncs(volume, root);
-    add_times(volume, root);
-    add(root, "read_bytes", tfs_counter_get(&volume->stats.read_bytes));
-    add(root, "written_bytes", tfs_counter_get(&volume->stats.written_bytes));
-    add(root, "prefetched_chunks", tfs_counter_get(&volume->stats.prefetched));
-    add(root, "checksum_errors", tfs_counter_get(&volume->stats.checksum_errors));
-    add(root, "reclaimed_bytes", tfs_counter_get(&volume->stats.reclaimed_bytes));
-    add(root, "live_bytes", usage_live_bytes(volume->usage));
-    text = cJSON_PrintUnformatted(root);
-    cJSON_Delete(root);
-    if (!text)
-        return -ENOMEM;
-    *ret_json = text;
-    return 0;
+    tfs_histogram_sum_up(&stats->encode_time, &ret->times.encode);
+    tfs_histogram_sum_up(&stats->load_time, &ret->times.load);
+    tfs_histogram_sum_up(&stats->commit_time, &ret->times.commit);
+    get_cache(volume, ret);
+    get_memory(volume, ret);
+    get_writeback(volume, ret);
 }

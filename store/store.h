@@ -154,43 +154,6 @@ TFS_MUST_CHECK int tfs_volume_statfs(struct tfs_volume *volume, struct statvfs *
 /* The 16 bytes of the volume's UUID. Immutable. */
 const uint8_t *tfs_volume_uuid(const struct tfs_volume *volume);
 
-/* Counters and gauges as a JSON text. *ret_json is the caller's, free(). docs/ARCHITECTURE.md names
- * the fields. */
-TFS_MUST_CHECK int tfs_volume_stats_json(struct tfs_volume *volume, char **ret_json);
-
-/* ---- looking inside ---- */
-
-/* A run of a file's bytes and the frame that holds them. A frame can show in several places. */
-struct tfs_frame_place {
-    uint64_t chunk;          /* which of the file's */
-    uint64_t offset;         /* bytes from the start of the file */
-    uint64_t size;           /* bytes that show here */
-    uint64_t segment;        /* 0: the frame lies in the index */
-    uint64_t segment_offset; /* bytes */
-    uint32_t stored_size;    /* bytes, of the whole frame */
-    uint32_t raw_size;       /* likewise */
-    uint32_t block_count;    /* likewise */
-};
-
-struct tfs_frame_visitor {
-    int (*visit)(void *context, const struct tfs_frame_place *place); /* an error ends the walk */
-    void *context;
-};
-
-/*
- * Calls the visitor for all that is stored of a file, in the order of the file; holes are left out.
- * What was written before is written back first. No lock is held during a visit; a file that
- * changes meanwhile is seen partly as it was.
- *
- * Errors: -ESTALE, -ENODATA (not a regular file), those of the visitor. May block.
- */
-TFS_MUST_CHECK int tfs_volume_visit_frames(struct tfs_volume *volume, uint64_t inode,
-                                           const struct tfs_frame_visitor *visitor);
-
-/* Segments and what the index tells of itself, as a JSON text: for reports of problems. *ret_json
- * is the caller's, free(). */
-TFS_MUST_CHECK int tfs_volume_layout_json(struct tfs_volume *volume, char **ret_json);
-
 /* ---- namespace ---- */
 
 struct tfs_attr {
@@ -324,21 +287,16 @@ TFS_MUST_CHECK int tfs_readdir(struct tfs_volume *volume, uint64_t inode, uint64
 
 /*
  * Names with their prefix: user., trusted., security., system.posix_acl_access,
- * system.posix_acl_default. Virtual ones:
- *
- * - user.tensorfs.chunk_size and user.tensorfs.compression: of a directory what is inherited, of a
- *   file what it has (read only); listed where a directory has been given its own;
- * - user.tensorfs.info (TFS_XATTR_INFO), of a file: JSON with sizes, ratio, bytes by kind and
- * codec;
- * - user.tensorfs.stats, of the root: tfs_volume_stats_json().
+ * system.posix_acl_default. Two that begin with user.tensorfs. are settings, chunk_size and
+ * compression: of a directory what is inherited, of a file what it has (read only); listed where a
+ * directory has been given its own. What tells of a file or the mount (info, stats, control) is
+ * served above the store.
  *
  * get and list return the size needed; with size 0 nothing is copied, a too small buffer is
- * -ERANGE. To get TFS_XATTR_INFO commits the file first, so it may block. Errors: -ENODATA,
- * -EEXIST, -ERANGE, -E2BIG, -ENOSPC (also when the list would exceed TFS_XATTR_LIST_SIZE_MAX),
- * -EOPNOTSUPP (another prefix, or a name of ours that is none), -EINVAL (a bad value of ours),
- * -EPERM (it can only be read, or only a directory has it).
+ * -ERANGE. Errors: -ENODATA, -EEXIST, -ERANGE, -E2BIG, -ENOSPC (also when the list would exceed
+ * TFS_XATTR_LIST_SIZE_MAX), -EOPNOTSUPP (another prefix, or no setting's name), -EINVAL (a bad
+ * value of a setting), -EPERM (only a directory has it).
  */
-#define TFS_XATTR_INFO "user.tensorfs.info"
 TFS_MUST_CHECK int64_t tfs_getxattr(struct tfs_volume *volume, uint64_t inode, const char *name,
                                     void *value, size_t size);
 TFS_MUST_CHECK int64_t tfs_listxattr(struct tfs_volume *volume, uint64_t inode, char *list,

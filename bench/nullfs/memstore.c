@@ -3,6 +3,7 @@
 
 #include "store/check/scrub.h"
 #include "store/gc.h"
+#include "store/report.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -219,11 +220,22 @@ const uint8_t *tfs_volume_uuid(const struct tfs_volume *volume)
     return uuid;
 }
 
-int tfs_volume_stats_json(struct tfs_volume *volume, char **ret_json)
+void tfs_volume_get_stats(struct tfs_volume *volume, struct tfs_volume_stats *ret)
 {
     (void)volume;
-    *ret_json = strdup("{}");
-    return *ret_json ? 0 : -ENOMEM;
+    *ret = (struct tfs_volume_stats){.read_bytes = 0}; /* it counts nothing */
+}
+
+int tfs_volume_get_file_info(struct tfs_volume *volume, uint64_t inode, struct tfs_file_info *ret)
+{
+    struct tfs_attr attr;
+    int err = tfs_getattr(volume, inode, &attr);
+
+    if (!err && !S_ISREG(attr.mode))
+        err = -ENODATA;
+    if (!err)
+        *ret = (struct tfs_file_info){.size = attr.size};
+    return err;
 }
 
 /* Nothing here has frames or segments. */
@@ -250,7 +262,21 @@ int tfs_scrub(struct tfs_volume *volume, const struct tfs_scrub_options *options
     return 0;
 }
 
-int tfs_volume_layout_json(struct tfs_volume *volume, char **ret_json)
+int tfs_volume_visit_segments(struct tfs_volume *volume,
+                              int (*visit)(void *context, const struct tfs_segment_info *segment),
+                              void *context)
 {
-    return tfs_volume_stats_json(volume, ret_json);
+    (void)volume;
+    (void)visit;
+    (void)context;
+    return 0;
+}
+
+void tfs_volume_visit_index(struct tfs_volume *volume,
+                            void (*visit)(void *context, const char *name, const char *value),
+                            void *context)
+{
+    (void)volume;
+    (void)visit;
+    (void)context;
 }

@@ -49,6 +49,7 @@ tfs_add_store_test(test_file_model VOLUME)
 tfs_add_store_test(test_file VOLUME)
 tfs_add_store_test(test_readahead VOLUME)
 tfs_add_store_test(test_stuck VOLUME SOURCES store_crash.c upcall_notes.c)
+tfs_add_store_test(test_report VOLUME)
 
 # The volume with calls of its lower layers wrapped.
 tfs_add_store_test(test_commit VOLUME SOURCES store_crash.c

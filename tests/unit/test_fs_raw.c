@@ -3,6 +3,7 @@
  * makes us read behind it.
  * Method: fs_fake_kernel.h; each message is exactly as long as it says, so that ASan sees more.
  */
+#include "control/attribute.h"
 #include "fs/ioctl.h"
 #include "tests/unit/fs_kernel_fixture.h"
 
@@ -203,6 +204,71 @@ static void getxattr_tells_the_size_and_refuses_what_does_not_fit(void **state)
 
 /* ---- hostile requests ---- */
 
+/* The size in an answer to a question without room, or the error. */
+static int64_t computed_size(uint64_t inode, const char *name, uint32_t room)
+{
+    const struct fuse_getxattr_in in = {.size = room};
+    struct fuse_getxattr_out out;
+    int err = kernel_call(&kernel, FUSE_GETXATTR, inode,
+                          KERNEL_PARTS(KERNEL_STRUCT(in), KERNEL_TEXT(name)));
+
+    if (err)
+        return err;
+    if (room > 0)
+        return (int64_t)kernel.reply_size;
+    memcpy(&out, kernel.reply.body, sizeof(out));
+    return out.size;
+}
+
+static void what_is_computed_is_read_like_what_is_stored(void **state)
+{
+    static char address[] = "/a/store/control";
+    struct fuse_open_out out;
+    uint64_t file = kernel_create(&kernel, FUSE_ROOT_ID, "f", O_WRONLY, &out);
+    const struct {
+        uint64_t inode;
+        const char *name;
+        const char *begin;
+    } cases[] = {
+        {file, "user.tensorfs.info", "{\"logical_bytes\":0,"},
+        {FUSE_ROOT_ID, "user.tensorfs.stats", "{\"cache\":{"},
+        {file, "user.tensorfs.control", "/a/store/control"},
+    };
+
+    (void)state;
+    kernel.ll.control_address = address;
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(cases); i++) {
+        int64_t size = computed_size(cases[i].inode, cases[i].name, 0);
+
+        assert_true(size > 0);
+        assert_int_equal(computed_size(cases[i].inode, cases[i].name, (uint32_t)size - 1), -ERANGE);
+        assert_int_equal(computed_size(cases[i].inode, cases[i].name, (uint32_t)size), size);
+        assert_memory_equal(kernel.reply.body, cases[i].begin, strlen(cases[i].begin));
+    }
+    assert_int_equal(computed_size(FUSE_ROOT_ID, "user.tensorfs.info", 0), -ENODATA);
+    assert_int_equal(computed_size(file, "user.tensorfs.stats", 0), -ENODATA);
+    assert_int_equal(computed_size(file, "user.tensorfs.control.abstract", 0), -ENODATA);
+    kernel_release(&kernel, file, out.fh);
+}
+
+static void what_is_computed_can_only_be_read(void **state)
+{
+    static const char *const names[] = {"user.tensorfs.info", "user.tensorfs.stats",
+                                        "user.tensorfs.control", "user.tensorfs.control.abstract"};
+    const struct fuse_setxattr_in in = {.size = 1};
+
+    (void)state;
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(names); i++) {
+        assert_int_equal(
+            kernel_call(&kernel, FUSE_SETXATTR, FUSE_ROOT_ID,
+                        KERNEL_PARTS(KERNEL_STRUCT(in), KERNEL_TEXT(names[i]), {"x", 1})),
+            -EPERM);
+        assert_int_equal(kernel_call(&kernel, FUSE_REMOVEXATTR, FUSE_ROOT_ID,
+                                     KERNEL_PARTS(KERNEL_TEXT(names[i]))),
+                         -EPERM);
+    }
+}
+
 static void requests_that_are_too_short_are_refused(void **state)
 {
     static const uint32_t opcodes[] = {
@@ -273,14 +339,14 @@ static void only_the_attribute_that_commits_is_a_data_request(void **state)
 {
     static const char *const others[] = {"user.tensorfs.inf", "user.tensorfs.info2",
                                          "user.tensorfs.stats", "security.capability"};
-    const size_t size = sizeof(TFS_XATTR_INFO);
+    const size_t size = sizeof(CONTROL_ATTRIBUTE_INFO);
 
     (void)state;
-    assert_true(getxattr_is_data(TFS_XATTR_INFO, size));
+    assert_true(getxattr_is_data(CONTROL_ATTRIBUTE_INFO, size));
     for (size_t i = 0; i < TFS_ARRAY_COUNT(others); i++)
         assert_false(getxattr_is_data(others[i], strlen(others[i]) + 1));
     for (size_t cut = 0; cut < size; cut++) /* what is refused anyway is not looked at further */
-        assert_false(getxattr_is_data(TFS_XATTR_INFO, cut));
+        assert_false(getxattr_is_data(CONTROL_ATTRIBUTE_INFO, cut));
 }
 
 static void seeking_waits_for_a_place_at_the_gate(void **state)
@@ -370,6 +436,8 @@ int main(void)
         OLD_KERNEL(setxattr_is_understood_in_both_lengths_of_its_header),
         NEW_KERNEL(setting_an_acl_may_take_setgid_away),
         NEW_KERNEL(getxattr_tells_the_size_and_refuses_what_does_not_fit),
+        NEW_KERNEL(what_is_computed_is_read_like_what_is_stored),
+        NEW_KERNEL(what_is_computed_can_only_be_read),
         NEW_KERNEL(requests_that_are_too_short_are_refused),
         NEW_KERNEL(names_without_an_end_are_refused),
         NEW_KERNEL(forgets_that_promise_more_than_they_have_forget_nothing),

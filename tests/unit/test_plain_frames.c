@@ -10,6 +10,7 @@
 #include "store/check/scrub.h"
 #include "store/codec/frame.h"
 #include "store/gc.h"
+#include "store/report.h"
 #include "store/segment/segment.h"
 #include "store/volume.h"
 

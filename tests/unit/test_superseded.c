@@ -10,6 +10,7 @@
 #include "store/base/crc32c.h"
 #include "store/frames.h"
 #include "store/reclaim.h"
+#include "store/report.h"
 #include "store/volume.h"
 
 #include <errno.h>
@@ -72,14 +73,13 @@ static void info_counts_the_new_frames_once(void **state)
 {
     struct fixture *fixture = *state;
     struct tfs_file *file = make_file(fixture);
-    char info[4096] = "";
+    struct tfs_file_info info;
 
-    assert_true(tfs_getxattr(fixture->volume, tfs_file_inode(file), "user.tensorfs.info", info,
-                             sizeof(info) - 1) > 0);
+    assert_int_equal(tfs_volume_get_file_info(fixture->volume, tfs_file_inode(file), &info), 0);
     assert_null(to_overwrite);
-    assert_non_null(strstr(info, "\"chunks\":1,"));
-    assert_non_null(strstr(info, "\"frames\":1,"));
-    assert_non_null(strstr(info, "\"blocks\":4,"));
+    assert_int_equal(info.chunk_count, 1);
+    assert_int_equal(info.frame_count, 1);
+    assert_int_equal(info.block_count, 4);
     tfs_file_close(file);
 }
 
@@ -96,7 +96,7 @@ static void damage_is_told(void **state)
     uint64_t inode = tfs_file_inode(file);
     struct tfs_frame_place place;
     const struct tfs_frame_visitor visitor = {.visit = take_place, .context = &place};
-    char info[4096];
+    struct tfs_file_info info;
     uint32_t checksum;
     uint32_t block_size;
 
@@ -104,7 +104,7 @@ static void damage_is_told(void **state)
     assert_int_equal(tfs_volume_visit_frames(fixture->volume, inode, &visitor), 0);
     fixture_flip(fixture, place.segment, place.segment_offset);
     assert_int_equal(tfs_file_block_checksums(file, 0, &checksum, 1, &block_size), -EIO);
-    assert_true(tfs_getxattr(fixture->volume, inode, "user.tensorfs.info", info, sizeof(info)) < 0);
+    assert_int_equal(tfs_volume_get_file_info(fixture->volume, inode, &info), -EUCLEAN);
     tfs_file_close(file);
 }
 

@@ -8,6 +8,7 @@
 #include "store_fixture.h"
 
 #include "store/base/crc32c.h"
+#include "store/report.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -418,7 +419,7 @@ static void a_read_only_volume_reads_all_and_writes_nothing(void **state)
     struct tfs_file *file;
     int entries = 0;
     uint32_t trace;
-    char info[2000];
+    struct tfs_file_info info;
 
     fill_store(fixture);
     trace = trace_of(fixture->path);
@@ -434,8 +435,7 @@ static void a_read_only_volume_reads_all_and_writes_nothing(void **state)
     assert_int_equal(tfs_readdir(fixture->volume, TFS_ROOT_INODE, 0, true, count_entry, &entries),
                      0);
     assert_int_equal(entries, 5);
-    assert_true(tfs_getxattr(fixture->volume, tfs_file_inode(file), "user.tensorfs.info", info,
-                             sizeof(info)) > 0);
+    assert_int_equal(tfs_volume_get_file_info(fixture->volume, tfs_file_inode(file), &info), 0);
     assert_all_changes_are_refused(fixture, file);
     assert_int_equal(tfs_file_sync(file, false), 0);
     assert_int_equal(tfs_volume_sync(fixture->volume), 0);
@@ -511,21 +511,6 @@ static void what_is_kept_back_is_not_used(void **state)
     assert_in_range(used_of(&status), 0, most + 8 * TFS_MIB);
 }
 
-static void stats_name_every_group(void **state)
-{
-    static const char *const names[] = {
-        "\"cache\"",         "\"memory\"",     "\"flush\"",  "\"commit\"",        "\"read_bytes\"",
-        "\"written_bytes\"", "\"live_bytes\"", "\"budget\"", "\"pending_files\"", "\"in_flight\""};
-    struct fixture *fixture = *state;
-    char *json;
-
-    fixture_open(fixture);
-    assert_int_equal(tfs_volume_stats_json(fixture->volume, &json), 0);
-    for (size_t i = 0; i < TFS_ARRAY_COUNT(names); i++)
-        assert_non_null(strstr(json, names[i]));
-    free(json);
-}
-
 static void a_closed_volume_has_all_that_was_written(void **state)
 {
     struct fixture *fixture = *state;
@@ -569,7 +554,6 @@ int main(void)
         VOLUME_TEST(a_volume_keeps_its_uuid),
         VOLUME_TEST(statfs_tells_of_the_disk_beneath),
         VOLUME_TEST(what_is_kept_back_is_not_used),
-        VOLUME_TEST(stats_name_every_group),
         VOLUME_TEST(a_closed_volume_has_all_that_was_written),
     };
 

@@ -1,6 +1,6 @@
 /*
  * Extended attributes: plain ones with every error that store.h names, ACLs that follow the mode,
- * and the virtual ones that say what is inherited and what became of a file.
+ * and the virtual ones that say what is inherited.
  *
  * Scans of the index are wrapped and counted.
  */
@@ -460,96 +460,11 @@ static void settings_belong_to_directories(void **state)
 {
     assert_int_equal(set(CHUNK_SIZE, "4M"), -EPERM);
     assert_int_equal(tfs_removexattr(fixture->volume, inode, CHUNK_SIZE), -EPERM);
-    assert_int_equal(set_setting("user.tensorfs.info", "x"), -EPERM);
-    assert_int_equal(set_setting("user.tensorfs.stats", "x"), -EPERM);
     assert_int_equal(set_setting("user.tensorfs.new", "x"), -EOPNOTSUPP);
     assert_int_equal(get("user.tensorfs.new", NULL, 0), -ENODATA);
     assert_int_equal(tfs_getxattr(fixture->volume, fixture_make(fixture, directory, "l", S_IFLNK),
                                   CHUNK_SIZE, NULL, 0),
                      -ENODATA);
-}
-
-static void info_adds_up(void **state)
-{
-    struct tfs_file *file = fixture_create(fixture, "info");
-    unsigned long long logical;
-    unsigned long long stored;
-    char info[4096] = "";
-
-    fixture_write_random(file, 0, 5 * TFS_MIB, 1);
-    assert_true(tfs_getxattr(fixture->volume, tfs_file_inode(file), "user.tensorfs.info", info,
-                             sizeof(info) - 1) > 0);
-    assert_int_equal(
-        sscanf(info, "{\"logical_bytes\":%llu,\"stored_bytes\":%llu", &logical, &stored), 2);
-    assert_int_equal(logical, 5 * TFS_MIB);
-    assert_in_range(stored, 5 * TFS_MIB, 5 * TFS_MIB + 8192); /* random bytes and two headers */
-    assert_non_null(strstr(info, "\"chunk_size\":4194304"));
-    assert_non_null(strstr(info, "\"chunks\":2,\"stored_chunk_size\":4194304"));
-    tfs_file_close(file);
-    assert_int_equal(
-        tfs_getxattr(fixture->volume, directory, "user.tensorfs.info", info, sizeof(info)),
-        -ENODATA);
-}
-
-static void info_of(const char *name, uint64_t size, char info[4096])
-{
-    struct tfs_file *file = fixture_create(fixture, name);
-    int64_t length;
-
-    if (size > 0)
-        fixture_write_random(file, 0, size, 1);
-    length = tfs_getxattr(fixture->volume, tfs_file_inode(file), "user.tensorfs.info", info, 4095);
-    assert_true(length > 0);
-    info[length] = '\0';
-    tfs_file_close(file);
-}
-
-/* Chunks above 4 MiB are stored in parts, small ones together. */
-static void the_chunks_that_info_counts_have_the_size_that_it_tells(void **state)
-{
-    static const struct {
-        uint64_t chunk_size;
-        const char *expected;
-    } cases[] = {
-        {64 * TFS_MIB, "\"chunk_size\":67108864,"},
-        {64 * TFS_MIB, "\"chunks\":2,\"stored_chunk_size\":4194304,"},
-        {4096, "\"chunk_size\":4096,"},
-        {4096, "\"chunks\":32,\"stored_chunk_size\":262144,"},
-    };
-    char info[4096];
-
-    fixture_close(fixture);
-    for (size_t i = 0; i < TFS_ARRAY_COUNT(cases); i++) {
-        char name[] = {'f', (char)('0' + i), '\0'};
-
-        fixture->options.chunk_size = cases[i].chunk_size;
-        fixture_open(fixture);
-        info_of(name, 8 * TFS_MIB, info);
-        if (!strstr(info, cases[i].expected))
-            fail_msg("no %s in %s", cases[i].expected, info);
-        fixture_close(fixture);
-    }
-    fixture_open(fixture);
-}
-
-static void what_takes_no_space_has_no_ratio(void **state)
-{
-    char info[4096];
-
-    info_of("empty", 0, info);
-    assert_non_null(strstr(info, "\"stored_bytes\":0,\"ratio\":null,"));
-}
-
-static void the_root_tells_the_volumes_stats(void **state)
-{
-    char stats[4096] = "";
-
-    assert_true(tfs_getxattr(fixture->volume, TFS_ROOT_INODE, "user.tensorfs.stats", stats,
-                             sizeof(stats) - 1) > 0);
-    assert_non_null(strstr(stats, "\"cache\""));
-    assert_int_equal(
-        tfs_getxattr(fixture->volume, directory, "user.tensorfs.stats", stats, sizeof(stats)),
-        -ENODATA);
 }
 
 #define XATTR_TEST(name) cmocka_unit_test_setup(name, set_up)
@@ -575,10 +490,6 @@ int main(void)
         XATTR_TEST(settings_are_left_out_where_the_list_is_full),
         XATTR_TEST(settings_take_their_limits_and_nothing_else),
         XATTR_TEST(settings_belong_to_directories),
-        XATTR_TEST(info_adds_up),
-        XATTR_TEST(the_chunks_that_info_counts_have_the_size_that_it_tells),
-        XATTR_TEST(what_takes_no_space_has_no_ratio),
-        XATTR_TEST(the_root_tells_the_volumes_stats),
     };
 
     return cmocka_run_group_tests(tests, open_all, close_all);

@@ -2,6 +2,7 @@
  * tensorfsctl check: is a store that nobody has mounted consistent, and can it be made so? Unlike
  * the other commands it opens no volume, and its exit status is that of fsck(8).
  */
+#include "control/attribute.h"
 #include "store/check/check.h"
 #include "tools/common/console.h"
 #include "tools/common/interrupt.h"
@@ -208,7 +209,7 @@ static int check_place(const char *path)
     char format[PATH_MAX];
 
     (void)snprintf(format, sizeof(format), "%s/FORMAT", path);
-    if (access(format, F_OK) < 0 && getxattr(path, "user.tensorfs.control", NULL, 0) > 0)
+    if (access(format, F_OK) < 0 && getxattr(path, CONTROL_ATTRIBUTE_ADDRESS, NULL, 0) > 0)
         return console_reject("'%s' is on a mount: unmount it, and check its store", path);
     return 0;
 }

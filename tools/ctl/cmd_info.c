@@ -1,4 +1,5 @@
 /* tensorfsctl info: what became of a file's bytes, and where they lie. */
+#include "control/attribute.h"
 #include "tools/common/units.h"
 #include "tools/ctl/answer.h"
 #include "tools/ctl/ask.h"
@@ -9,8 +10,6 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
-
-enum { INFO_SIZE_MAX = 64 * 1024 };
 
 struct info_settings {
     struct ctl_settings common;
@@ -106,7 +105,7 @@ static int print_frame(void *context, struct cJSON *frame)
  */
 static cJSON *read_attribute(const char *path)
 {
-    static char text[INFO_SIZE_MAX];
+    static char text[CONTROL_ATTRIBUTE_INFO_SIZE_MAX];
     struct statfs filesystem;
     struct stat status;
     ssize_t size;
@@ -116,7 +115,7 @@ static cJSON *read_attribute(const char *path)
     if (statfs(path, &filesystem) < 0 || filesystem.f_type != FUSE_SUPER_MAGIC ||
         stat(path, &status) < 0 || !S_ISREG(status.st_mode))
         return NULL;
-    size = getxattr(path, "user.tensorfs.info", text, sizeof(text));
+    size = getxattr(path, CONTROL_ATTRIBUTE_INFO, text, sizeof(text));
     info = size > 0 ? cJSON_ParseWithLength(text, (size_t)size) : NULL;
     if (info)
         (void)cJSON_AddNumberToObject(info, "inode", (double)status.st_ino);

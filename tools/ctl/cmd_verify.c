@@ -2,6 +2,7 @@
  * tensorfsctl verify: files on a mount, tensor by tensor, against the checksums that the store has.
  * The work is tools/validate's, on the CPU.
  */
+#include "control/attribute.h"
 #include "tools/common/console.h"
 #include "tools/common/output.h"
 #include "tools/ctl/ctl.h"
@@ -42,7 +43,7 @@ static int check_place(const struct verify_settings *settings, const char *path)
 {
     if (settings->common.store)
         return console_reject("verify reads through a mount: name a path on it, without --store");
-    if (getxattr(path, "user.tensorfs.control", NULL, 0) > 0)
+    if (getxattr(path, CONTROL_ATTRIBUTE_ADDRESS, NULL, 0) > 0)
         return 0;
     if (errno == ENODATA || errno == EOPNOTSUPP || errno == EPERM)
         return console_reject("'%s' is not on a mount of tensorfs", path);

@@ -9,6 +9,7 @@
 #include "tools/ctl/target.h"
 
 #include "control/address.h"
+#include "control/attribute.h"
 #include "control/client.h"
 #include "store/base/error.h"
 #include "tools/common/console.h"
@@ -132,13 +133,13 @@ static int connect_mount(struct ctl_target *target, const char *path)
 
     if (err)
         return err;
-    err = find_address(asked, "user.tensorfs.control", address);
+    err = find_address(asked, CONTROL_ATTRIBUTE_ADDRESS, address);
     if (err == -ENODATA || err == -EOPNOTSUPP || err == -EPERM)
         return console_reject("'%s' is neither a store nor on a mount of tensorfs", path);
     if (err)
         return console_fail(err, "'%s'", path);
     err = control_client_open(address, &target->client);
-    if (err && find_address(asked, "user.tensorfs.control.abstract", second) == 0 &&
+    if (err && find_address(asked, CONTROL_ATTRIBUTE_SECOND_ADDRESS, second) == 0 &&
         control_client_open(second, &target->client) == 0)
         return 0;
     return err ? console_fail(err, "the mount of '%s' at '%s'", path, address) : 0;

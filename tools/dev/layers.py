@@ -26,8 +26,8 @@ INDENT = 4
 FOREIGN_SHAPES = {("control/metrics_server.c", "on_request")}
 
 PUBLIC = (
-    "store/store.h", "store/gc.h", "store/check/check.h", "store/check/scrub.h", "store/base/", "formats/",
-    "gpu/gpu.h", "fs/ioctl.h",
+    "store/store.h", "store/report.h", "store/gc.h", "store/check/check.h", "store/check/scrub.h", "store/base/",
+    "formats/", "gpu/gpu.h", "fs/ioctl.h",
 )
 
 # The rooms of tensorfs-bench, lower ones first: each may include what stands before it.
@@ -43,7 +43,7 @@ MAY_INCLUDE = {
     "store": ("store/",),
     "formats": ("store/base/", "formats/", "tools/common/"),
     "gpu": ("store/base/", "formats/dtype.h", "gpu/"),
-    "control": ("store/store.h", "store/gc.h", "store/check/scrub.h", "store/base/", "control/"),
+    "control": ("store/store.h", "store/report.h", "store/gc.h", "store/check/scrub.h", "store/base/", "control/"),
     "fs": ("store/store.h", "store/base/", "control/", "fs/"),
     "tools": PUBLIC + ("tools/",),
     "tools/common": ("store/base/", "tools/common/"),
