@@ -1,6 +1,7 @@
 #include "fs/host.h"
 
 #include "control/json.h"
+#include "fs/mountinfo.h"
 #include "store/base/clock.h"
 #include "store/base/error.h"
 #include "store/base/log.h"
@@ -13,14 +14,36 @@ static void add_option(void *context, const char *name, const char *value)
     (void)cJSON_AddStringToObject(context, name, value);
 }
 
+/* What a remount changes is told as it is, not as the mount was made. */
+static void set_option(cJSON *options, const char *name, bool is_set)
+{
+    cJSON_DeleteItemFromObjectCaseSensitive(options, name);
+    if (is_set)
+        add_option(options, name, "true");
+}
+
+/* Where this process does not see its own mount, because it is in another mount namespace or not in
+ * the tree any more, the options that it was made with are all that is known. */
+static void set_flags(const struct host *host, cJSON *options)
+{
+    struct mountinfo mount;
+
+    if (!mountinfo_find(host->options->mountpoint, &mount) || mount.device != host->device)
+        return;
+    set_option(options, "ro", host->options->volume.read_only || mountinfo_has(&mount, "ro"));
+    set_option(options, "suid", !mountinfo_has(&mount, "nosuid"));
+    set_option(options, "dev", !mountinfo_has(&mount, "nodev"));
+    set_option(options, "noexec", mountinfo_has(&mount, "noexec"));
+    set_option(options, "nosymfollow", mountinfo_has(&mount, "nosymfollow"));
+}
+
 static void add_options(void *context, struct cJSON *options)
 {
     const struct host *host = context;
 
     options_visit(host->options, add_option, options);
-    cJSON_DeleteItemFromObjectCaseSensitive(options, "noatime"); /* it can be changed */
-    if (tfs_volume_is_noatime(host->volume))
-        add_option(options, "noatime", "true");
+    set_option(options, "noatime", tfs_volume_is_noatime(host->volume));
+    set_flags(host, options);
 }
 
 static void add_requests(const struct loop *loop, cJSON *stats)
@@ -87,6 +110,7 @@ int host_start(struct host *host, const struct host_parts *parts, struct tfs_mes
     host->options = options;
     host->loop = parts->loop;
     host->volume = parts->ll->volume;
+    host->device = parts->ll->device;
     host->control = (struct control_host){
         .version = TFS_VERSION,
         .mountpoint = options->mountpoint,

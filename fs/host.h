@@ -17,6 +17,7 @@ struct host {
     const struct options *options;          /* immutable */
     struct loop *loop;                      /* immutable */
     struct tfs_volume *volume;              /* immutable */
+    dev_t device;                           /* of the mount; immutable */
 };
 
 /*

@@ -1,6 +1,7 @@
 #include "fs/mountpoint.h"
 
 #include "fs/default_store.h"
+#include "fs/mountinfo.h"
 #include "store/base/error.h"
 
 #include <errno.h>
@@ -25,62 +26,6 @@ static int refuse(struct tfs_message *message, int error, const char *format, ..
 }
 
 /* ---- the mountpoint ---- */
-
-/* mountinfo writes space, tab, newline and backslash as three octal digits. */
-static void unescape_octal(char *text)
-{
-    char *to = text;
-
-    for (const char *from = text; *from; from++) {
-        if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] && from[3]) {
-            *to++ = (char)(((from[1] - '0') << 6) | ((from[2] - '0') << 3) | (from[3] - '0'));
-            from += 3;
-        } else {
-            *to++ = *from;
-        }
-    }
-    *to = '\0';
-}
-
-enum { TYPE_SIZE = 64 };
-
-/* The line's mountpoint is field 5, the type comes after a lone "-": see proc(5). */
-static bool line_is_mount_on(char *line, const char *mountpoint, char type[TYPE_SIZE])
-{
-    char *rest = line;
-    char *field = NULL;
-    char *found;
-
-    for (int i = 0; i < 5; i++)
-        field = strsep(&rest, " ");
-    if (!field || !rest)
-        return false;
-    found = strstr(rest, " - ");
-    if (!found)
-        return false;
-    unescape_octal(field);
-    if (strcmp(field, mountpoint) != 0)
-        return false;
-    found += 3;
-    (void)snprintf(type, TYPE_SIZE, "%.*s", (int)strcspn(found, " "), found);
-    return true;
-}
-
-/* The type of the uppermost mount on the directory, or an empty text. */
-static void mount_type(const char *mountpoint, char type[TYPE_SIZE])
-{
-    FILE *mounts = fopen("/proc/self/mountinfo", "re");
-    char *line = NULL;
-    size_t capacity = 0;
-
-    type[0] = '\0';
-    if (!mounts)
-        return; /* no /proc: mount(2) will say what it thinks */
-    while (getline(&line, &capacity, mounts) > 0)
-        (void)line_is_mount_on(line, mountpoint, type); /* a later one is above */
-    free(line);
-    (void)fclose(mounts); /* read only */
-}
 
 /* A mount that the kernel answers from its cache looks alive to stat(2) when its process is long
  * gone; statfs(2) is always asked of the process. */
@@ -115,7 +60,7 @@ static int refuse_dead(const char *path, struct tfs_message *message)
 int mountpoint_find(struct options *options, struct tfs_message *message)
 {
     char absolute[PATH_MAX];
-    char type[TYPE_SIZE];
+    struct mountinfo mount;
     const char *path = options->mountpoint;
 
     if (is_dead(path))
@@ -125,8 +70,7 @@ int mountpoint_find(struct options *options, struct tfs_message *message)
 
         return refuse(message, err, "mountpoint '%s': %s", path, tfs_error_text(err));
     }
-    mount_type(absolute, type);
-    if (strcmp(type, "fuse.tensorfs") != 0)
+    if (!mountinfo_find(absolute, &mount) || strcmp(mount.type, "fuse.tensorfs") != 0)
         return refuse(message, -EINVAL, "'%s' is no mount of tensorfs, so there is none to change",
                       path);
     memcpy(options->mountpoint, absolute, sizeof(absolute));
@@ -136,9 +80,10 @@ int mountpoint_find(struct options *options, struct tfs_message *message)
 int mountpoint_check(struct options *options, struct tfs_message *message)
 {
     char absolute[PATH_MAX];
-    char type[TYPE_SIZE];
+    struct mountinfo mount;
     struct stat status;
     const char *path = options->mountpoint;
+    bool is_mount;
 
     if (is_dead(path))
         return refuse_dead(path, message);
@@ -151,13 +96,13 @@ int mountpoint_check(struct options *options, struct tfs_message *message)
     }
     if (stat(absolute, &status) < 0 || !S_ISDIR(status.st_mode))
         return refuse(message, -ENOTDIR, "mountpoint '%s' is not a directory", path);
-    mount_type(absolute, type);
-    if (strcmp(type, "fuse.tensorfs") == 0)
+    is_mount = mountinfo_find(absolute, &mount);
+    if (is_mount && strcmp(mount.type, "fuse.tensorfs") == 0)
         return refuse(message, -EBUSY, "mountpoint '%s' is a tensorfs mount already", path);
     /* An automount point is there to be mounted on: systemd.automount(5). */
-    if (type[0] && strcmp(type, "autofs") != 0)
+    if (is_mount && strcmp(mount.type, "autofs") != 0)
         return refuse(message, -EBUSY, "mountpoint '%s' is in use by a mount of type %s", path,
-                      type);
+                      mount.type);
     if (access("/dev/fuse", F_OK) < 0)
         return refuse(message, -ENODEV, "there is no /dev/fuse; try: modprobe fuse");
     memcpy(options->mountpoint, absolute, sizeof(absolute));

@@ -89,6 +89,33 @@ mount -o remount,suid,dev "$MNT"
 has -nosuid -nodev
 umount_all
 
+# 'status' tells the flags as they are, whoever changed them.
+tells() {
+    local flag
+    for flag in "$@"; do
+        if [ "$flag" = "${flag#-}" ]; then
+            "$TENSORFSCTL" status "$MNT" | grep -q "[ ,]$flag=true" || fail "status does not tell $flag"
+        else
+            "$TENSORFSCTL" status "$MNT" | grep -q "[ ,]${flag#-}=" && fail "status tells ${flag#-}"
+        fi
+    done
+    true
+}
+"$TENSORFS" "$STORE" "$MNT"
+tells -ro -suid -dev -noexec -noatime
+mount -o remount,ro,suid,noexec "$MNT"
+tells ro suid -dev noexec -noatime
+mount -i -o remount,rw,nosuid,exec,dev "$MNT"
+tells -ro -suid dev -noexec
+touch "$MNT/is-writable"
+umount_all
+"$TENSORFS" -o ro "$STORE" "$MNT"
+tells ro
+mount -i -o remount,rw "$MNT" # the kernel's flag only: the store was opened for reading
+tells ro
+expect_fail "Read-only" touch "$MNT/new"
+umount_all
+
 # With one: its options come too, and nosuid and nodev, which it does not name, stay.
 echo "$STORE $MNT fuse.tensorfs memory=256M,commit_interval=5,nofail,x-systemd.automount 0 0" >"$WORK/fstab"
 "$TENSORFS" --memory=256M "$STORE" "$MNT"
