@@ -123,14 +123,14 @@ int flush_new(struct tfs_volume *volume, struct tfs_flush **ret)
     tfs_cond_init(&flush->done);
     err = helpers_new(flush);
     if (!err)
-        err = tfs_workers_new(&options, &flush->workers);
+        err = tfs_workers_new(&options, &volume->workers);
     if (err) {
         flush_free(flush);
         return err;
     }
     flush->prefault.run = run_prefault;
     if (!volume->options.read_only)
-        flush_submit_idle(flush, &flush->prefault);
+        tfs_workers_submit(volume->workers, &flush->prefault, TFS_JOB_IDLE);
     *ret = flush;
     return 0;
 }
@@ -139,7 +139,8 @@ void flush_free(struct tfs_flush *flush)
 {
     if (!flush)
         return;
-    tfs_workers_free(flush->workers);
+    tfs_workers_free(flush->volume->workers);
+    flush->volume->workers = NULL;
     while (flush->helpers) {
         struct flush_scratch *helper = flush->helpers;
 
@@ -386,7 +387,7 @@ void flush_submit_locked(struct tfs_flush *flush, struct tfs_chunk *chunk)
     list_remove(&chunk->pressure_node);
     flush->in_flight++;
     tfs_mutex_unlock(&flush->list->lock);
-    tfs_workers_submit(flush->workers, &chunk->flush_job, TFS_JOB_URGENT);
+    tfs_workers_submit(flush->volume->workers, &chunk->flush_job, TFS_JOB_URGENT);
 }
 
 void flush_wait_turn(struct tfs_flush *flush)
@@ -395,11 +396,6 @@ void flush_wait_turn(struct tfs_flush *flush)
     while (flush->in_flight >= flush->volume->options.concurrency)
         tfs_cond_wait(&flush->done, &flush->list->lock);
     tfs_mutex_unlock(&flush->list->lock);
-}
-
-void flush_submit_idle(struct tfs_flush *flush, struct tfs_job *job)
-{
-    tfs_workers_submit(flush->workers, job, TFS_JOB_IDLE);
 }
 
 struct tfs_scratch *flush_scratch_of(void *worker_scratch)

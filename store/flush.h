@@ -13,7 +13,6 @@
 struct tfs_chunk;
 struct tfs_flush;
 struct tfs_inode;
-struct tfs_job;
 struct tfs_scratch;
 struct tfs_volume;
 
@@ -39,9 +38,6 @@ void flush_inode_start(struct tfs_volume *volume, struct tfs_inode *inode);
 /* For the memory pool: queue the oldest dirty chunks. -ENOSPC or -EIO when write-back cannot
  * succeed now. */
 TFS_MUST_CHECK int flush_relieve(struct tfs_flush *flush);
-
-/* Decode ahead: runs on the same workers, behind all write-back. See readahead.c. */
-void flush_submit_idle(struct tfs_flush *flush, struct tfs_job *job);
 
 /* The scratch of the worker that runs an idle job, from what the job was given. */
 struct tfs_scratch *flush_scratch_of(void *worker_scratch);

@@ -13,7 +13,6 @@ struct flush_scratch;
 
 struct tfs_flush {
     struct tfs_volume *volume; /* immutable */
-    struct tfs_workers *workers;
     struct tfs_job prefault;
     struct flush_scratch *helpers; /* a stack of free ones, guarded by the list's lock */
     struct dirty_list *list;       /* volume->dirty; its lock guards all below */

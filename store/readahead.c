@@ -177,7 +177,7 @@ static void submit(struct tfs_volume *volume, struct tfs_inode *inode, struct po
         .job = {.run = run_prefetch}, .volume = volume, .inode = inode, .chunk = chunk};
     list_init(&prefetch->job.node);
     inode_pin(volume, inode);
-    flush_submit_idle(volume->flush, &prefetch->job);
+    tfs_workers_submit(volume->workers, &prefetch->job, TFS_JOB_IDLE);
 }
 
 /* Left over before the end of a stream: belongs to it, and moves nothing. */

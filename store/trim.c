@@ -1,7 +1,7 @@
 #include "store/trim.h"
 
 #include "store/base/clock.h"
-#include "store/flush.h"
+#include "store/base/workers.h"
 #include "store/volume.h"
 
 #include <malloc.h>
@@ -34,8 +34,8 @@ static void submit(struct tfs_volume *volume)
     struct trim *trim = &volume->trim;
 
     /* Acquire: the job is nobody's any more. */
-    if (volume->flush && !atomic_exchange_explicit(&trim->queued, true, memory_order_acquire))
-        flush_submit_idle(volume->flush, &trim->job);
+    if (volume->workers && !atomic_exchange_explicit(&trim->queued, true, memory_order_acquire))
+        tfs_workers_submit(volume->workers, &trim->job, TFS_JOB_IDLE);
 }
 
 void trim_note_dropped(struct tfs_volume *volume)

@@ -34,6 +34,7 @@ struct tfs_numbers;
 struct tfs_reclaim;
 struct tfs_segments;
 struct tfs_usage;
+struct tfs_workers;
 
 struct tfs_volume {
     struct tfs_volume_options options; /* immutable; of noatime the first value */
@@ -63,6 +64,9 @@ struct tfs_volume {
     struct tfs_cache *cache;
     struct tfs_frames *frames;
     struct dirty_list dirty;
+    /* Encode and decode; begun and ended by flush. Urgent jobs are write-back, idle ones all else.
+     */
+    struct tfs_workers *workers;
     struct tfs_flush *flush;
     struct tfs_commit_list *commit_list;
     struct tfs_commit *commit;

@@ -6,10 +6,10 @@
  */
 #include "store_fixture.h"
 
+#include "store/base/workers.h"
 #include "store/cache.h"
 #include "store/data.h"
 #include "store/file.h"
-#include "store/flush.h"
 #include "store/volume.h"
 
 #include <semaphore.h>
@@ -90,7 +90,7 @@ static void hold_worker(struct fixture *fixture, struct hold *hold)
     assert_int_equal(sem_init(&hold->begun, 0, 0), 0);
     assert_int_equal(sem_init(&hold->may_end, 0, 0), 0);
     assert_int_equal(sem_init(&hold->ended, 0, 0), 0);
-    flush_submit_idle(fixture->volume->flush, &hold->job);
+    tfs_workers_submit(fixture->volume->workers, &hold->job, TFS_JOB_IDLE);
     assert_int_equal(sem_wait(&hold->begun), 0);
 }
 
