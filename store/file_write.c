@@ -215,7 +215,7 @@ static int write_with_room(struct tfs_volume *volume, struct tfs_inode *inode,
                            const struct write_part *part)
 {
     struct spare_buffers spare;
-    int err = row_budget_wait(volume, inode);
+    int err = row_budget_is_spent(volume, inode) ? commit_rows(volume, inode) : 0;
 
     if (!err)
         err = take_room(volume, inode, part, &spare);

@@ -7,7 +7,6 @@
  */
 #include "store/row_budget.h"
 
-#include "store/commit.h"
 #include "store/data.h"
 #include "store/volume.h"
 
@@ -34,15 +33,15 @@ uint64_t row_budget_used(struct tfs_volume *volume)
     return atomic_load_explicit(&volume->row_bytes, memory_order_relaxed);
 }
 
-int row_budget_wait(struct tfs_volume *volume, struct tfs_inode *inode)
+bool row_budget_is_spent(struct tfs_volume *volume, struct tfs_inode *inode)
 {
     uint64_t budget = volume->options.memory_size / BUDGET_SHARE;
     bool has_many;
 
     if (row_budget_used(volume) <= budget)
-        return 0;
+        return false;
     tfs_mutex_lock(&inode->lock);
     has_many = inode->data->row_bytes > budget / FILE_SHARE;
     tfs_mutex_unlock(&inode->lock);
-    return has_many ? commit_rows(volume, inode) : 0;
+    return has_many;
 }

@@ -15,9 +15,8 @@ struct tfs_volume;
 /* The chunk's row was changed or committed. With the inode's lock. */
 void row_budget_note_locked(struct tfs_volume *volume, struct tfs_chunk *chunk);
 
-/* Called by a writer before he holds a chunk; he may be in the file's gate. Errors: of the commit.
- * Blocks. */
-TFS_MUST_CHECK int row_budget_wait(struct tfs_volume *volume, struct tfs_inode *inode);
+/* There are many, and a good part of them is this file's: its writers are to commit it first. */
+bool row_budget_is_spent(struct tfs_volume *volume, struct tfs_inode *inode);
 
 /* What all files' rows take now. */
 uint64_t row_budget_used(struct tfs_volume *volume);
