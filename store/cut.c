@@ -25,19 +25,6 @@
  * tell how much it frees. */
 enum { CUT_PURGE_ROWS = 512, CUT_MEASURE_ROWS = 256 };
 
-static uint64_t row_behind(uint64_t size, uint32_t chunk_size)
-{
-    return (size + chunk_size - 1) / chunk_size;
-}
-
-struct cut_rows cut_rows_of(const struct meta_inode *record, uint32_t chunk_size)
-{
-    if (!(record->flags & META_INODE_HAS_CUT_ROWS))
-        return (struct cut_rows){.first = UINT64_MAX};
-    return (struct cut_rows){.first = row_behind(record->size, chunk_size),
-                             .stored = record->size == 0 ? record->stored_bytes : 0};
-}
-
 /* Of a file that is cut from `first` on, by its size. */
 static uint64_t estimate(struct tfs_inode *inode, uint64_t first)
 {
@@ -181,7 +168,7 @@ static uint64_t first_to_go(struct tfs_inode *inode, uint64_t committed_end)
 static int purge_step(struct tfs_volume *volume, struct tfs_inode *inode)
 {
     struct meta_inode record = inode_record(inode);
-    uint64_t committed_end = row_behind(record.size, inode->data->shape.chunk_size);
+    uint64_t committed_end = cut_row_behind(record.size, inode->data->shape.chunk_size);
     struct index_batch *batch = volume->batch;
     struct usage_change change;
     struct cut_batch cut;

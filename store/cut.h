@@ -29,8 +29,11 @@ struct cut_rows {
     uint64_t stored; /* what they store, as far as is known: it is part of record.stored_bytes */
 };
 
-/* As the record says. */
-struct cut_rows cut_rows_of(const struct meta_inode *record, uint32_t chunk_size);
+/* The first row behind the end of a file. */
+static inline uint64_t cut_row_behind(uint64_t size, uint32_t chunk_size)
+{
+    return (size + chunk_size - 1) / chunk_size;
+}
 
 /* What the rows from `first` on store, nearly where they are many. For cut_note_locked(). */
 uint64_t cut_measure(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t first);

@@ -8,7 +8,9 @@
  */
 #include "store/data.h"
 
+#include "store/base/clock.h"
 #include "store/base/error.h"
+#include "store/commit_list.h"
 #include "store/volume.h"
 
 #include <assert.h>
@@ -35,6 +37,15 @@ struct row_shape data_shape(uint8_t chunk_size_log2)
         .chunk_size =
             (uint32_t)tfs_min_u64(tfs_max_u64(chunk_size, FRAME_BUFFER_SIZE), FRAME_RAW_SIZE_MAX),
     };
+}
+
+/* As the record says. */
+static struct cut_rows cut_rows_of(const struct meta_inode *record, uint32_t chunk_size)
+{
+    if (!(record->flags & META_INODE_HAS_CUT_ROWS))
+        return (struct cut_rows){.first = UINT64_MAX};
+    return (struct cut_rows){.first = cut_row_behind(record->size, chunk_size),
+                             .stored = record->size == 0 ? record->stored_bytes : 0};
 }
 
 int data_new(struct tfs_volume *volume, struct tfs_inode *inode, struct tfs_data **ret)
@@ -151,6 +162,14 @@ void data_attr_locked(struct tfs_inode *inode, struct tfs_attr *ret)
     ret->size = inode->data->size;
     ret->blocks = stored > 0 ? ((uint64_t)stored + 511) / 512 : 0;
     ret->block_size = inode->data->size ? READ_UNIT : WRITE_UNIT;
+}
+
+void data_touch_locked(struct tfs_volume *volume, struct tfs_inode *inode)
+{
+    inode->record.mtime = tfs_clock_real();
+    inode->record.ctime = inode->record.mtime;
+    inode->data->times_changed = true;
+    commit_list_note(volume, inode);
 }
 
 void data_enter(struct tfs_inode *inode)

@@ -84,6 +84,10 @@ uint64_t data_written_size_locked(const struct tfs_data *data);
 /* Overwrites in *ret what programs see different from the record. */
 void data_attr_locked(struct tfs_inode *inode, struct tfs_attr *ret);
 
+/* Times after a change of the data. Called with the inode's lock; notes the inode for the next
+ * commit. */
+void data_touch_locked(struct tfs_volume *volume, struct tfs_inode *inode);
+
 /*
  * The gate. Reads, writes and flushes enter together; a change of shape (truncate, punch, clone
  * into) waits until they have left and keeps them out. A commit that has begun is waited for too,

@@ -6,7 +6,6 @@
 #include "store/base/error.h"
 #include "store/base/log.h"
 #include "store/commit.h"
-#include "store/commit_list.h"
 #include "store/data.h"
 #include "store/flush.h"
 #include "store/shape.h"
@@ -15,8 +14,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-
-enum { RELATIME_SECONDS = 24 * 60 * 60 };
 
 int tfs_file_open(struct tfs_volume *volume, uint64_t number, int flags, struct tfs_file **ret)
 {
@@ -46,7 +43,7 @@ int tfs_file_open(struct tfs_volume *volume, uint64_t number, int flags, struct 
                               .writable = writable,
                               .changes = writable || flags & O_TRUNC,
                               .reads_move_atime =
-                                  !tfs_volume_is_noatime(volume) && !volume->options.read_only,
+                                  !volume_is_noatime(volume) && !volume->options.read_only,
                               .each_read_moves_atime = volume->options.strictatime};
     tfs_mutex_lock(&inode->lock);
     file->errors_seen = inode->data->error_count;
@@ -170,36 +167,6 @@ int file_take_error(struct tfs_file *file)
     }
     tfs_mutex_unlock(&file->inode->lock);
     return err;
-}
-
-void file_touch_locked(struct tfs_volume *volume, struct tfs_inode *inode)
-{
-    inode->record.mtime = inode_now();
-    inode->record.ctime = inode->record.mtime;
-    inode->data->times_changed = true;
-    commit_list_note(volume, inode);
-}
-
-static bool is_before(const struct timespec *a, const struct timespec *b)
-{
-    return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
-}
-
-void file_note_read(struct tfs_file *file)
-{
-    struct tfs_inode *inode = file->inode;
-    struct timespec now = inode_now();
-    struct meta_inode *record = &inode->record;
-
-    tfs_mutex_lock(&inode->lock);
-    if (file->each_read_moves_atime || !is_before(&record->mtime, &record->atime) ||
-        !is_before(&record->ctime, &record->atime) ||
-        now.tv_sec - record->atime.tv_sec >= RELATIME_SECONDS) {
-        record->atime = now;
-        inode->data->times_changed = true;
-        commit_list_note(file->volume, inode);
-    }
-    tfs_mutex_unlock(&inode->lock);
 }
 
 int file_kill_privileges(struct tfs_volume *volume, struct tfs_inode *inode)

@@ -22,10 +22,6 @@ struct tfs_file {
 /* The error of a background flush that this open has not reported yet, or 0. */
 TFS_MUST_CHECK int file_take_error(struct tfs_file *file);
 
-/* Times after a change of the data. Called with the inode's lock; notes the inode for the next
- * commit. */
-void file_touch_locked(struct tfs_volume *volume, struct tfs_inode *inode);
-
 /* A read moves the access time as relatime does: when it is not newer than the last change, or a
  * day old. With strictatime each does. */
 void file_note_read(struct tfs_file *file);

@@ -116,7 +116,7 @@ static void note_written_locked(struct tfs_volume *volume, struct tfs_inode *ino
         data->size = end;
     if (end > data->written_end)
         data->written_end = end;
-    file_touch_locked(volume, inode);
+    data_touch_locked(volume, inode);
 }
 
 static int write_part(struct tfs_volume *volume, struct tfs_inode *inode,

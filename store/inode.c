@@ -407,14 +407,6 @@ struct meta_inode inode_record(struct tfs_inode *inode)
     return record;
 }
 
-struct timespec inode_now(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail */
-    return now;
-}
-
 /* Takes any inode that only lookups keep, from bucket *at on; what is passed has none. */
 static struct tfs_inode *take_looked_up(struct tfs_inode_table *table, size_t *at)
 {

@@ -84,8 +84,6 @@ void inode_attr(struct tfs_inode *inode, struct tfs_attr *ret);
 /* The record as it is now. Takes the inode's lock. */
 struct meta_inode inode_record(struct tfs_inode *inode);
 
-struct timespec inode_now(void);
-
 /* At the end of a mount: forget every lookup, so that what has no name is purged. Nothing is open
  * or in use any more. */
 void inode_table_drop_all(struct tfs_volume *volume);

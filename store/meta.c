@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { META_INODE_VERSION = 1, META_INODE_RESERVED = 114, META_INODE_ALLOCATION = 120 };
 
@@ -230,6 +231,18 @@ int meta_inode_mend(uint8_t *bytes, size_t size, struct meta_inode *ret, const c
     tfs_put_le16(bytes + 112, (uint16_t)target_size);
     *ret_size = META_INODE_FIXED_SIZE + target_size;
     return meta_inode_decode(bytes, *ret_size, ret, ret_target);
+}
+
+/* A row never reaches behind the size that was committed with it, unless it was cut off since. */
+bool meta_inode_may_have_rows(const struct meta_inode *inode)
+{
+    return S_ISREG(inode->mode) && (inode->size > 0 || inode->flags & META_INODE_HAS_CUT_ROWS);
+}
+
+bool meta_inode_may_have_more(const struct meta_inode *inode)
+{
+    return meta_inode_may_have_rows(inode) || inode->flags & META_INODE_HAS_XATTRS ||
+           inode->allocation.room > 0;
 }
 
 void meta_dentry_encode(const struct meta_dentry *dentry, uint8_t *dst)

@@ -87,6 +87,11 @@ size_t meta_inode_encode(const struct meta_inode *inode, const char *target, uin
 TFS_MUST_CHECK int meta_inode_decode(const uint8_t *bytes, size_t size, struct meta_inode *ret,
                                      const char **ret_target);
 
+/* Whether the index may have rows of it: looking for them costs a scan. Whether it may have
+ * anything but the record: rows, attributes, room. */
+bool meta_inode_may_have_rows(const struct meta_inode *inode);
+bool meta_inode_may_have_more(const struct meta_inode *inode);
+
 struct meta_dentry {
     uint64_t inode;
     uint32_t type; /* S_IFMT bits */

@@ -13,9 +13,9 @@
  */
 #include "store/namespace.h"
 
+#include "store/base/clock.h"
 #include "store/base/error.h"
 #include "store/data.h"
-#include "store/purge.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -145,7 +145,7 @@ void namespace_begin(struct tfs_volume *volume, struct namespace_change *change)
     /* Field by field: what is behind the counts is written before it is read, and is large. */
     change->volume = volume;
     change->batch = volume->batch;
-    change->now = inode_now();
+    change->now = tfs_clock_real();
     change->inode_count = 0;
     change->entry_count = 0;
     index_batch_clear(volume->batch);
@@ -314,7 +314,7 @@ static void take_over(struct tfs_inode *inode, const struct meta_inode *before,
 static bool is_erased(const struct namespace_inode *changed)
 {
     return changed->before.nlink > 0 && changed->record.nlink == 0 &&
-           !purge_has_work(&changed->record);
+           !meta_inode_may_have_more(&changed->record);
 }
 
 /* What the batch says of the inode itself. */

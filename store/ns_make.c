@@ -2,6 +2,7 @@
  * Making names: files, directories, symlinks, special files, and further links.
  */
 #include "store/acl.h"
+#include "store/base/clock.h"
 #include "store/base/error.h"
 #include "store/commit.h"
 #include "store/data.h"
@@ -88,7 +89,7 @@ static int newborn_init(struct tfs_volume *volume, struct newborn *newborn,
                         struct tfs_inode *parent, const struct tfs_make *what)
 {
     struct meta_inode above = inode_record(parent);
-    struct timespec now = inode_now();
+    struct timespec now = tfs_clock_real();
     bool symlink = S_ISLNK(what->mode);
     int err = numbers_take(volume->numbers, NUMBERS_INODE, &newborn->number);
 

@@ -114,19 +114,6 @@ int purge_commit(struct tfs_volume *volume, struct index_batch *batch, struct us
     return 0;
 }
 
-/* Looking for rows costs a scan. A row never reaches behind the size that was committed with it,
- * unless it was cut off since. */
-static bool has_extents(const struct meta_inode *record)
-{
-    return S_ISREG(record->mode) && (record->size > 0 || record->flags & META_INODE_HAS_CUT_ROWS);
-}
-
-bool purge_has_work(const struct meta_inode *record)
-{
-    return has_extents(record) || (record->flags & META_INODE_HAS_XATTRS) ||
-           record->allocation.room > 0;
-}
-
 /* The batch takes the inode, and with it what fallocate has kept for it. */
 static void collect_inode(struct tfs_volume *volume, uint64_t inode,
                           const struct meta_inode *record, struct index_batch *batch)
@@ -161,7 +148,7 @@ static int purge_step(struct tfs_volume *volume, uint64_t inode, const struct me
 
     usage_begin(volume->usage, &change);
     index_batch_clear(batch);
-    if (has_extents(record) && *first < UINT64_MAX)
+    if (meta_inode_may_have_rows(record) && *first < UINT64_MAX)
         err = purge_collect_rows(volume, &range, batch, &change, &rows);
     if (!err && rows.next == UINT64_MAX && record->flags & META_INODE_HAS_XATTRS)
         xattrs = collect_xattrs(volume, inode, batch);

@@ -38,9 +38,6 @@ TFS_MUST_CHECK int purge_collect_rows(struct tfs_volume *volume, const struct pu
 TFS_MUST_CHECK int purge_commit(struct tfs_volume *volume, struct index_batch *batch,
                                 struct usage_change *change);
 
-/* Whether the index may have more of the inode than its record: rows or attributes. */
-bool purge_has_work(const struct meta_inode *record);
-
 TFS_MUST_CHECK int purge_inode(struct tfs_volume *volume, uint64_t inode);
 
 /* Hand every orphan of the index to reclaim. */

@@ -248,7 +248,7 @@ static void set_size_locked(struct removal *removal, uint64_t size)
     data->index_end = tfs_min_u64(data->index_end, size);
     promise_cut_locked(data, size);
     data->size = size;
-    file_touch_locked(removal->volume, removal->inode);
+    data_touch_locked(removal->volume, removal->inode);
 }
 
 /* The size, and the end of the one chunk in which it lies. What is behind that is not touched: see
@@ -334,7 +334,7 @@ static int punch(struct removal *removal, int mode)
     allocation_punch(removal->volume, removal->inode, removal->from, wanted);
     tfs_mutex_lock(&removal->inode->lock);
     lost_forget_locked(removal->inode, removal->from, removal->to);
-    file_touch_locked(removal->volume, removal->inode);
+    data_touch_locked(removal->volume, removal->inode);
     tfs_mutex_unlock(&removal->inode->lock);
     return mode & FALLOC_FL_KEEP_SIZE ? 0 : grow_to(removal, wanted);
 }
@@ -371,7 +371,7 @@ static int punch_whole_chunks(struct removal *removal)
         data_enter_exclusive(inode);
         err = cut_remove(removal->volume, inode, at, end, &at);
         tfs_mutex_lock(&inode->lock);
-        file_touch_locked(removal->volume, inode);
+        data_touch_locked(removal->volume, inode);
         tfs_mutex_unlock(&inode->lock);
         data_leave_exclusive(inode);
     }

@@ -4,6 +4,7 @@
 #include "store/super.h"
 
 #include "store/base/bytes.h"
+#include "store/base/clock.h"
 #include "store/base/error.h"
 #include "store/inode.h"
 #include "store/volume.h"
@@ -65,7 +66,7 @@ static int get(struct tfs_index *index, const char *key, uint64_t *ret)
 
 static void put_root(struct index_batch *batch)
 {
-    struct timespec now = inode_now();
+    struct timespec now = tfs_clock_real();
     struct meta_inode root = {
         .version = 1,
         .parent = TFS_ROOT_INODE,
@@ -97,7 +98,7 @@ int super_create(struct tfs_index *index)
     if (err)
         return err;
     if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
-        seed = (uint64_t)inode_now().tv_nsec; /* only makes collisions harder to plan */
+        seed = (uint64_t)tfs_clock_real().tv_nsec; /* only makes collisions harder to plan */
     index_batch_guard_absent(batch, INDEX_SUPER, key_seed, strlen(key_seed));
     put(batch, key_seed, seed);
     put(batch, key_clean, 1);

@@ -524,7 +524,7 @@ void tfs_volume_set_noatime(struct tfs_volume *volume, bool noatime)
 
 bool tfs_volume_is_noatime(const struct tfs_volume *volume)
 {
-    return atomic_load_explicit(&volume->noatime, memory_order_relaxed);
+    return volume_is_noatime(volume);
 }
 
 void tfs_volume_announce(struct tfs_volume *volume, const char *mountpoint, dev_t device)

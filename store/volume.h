@@ -93,4 +93,10 @@ static inline int volume_check_writable(const struct tfs_volume *volume)
     return volume->options.read_only ? -EROFS : 0;
 }
 
+/* Whether reads move access times, of files that are opened from now on. */
+static inline bool volume_is_noatime(const struct tfs_volume *volume)
+{
+    return atomic_load_explicit(&volume->noatime, memory_order_relaxed);
+}
+
 #endif

@@ -20,4 +20,13 @@ static inline uint64_t tfs_clock_ns(void)
     return (uint64_t)now.tv_sec * TFS_NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
+/* For file times. */
+static inline struct timespec tfs_clock_real(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail */
+    return now;
+}
+
 #endif

@@ -3,6 +3,7 @@
  * records again, with all that names, rows and attributes say of them.
  */
 #include "store/base/bytes.h"
+#include "store/base/clock.h"
 #include "store/check/check_internal.h"
 #include "store/inode.h"
 
@@ -273,7 +274,7 @@ static void put_record(struct check *check, uint64_t number, const struct meta_i
 /* What a directory gets whose record is lost. */
 static void put_directory(struct check *check, const struct check_inode *inode)
 {
-    struct timespec now = inode_now();
+    struct timespec now = tfs_clock_real();
     struct meta_inode record = {
         .version = 1,
         .parent = inode->number == TFS_ROOT_INODE ? TFS_ROOT_INODE : inode->entry_parent,
