@@ -8,7 +8,8 @@
 #include "store/base/error.h"
 #include "store/data.h"
 #include "store/dead_list.h"
-#include "store/reclaim.h"
+#include "store/punch.h"
+#include "store/purge_rows.h"
 #include "store/segment/segment.h"
 #include "store/super.h"
 #include "store/usage.h"
@@ -17,8 +18,8 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-/* In one change; frames of small blocks are many in a row. */
-enum { PURGE_ROWS_MAX = 512, PURGE_FRAMES_MAX = 16384, PURGE_XATTRS_MAX = 64 };
+/* In one change. */
+enum { PURGE_ROWS_MAX = 512, PURGE_XATTRS_MAX = 64 };
 
 static int read_record(struct tfs_volume *volume, uint64_t inode, struct meta_inode *ret)
 {
@@ -36,45 +37,7 @@ static int read_record(struct tfs_volume *volume, uint64_t inode, struct meta_in
     return err;
 }
 
-int purge_collect_rows(struct tfs_volume *volume, const struct purge_range *range,
-                       struct index_batch *batch, struct usage_change *change,
-                       struct purge_rows *ret)
-{
-    struct purge_rows rows = {.next = UINT64_MAX};
-    struct index_record record;
-    struct index_scan *scan;
-    unsigned count = 0;
-    int more;
-    int err = data_scan_rows(volume, range->inode, range->first, &scan);
-
-    if (err)
-        return err;
-    while ((more = index_scan_next(scan, &record)) > 0) {
-        tfs_cleanup(row_unref_p) struct tfs_row *row = NULL;
-        uint64_t number = record.key_size == META_EXTENT_KEY_SIZE
-                              ? tfs_get_be64(record.key + META_INODE_KEY_SIZE)
-                              : range->first; /* no row, and no use to anybody */
-
-        if (number >= range->end || count == range->count_max ||
-            (count > 0 && change->dead_count + change->share_count >= PURGE_FRAMES_MAX)) {
-            rows.next = number;
-            break;
-        }
-        /* A row that cannot be read is removed all the same; its frames are found by a check. */
-        if (row_decode(record.value, record.value_size, range->shape, &row) == 0)
-            usage_replace_row(change, row, NULL);
-        rows.stored += row_stored_size(row);
-        index_batch_delete(batch, INDEX_EXTENT, record.key, record.key_size);
-        count++;
-    }
-    index_scan_close(scan);
-    if (more < 0)
-        return more;
-    *ret = rows;
-    return 0;
-}
-
-/* The same with its attributes. Passing over their values, of 64 KiB each, takes its time. */
+/* Adds the deletion of attributes. Passing over their values, of 64 KiB each, takes its time. */
 static int collect_xattrs(struct tfs_volume *volume, uint64_t inode, struct index_batch *batch)
 {
     uint8_t prefix[META_INODE_KEY_SIZE];
@@ -96,22 +59,6 @@ static int collect_xattrs(struct tfs_volume *volume, uint64_t inode, struct inde
     }
     index_scan_close(scan);
     return more < 0 ? more : count;
-}
-
-int purge_commit(struct tfs_volume *volume, struct index_batch *batch, struct usage_change *change)
-{
-    uint64_t number;
-    int err = usage_finish(change, batch);
-
-    if (!err)
-        err = index_commit(volume->index, batch, false);
-    if (err)
-        return err;
-    number = index_commit_number(volume->index);
-    usage_apply(change, number);
-    for (size_t i = 0; i < change->dead_count; i++)
-        dead_list_add_frame(volume->dead, &change->dead[i], number);
-    return 0;
 }
 
 /* The batch takes the inode, and with it what fallocate has kept for it. */
@@ -210,7 +157,7 @@ int purge_inode(struct tfs_volume *volume, uint64_t inode)
         tfs_mutex_lock(&volume->metadata);
         more = purge_step(volume, inode, &record, &first, batch);
         tfs_mutex_unlock(&volume->metadata);
-        reclaim_relieve(volume->reclaim);
+        punch_relieve(volume);
     }
     index_batch_free(batch);
     return more;

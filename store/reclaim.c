@@ -16,10 +16,10 @@
 #include "store/base/list.h"
 #include "store/base/lock.h"
 #include "store/base/log.h"
-#include "store/compactor.h"
 #include "store/cut.h"
 #include "store/dead_list.h"
 #include "store/meta.h"
+#include "store/punch.h"
 #include "store/purge.h"
 #include "store/segment/segment.h"
 #include "store/super.h"
@@ -106,47 +106,6 @@ static void purge_all(struct tfs_reclaim *reclaim)
                      (unsigned long long)dead->number, tfs_error_text(err));
         free(dead);
     }
-}
-
-static void punch_stretch(struct tfs_volume *volume, const struct dead_stretch *dead)
-{
-    struct segment_position position = {dead->segment, dead->offset};
-    int err = segments_punch(volume->segments, position, dead->size);
-
-    if (err == 0)
-        tfs_counter_add(&volume->stats.reclaimed_bytes, dead->size);
-    else if (err == -EOPNOTSUPP)
-        compactor_note(volume->compactor, dead->size);
-    else if (err != -ENOENT)
-        tfs_warn("segment %llu offset %llu: cannot give back %llu bytes: %s",
-                 (unsigned long long)dead->segment, (unsigned long long)dead->offset,
-                 (unsigned long long)dead->size, tfs_error_text(err));
-}
-
-/* Punches what is durably dead and puts the rest back. */
-static void punch_all(struct tfs_reclaim *reclaim)
-{
-    uint64_t durable = index_durable_number(reclaim->volume->index);
-    struct dead_stretches taken = dead_list_take_stretches(reclaim->dead);
-
-    for (size_t i = 0; i < taken.count; i++) {
-        if (taken.items[i].commit_number <= durable)
-            punch_stretch(reclaim->volume, &taken.items[i]);
-    }
-
-    tfs_mutex_lock(&reclaim->dead->lock);
-    for (size_t i = 0; i < taken.count; i++) {
-        if (taken.items[i].commit_number > durable)
-            dead_list_put_back_locked(reclaim->dead, &taken.items[i]);
-    }
-    tfs_mutex_unlock(&reclaim->dead->lock);
-    free(taken.items);
-}
-
-void reclaim_relieve(struct tfs_reclaim *reclaim)
-{
-    if (dead_list_is_crowded(reclaim->dead) && index_sync(reclaim->volume->index) == 0)
-        punch_all(reclaim);
 }
 
 static void forget_segment(struct tfs_volume *volume, uint64_t segment)
@@ -257,8 +216,8 @@ bool reclaim_is_swept(struct tfs_reclaim *reclaim)
 static void pass(struct tfs_reclaim *reclaim)
 {
     purge_all(reclaim);
-    reclaim_relieve(reclaim);
-    punch_all(reclaim);
+    punch_relieve(reclaim->volume);
+    punch_dead(reclaim->volume);
     remove_segments(reclaim);
 }
 

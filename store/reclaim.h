@@ -40,9 +40,6 @@ bool reclaim_is_swept(struct tfs_reclaim *reclaim);
 void reclaim_stop(struct tfs_reclaim *reclaim);
 void reclaim_free(struct tfs_reclaim *reclaim); /* accepts NULL */
 
-/* For what the reclaim thread itself makes dead: when much waits for a sync, sync and punch. */
-void reclaim_relieve(struct tfs_reclaim *reclaim);
-
 /* The disk is full: make what was removed durable, and wait until its space is given back. May
  * block. */
 void reclaim_hurry(struct tfs_reclaim *reclaim);

@@ -1,0 +1,39 @@
+/*
+ * Rows that go, with the frames that only they show: of a file that was removed, cut or punched.
+ *
+ * Threads: volume->metadata is held.
+ */
+#ifndef TFS_PURGE_ROWS_H
+#define TFS_PURGE_ROWS_H
+
+#include "store/base/defs.h"
+
+struct index_batch;
+struct row_shape;
+struct tfs_volume;
+struct usage_change;
+
+/* Rows of an inode: so many of those in [first, end). */
+struct purge_range {
+    uint64_t inode;
+    const struct row_shape *shape;
+    uint64_t first;
+    uint64_t end;
+    unsigned count_max;
+};
+
+struct purge_rows {
+    uint64_t next;  /* the first row from `first` on that is left, UINT64_MAX: none */
+    int64_t stored; /* by those that go */
+};
+
+/* Add the deletion of rows and of what they use to a batch. volume->metadata is held. */
+TFS_MUST_CHECK int purge_collect_rows(struct tfs_volume *volume, const struct purge_range *range,
+                                      struct index_batch *batch, struct usage_change *change,
+                                      struct purge_rows *ret);
+
+/* Commit a batch of deletions and hand its dead frames to reclaim. volume->metadata is held. */
+TFS_MUST_CHECK int purge_commit(struct tfs_volume *volume, struct index_batch *batch,
+                                struct usage_change *change);
+
+#endif
