@@ -12,8 +12,9 @@
 #include <errno.h>
 #include <stdio.h>
 
-void complaints_init(struct complaints *complaints)
+void complaints_init(struct complaints *complaints, complaint_name *name_of)
 {
+    complaints->name_of = name_of;
     tfs_mutex_init(&complaints->lock, TFS_RANK_LEAF);
 }
 
@@ -68,7 +69,7 @@ static void complain(struct tfs_volume *volume, uint64_t inode, uint64_t offset,
         (void)snprintf(where, sizeof(where), "frame 0x%08x, segment %llu offset %llu size %u",
                        frame->header_crc, (unsigned long long)frame->segment,
                        (unsigned long long)frame->offset, frame->stored_size); /* it fits */
-    path_for_message(volume, inode, path);
+    volume->complaints.name_of(volume, inode, path);
     tfs_error("file %s (inode %llu) offset %llu: cannot be read: %s (%s)", path,
               (unsigned long long)inode, (unsigned long long)offset, reason(error), where);
 }

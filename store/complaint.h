@@ -6,15 +6,21 @@
 #define TFS_COMPLAINT_H
 
 #include "store/base/lock.h"
+#include "store/path.h"
 #include "store/row.h"
 
 struct tfs_volume;
 
 enum { COMPLAINTS_KEPT = 64 };
 
+/* Writes what a message calls the inode: path_for_message(). Handed over, because looking for names
+ * is above all that may find damage. */
+typedef void complaint_name(struct tfs_volume *volume, uint64_t inode, char text[PATH_TEXT_SIZE]);
+
 /* What was complained about lately. */
 struct complaints {
-    struct tfs_mutex lock; /* rank TFS_RANK_LEAF */
+    complaint_name *name_of; /* immutable */
+    struct tfs_mutex lock;   /* rank TFS_RANK_LEAF */
     struct complaint_place {
         uint64_t container; /* a segment, or an inode whose row is meant, counted from the end */
         uint64_t offset;
@@ -22,7 +28,7 @@ struct complaints {
     unsigned count;            /* guarded by lock; ever */
 };
 
-void complaints_init(struct complaints *complaints);
+void complaints_init(struct complaints *complaints, complaint_name *name_of);
 void complaints_release(struct complaints *complaints);
 
 /*

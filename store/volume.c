@@ -468,7 +468,7 @@ int tfs_volume_open(const struct tfs_volume_options *options, struct tfs_message
     if (!volume)
         return -ENOMEM;
     tfs_mutex_init(&volume->metadata, TFS_RANK_NAMESPACE);
-    complaints_init(&volume->complaints);
+    complaints_init(&volume->complaints, path_for_message);
     dirty_list_init(&volume->dirty);
     trim_init(&volume->trim);
     path_searches_init(&volume->path_searches);
