@@ -13,7 +13,7 @@
 #include "store/format.h"
 #include "store/scratch.h"
 #include "store/segment/segment.h"
-#include "store/stuck.h"
+#include "store/stuck_mark.h"
 #include "store/usage.h"
 #include "store/volume.h"
 

@@ -10,6 +10,7 @@
 #include "store/flush.h"
 #include "store/shape.h"
 #include "store/stuck.h"
+#include "store/stuck_mark.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -88,13 +89,31 @@ bool file_discard_removed(struct tfs_volume *volume, struct tfs_inode *inode)
     return removed;
 }
 
+/* The file ends before the first stuck byte that would read as zeros. The gate is closed. */
+static void give_up_stuck(struct tfs_volume *volume, struct tfs_inode *inode)
+{
+    struct stuck_bytes stuck = stuck_measure(inode);
+    int err = 0;
+
+    if (stuck.byte_count == 0)
+        return;
+    if (stuck.cut < UINT64_MAX)
+        err = shape_cut(volume, inode, stuck.cut);
+    if (!err)
+        stuck_give_up(volume, inode, &stuck);
+    else /* zeros would show: it stays, and is tried again with the next commit of all */
+        tfs_error("inode %llu: cannot be cut to %llu bytes, before what is lost: %s",
+                  (unsigned long long)inode->number, (unsigned long long)stuck.cut,
+                  tfs_error_text(err));
+}
+
 void file_give_up_stuck(struct tfs_volume *volume, struct tfs_inode *inode)
 {
     if (inode_is_open(volume, inode) || !stuck_is_any(inode))
         return;
     data_enter_exclusive(inode);
     if (!inode_is_open(volume, inode)) /* else it is his who opened it, and his close comes here */
-        stuck_give_up(volume, inode);
+        give_up_stuck(volume, inode);
     data_leave_exclusive(inode);
 }
 

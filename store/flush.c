@@ -25,7 +25,7 @@
 #include "store/memory.h"
 #include "store/scratch.h"
 #include "store/segment/segment.h"
-#include "store/stuck.h"
+#include "store/stuck_mark.h"
 #include "store/volume.h"
 
 #include <assert.h>

@@ -8,69 +8,13 @@
  */
 #include "store/stuck.h"
 
-#include "store/base/error.h"
 #include "store/base/log.h"
 #include "store/data.h"
 #include "store/flush.h"
 #include "store/path.h"
-#include "store/shape.h"
+#include "store/stuck_mark.h"
 #include "store/upcall.h"
 #include "store/volume.h"
-
-/* What is given up, in bytes of the file. */
-struct lost {
-    uint64_t from;
-    uint64_t to;
-    uint64_t byte_count;
-    uint64_t cut; /* the file has to end here; UINT64_MAX: it need not */
-};
-
-void stuck_mark_slot(struct tfs_chunk *chunk, uint32_t slot_index, bool front, bool back)
-{
-    struct chunk_slot *slot = &chunk->slots[slot_index];
-    uint32_t block_size = chunk->inode->data->shape.block_size;
-
-    tfs_mutex_lock(&chunk->inode->lock);
-    slot->stuck = true;
-    slot->keep_from = front ? (uint32_t)tfs_align_up(slot->from, block_size) : slot->from;
-    slot->keep_to = back ? (uint32_t)tfs_align_down(slot->to, block_size) : slot->to;
-    if (slot->keep_from >= slot->keep_to)
-        slot->keep_from = slot->keep_to = slot->to;
-    tfs_mutex_unlock(&chunk->inode->lock);
-}
-
-void stuck_mark_chunk(struct tfs_chunk *chunk)
-{
-    tfs_mutex_lock(&chunk->inode->lock);
-    for (int i = 0; i < CHUNK_SLOTS_MAX; i++) {
-        struct chunk_slot *slot = &chunk->slots[i];
-
-        slot->stuck = slot->buffer != NULL;
-        slot->keep_from = slot->keep_to = slot->to;
-    }
-    tfs_mutex_unlock(&chunk->inode->lock);
-}
-
-bool stuck_is_chunk_locked(const struct tfs_chunk *chunk)
-{
-    for (int i = 0; i < CHUNK_SLOTS_MAX; i++) {
-        if (chunk->slots[i].stuck)
-            return true;
-    }
-    return false;
-}
-
-bool stuck_is_any(struct tfs_inode *inode)
-{
-    bool stuck = false;
-    struct list *node;
-
-    tfs_mutex_lock(&inode->lock);
-    list_for_each (node, &inode->data->unflushed)
-        stuck = stuck || stuck_is_chunk_locked(list_entry(node, struct tfs_chunk, unflushed_node));
-    tfs_mutex_unlock(&inode->lock);
-    return stuck;
-}
 
 /* Up to where in the file committed bytes, or written ones, show when the chunk's dirty ones go. */
 static uint64_t shown_end_locked(const struct tfs_chunk *chunk)
@@ -81,7 +25,7 @@ static uint64_t shown_end_locked(const struct tfs_chunk *chunk)
     return tfs_max_u64(data->base_size, base + row_end(chunk->row, data->shape.block_size));
 }
 
-static void add_range(struct lost *lost, uint64_t from, uint64_t to, uint64_t shown_end)
+static void add_range(struct stuck_bytes *lost, uint64_t from, uint64_t to, uint64_t shown_end)
 {
     if (from >= to)
         return;
@@ -92,7 +36,7 @@ static void add_range(struct lost *lost, uint64_t from, uint64_t to, uint64_t sh
         lost->cut = tfs_min_u64(lost->cut, tfs_max_u64(from, shown_end));
 }
 
-static void add_slot_locked(struct lost *lost, const struct tfs_chunk *chunk, uint32_t index)
+static void add_slot_locked(struct stuck_bytes *lost, const struct tfs_chunk *chunk, uint32_t index)
 {
     const struct chunk_slot *slot = &chunk->slots[index];
     uint64_t base =
@@ -104,9 +48,9 @@ static void add_slot_locked(struct lost *lost, const struct tfs_chunk *chunk, ui
 }
 
 /* Visits every slot that is stuck. Called with the inode's lock. */
-static struct lost measure_locked(struct tfs_inode *inode)
+static struct stuck_bytes measure_locked(struct tfs_inode *inode)
 {
-    struct lost lost = {.from = UINT64_MAX, .cut = UINT64_MAX};
+    struct stuck_bytes lost = {.from = UINT64_MAX, .cut = UINT64_MAX};
     struct list *node;
 
     list_for_each (node, &inode->data->unflushed) {
@@ -151,7 +95,7 @@ static void trim_all(struct tfs_volume *volume, struct tfs_inode *inode)
     tfs_mutex_unlock(&inode->lock);
 }
 
-static void say(struct tfs_volume *volume, struct tfs_inode *inode, const struct lost *lost)
+static void say(struct tfs_volume *volume, struct tfs_inode *inode, const struct stuck_bytes *lost)
 {
     char path[PATH_TEXT_SIZE];
 
@@ -162,9 +106,10 @@ static void say(struct tfs_volume *volume, struct tfs_inode *inode, const struct
               (unsigned long long)lost->from, (unsigned long long)lost->to);
 }
 
-static void tell(struct tfs_volume *volume, const struct tfs_inode *inode, const struct lost *lost,
-                 bool cut)
+static void tell(struct tfs_volume *volume, const struct tfs_inode *inode,
+                 const struct stuck_bytes *lost)
 {
+    bool cut = lost->cut < UINT64_MAX;
     const struct tfs_inode_change change = {
         .inode = inode->number,
         .from = cut ? tfs_min_u64(lost->from, lost->cut) : lost->from,
@@ -175,35 +120,30 @@ static void tell(struct tfs_volume *volume, const struct tfs_inode *inode, const
     upcall_inode_changed(volume, &change);
 }
 
-void stuck_give_up(struct tfs_volume *volume, struct tfs_inode *inode)
+struct stuck_bytes stuck_measure(struct tfs_inode *inode)
 {
-    struct lost lost;
-    bool cut;
-    int err = 0;
+    struct stuck_bytes lost;
 
     tfs_mutex_lock(&inode->lock);
     lost = measure_locked(inode);
-    cut = lost.cut < inode->data->size;
+    if (lost.cut >= inode->data->size)
+        lost.cut = UINT64_MAX;
     tfs_mutex_unlock(&inode->lock);
-    if (lost.byte_count == 0)
-        return;
-    if (cut)
-        err = shape_cut(volume, inode, lost.cut);
-    if (err) { /* zeros would show: it stays, and is tried again with the next commit of all */
-        tfs_error("inode %llu: cannot be cut to %llu bytes, before what is lost: %s",
-                  (unsigned long long)inode->number, (unsigned long long)lost.cut,
-                  tfs_error_text(err));
-        return;
-    }
+    return lost;
+}
+
+void stuck_give_up(struct tfs_volume *volume, struct tfs_inode *inode,
+                   const struct stuck_bytes *stuck)
+{
     trim_all(volume, inode);
-    say(volume, inode, &lost);
-    tell(volume, inode, &lost, cut);
+    say(volume, inode, stuck);
+    tell(volume, inode, stuck);
 }
 
 void stuck_relieve(struct tfs_volume *volume, struct tfs_chunk *chunk)
 {
     struct tfs_inode *inode = chunk->inode;
-    struct lost lost = {.from = UINT64_MAX, .cut = UINT64_MAX};
+    struct stuck_bytes lost = {.from = UINT64_MAX, .cut = UINT64_MAX};
 
     tfs_mutex_lock(&inode->lock);
     chunk_hold_exclusive_locked(chunk);
@@ -219,6 +159,6 @@ void stuck_relieve(struct tfs_volume *volume, struct tfs_chunk *chunk)
     tfs_mutex_unlock(&inode->lock);
     if (lost.byte_count > 0) {
         say(volume, inode, &lost);
-        tell(volume, inode, &lost, false);
+        tell(volume, inode, &lost);
     }
 }

@@ -11,26 +11,27 @@
 
 #include "store/chunk.h"
 
-/* For the flush that has the chunk: the blocks at the front or at the back of a slot's bytes cannot
- * be completed; or the chunk's row cannot be read, so nothing of it can be written. */
-void stuck_mark_slot(struct tfs_chunk *chunk, uint32_t slot, bool front, bool back);
-void stuck_mark_chunk(struct tfs_chunk *chunk);
+/* What is stuck in a file, in its bytes. */
+struct stuck_bytes {
+    uint64_t from;
+    uint64_t to;
+    uint64_t byte_count;
+    uint64_t cut; /* the file has to end here before they go, or zeros would show; UINT64_MAX: it
+                     need not */
+};
 
-/* Whether anything is stuck. The first with the inode's lock. */
-bool stuck_is_chunk_locked(const struct tfs_chunk *chunk);
-bool stuck_is_any(struct tfs_inode *inode);
+/* Nobody has the file open, and its gate is closed; as for the next. */
+struct stuck_bytes stuck_measure(struct tfs_inode *inode);
+
+/* Give up what was measured, with a line in the log, and send off what stood beside it. The file
+ * was cut where it has to be. */
+void stuck_give_up(struct tfs_volume *volume, struct tfs_inode *inode,
+                   const struct stuck_bytes *stuck);
 
 /*
- * Give up what is stuck in the file, with a line in the log, and send off what stood beside it. The
- * file ends before the first such byte that would read as zeros. Nobody has the file open, and its
- * gate is closed.
- */
-void stuck_give_up(struct tfs_volume *volume, struct tfs_inode *inode);
-
-/*
- * The same of one chunk of a file that is in use, as far as committed bytes show in the place of
- * what goes: for who needs the memory. Called without locks, by a user of the chunk, who holds no
- * chunk.
+ * Give up what is stuck in one chunk of a file that is in use, as far as committed bytes show in
+ * the place of what goes: for who needs the memory. Called without locks, by a user of the chunk,
+ * who holds no chunk.
  */
 void stuck_relieve(struct tfs_volume *volume, struct tfs_chunk *chunk);
 
