@@ -1,11 +1,11 @@
 /*
  * Commits: what is in memory of a file (rows, size, times) becomes what the index has.
  *
- * A file that differs from the index is on the list of commit_list.h. It is committed
- * by fsync, before it gets another name, every commit_interval, and at unmount. Requests that come
- * together are committed together: one sync of the segments, one batch, one sync of the index.
+ * A file that differs from the index is on the list of commit_list.h. It is committed by fsync,
+ * before it gets another name, every commit_interval, and at unmount (committer.h). Requests that
+ * come together are committed together: one sync of the segments, one batch, one sync of the index.
  *
- * Order within a commit (invariant 2): take the rows, sync the segments, write the batch, sync the
+ * Order within a commit: take the rows, sync the segments, write the batch, sync the
  * index. Rows that appear after they were taken wait for the next commit.
  */
 #ifndef TFS_COMMIT_H
@@ -18,10 +18,6 @@ struct tfs_inode;
 struct tfs_volume;
 
 TFS_MUST_CHECK int commit_new(struct tfs_volume *volume, struct tfs_commit **ret);
-
-/* Begin the thread that commits every commit_interval. */
-TFS_MUST_CHECK int commit_start(struct tfs_commit *commit);
-void commit_stop(struct tfs_commit *commit); /* accepts NULL */
 void commit_free(struct tfs_commit *commit); /* accepts NULL */
 
 enum commit_strength {
@@ -41,19 +37,21 @@ TFS_MUST_CHECK int commit_inode(struct tfs_volume *volume, struct tfs_inode *ino
  * Errors as above. Blocks; the caller may be in the file's gate. */
 TFS_MUST_CHECK int commit_rows(struct tfs_volume *volume, struct tfs_inode *inode);
 
-/* Write back and commit everything, durably. full: sizes that truncate gave too (unmount, syncfs).
- * Returns the first error. Blocks. */
-TFS_MUST_CHECK int commit_all(struct tfs_volume *volume, bool full);
+/* ---- for committer.c ---- */
 
-/*
- * On a full disk: let go of the files that have neither a name nor an open, which otherwise are
- * held until the next commit of everything. Returns whether others than `except` have no name and
- * are open. Blocks; may be called inside of the gate of an open file.
- */
-bool commit_removed(struct tfs_volume *volume, const struct tfs_inode *except);
+struct commit_request;
 
-/* At the end of a mount: give up what could not be committed, with a line in the log for each file.
- */
-void commit_abandon(struct tfs_volume *volume);
+/* Promises the file as it is now: the next commit shows it, or what others have made of it since.
+ * Nothing is promised of what could not be written back. Errors:
+ * of flush_inode(). */
+TFS_MUST_CHECK int commit_write_back(struct tfs_volume *volume, struct tfs_inode *inode,
+                                     bool full_size);
+
+/* Has all the requests committed. Returns the first error. Blocks. */
+TFS_MUST_CHECK int commit_submit(struct tfs_volume *volume, struct commit_request *requests,
+                                 size_t count);
+
+/* Takes the inode off the list unless something came meanwhile. */
+void commit_note_clean(struct tfs_volume *volume, struct tfs_inode *inode);
 
 #endif

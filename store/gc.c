@@ -4,7 +4,7 @@
  */
 #include "store/gc.h"
 
-#include "store/commit.h"
+#include "store/committer.h"
 #include "store/compact.h"
 #include "store/reclaim.h"
 #include "store/segment/segment.h"

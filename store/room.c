@@ -8,7 +8,7 @@
 
 #include "store/base/bytes.h"
 #include "store/base/clock.h"
-#include "store/commit.h"
+#include "store/committer.h"
 #include "store/compactor.h"
 #include "store/index/index.h"
 #include "store/inode.h"

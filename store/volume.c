@@ -10,6 +10,7 @@
 #include "store/codec/frame.h"
 #include "store/commit.h"
 #include "store/commit_list.h"
+#include "store/committer.h"
 #include "store/compactor.h"
 #include "store/dead_list.h"
 #include "store/flush.h"
@@ -287,7 +288,7 @@ static int begin_writing(struct tfs_volume *volume, const struct super *before)
         reclaim_set_sweep(volume->reclaim, now.sweep_from, sweep_end);
     if (!err)
         err = reclaim_start(volume->reclaim);
-    return err ? err : commit_start(volume->commit);
+    return err ? err : committer_start(volume->committer);
 }
 
 /* Half corrected, counts and names of a store need not agree: what it writes then could make more
@@ -350,6 +351,8 @@ static int open_parts(struct tfs_volume *volume, bool creating, struct index_rea
     if (!err)
         err = commit_new(volume, &volume->commit);
     if (!err)
+        err = committer_new(volume, &volume->committer);
+    if (!err)
         err = flush_new(volume, &volume->flush);
     if (!err && !volume->options.read_only)
         err = begin_writing(volume, &super);
@@ -393,7 +396,7 @@ static int release_parts(struct tfs_volume *volume, bool is_of_use)
     int first_error;
     int err;
 
-    commit_stop(volume->commit);
+    committer_stop(volume->committer);
     compactor_stop(volume->compactor);
     if (volume->reclaim)
         reclaim_stop(volume->reclaim);
@@ -401,6 +404,7 @@ static int release_parts(struct tfs_volume *volume, bool is_of_use)
     if (volume->inodes)
         inode_table_free(volume->inodes);
     names_free(volume->names);
+    committer_free(volume->committer);
     commit_free(volume->commit);
     commit_list_free(volume->commit_list);
     reclaim_free(volume->reclaim);
@@ -491,7 +495,7 @@ static int close_volume(struct tfs_volume *volume, bool is_of_use)
     int first_error = 0;
     int err;
 
-    commit_stop(volume->commit);
+    committer_stop(volume->committer);
     compactor_stop(volume->compactor);
     if (!volume->options.read_only) {
         first_error = commit_all(volume, true);

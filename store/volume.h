@@ -22,6 +22,7 @@
 struct tfs_cache;
 struct tfs_commit;
 struct tfs_commit_list;
+struct tfs_committer;
 struct tfs_compactor;
 struct tfs_dead_list;
 struct tfs_flush;
@@ -70,6 +71,7 @@ struct tfs_volume {
     struct tfs_flush *flush;
     struct tfs_commit_list *commit_list;
     struct tfs_commit *commit;
+    struct tfs_committer *committer;
     struct tfs_dead_list *dead;
     struct tfs_reclaim *reclaim;
     struct tfs_compactor *compactor;

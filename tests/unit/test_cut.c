@@ -9,7 +9,7 @@
 #include "check_fixture.h"
 #include "store_crash.h"
 
-#include "store/commit.h"
+#include "store/committer.h"
 #include "store/cut.h"
 #include "store/data.h"
 #include "store/reclaim.h"

@@ -7,7 +7,7 @@
  */
 #include "store_crash.h"
 
-#include "store/commit.h"
+#include "store/committer.h"
 #include "store/data.h"
 #include "store/flush.h"
 #include "store/memory.h"
