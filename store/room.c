@@ -8,12 +8,9 @@
 
 #include "store/base/bytes.h"
 #include "store/base/clock.h"
-#include "store/committer.h"
-#include "store/compactor.h"
 #include "store/index/index.h"
 #include "store/inode.h"
 #include "store/meta.h"
-#include "store/reclaim.h"
 #include "store/segment/segment.h"
 #include "store/volume.h"
 
@@ -44,18 +41,6 @@ static bool has_orphan(struct tfs_volume *volume, const struct tfs_inode *writer
             record.key_size == META_INODE_KEY_SIZE && tfs_get_be64(record.key) != writer->number;
     index_scan_close(scan);
     return found;
-}
-
-/* Gives back what can be. Returns whether something was, or somebody holds more: then space may
- * appear a little later. */
-static bool give_back(struct tfs_volume *volume, struct tfs_inode *writer)
-{
-    uint64_t before = tfs_counter_get(&volume->stats.reclaimed_bytes);
-    bool held = commit_removed(volume, writer);
-
-    reclaim_hurry(volume->reclaim);
-    compactor_hurry(volume->compactor); /* not waited for: it waits for gates */
-    return held || tfs_counter_get(&volume->stats.reclaimed_bytes) != before;
 }
 
 /* Nobody has waited in vain lately, or names were changed since: files may have been removed. */
@@ -97,14 +82,14 @@ static int make_room(const struct wish *wish)
     const struct timespec step = {.tv_nsec = WAIT_STEP_MS * TFS_NS_PER_MS};
     struct tfs_volume *volume = wish->volume;
     uint64_t changes = atomic_load_explicit(&volume->namespace_changes, memory_order_relaxed);
-    bool more = give_back(volume, wish->writer) || has_orphan(volume, wish->writer);
+    bool more = volume->give_back(volume, wish->writer) || has_orphan(volume, wish->writer);
     int err = try(wish);
 
     if (err != -ENOSPC || !more || !is_worth_waiting(volume))
         return err;
     for (int ms = 0; ms < WAIT_MS_MAX && err == -ENOSPC; ms += WAIT_STEP_MS) {
         (void)nanosleep(&step, NULL); /* a shorter one does no harm */
-        (void)give_back(volume, wish->writer);
+        (void)volume->give_back(volume, wish->writer);
         err = try(wish);
     }
     if (err == -ENOSPC)

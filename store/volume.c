@@ -16,6 +16,7 @@
 #include "store/flush.h"
 #include "store/format.h"
 #include "store/frames.h"
+#include "store/give_back.h"
 #include "store/inode.h"
 #include "store/memory.h"
 #include "store/meta.h"
@@ -475,6 +476,7 @@ int tfs_volume_open(const struct tfs_volume_options *options, struct tfs_message
     complaints_init(&volume->complaints, path_for_message);
     dirty_list_init(&volume->dirty);
     trim_init(&volume->trim);
+    volume->give_back = give_back_space;
     path_searches_init(&volume->path_searches);
     volume->options = *options;
     tfs_volume_set_noatime(volume, options->noatime);

@@ -28,6 +28,7 @@ struct tfs_dead_list;
 struct tfs_flush;
 struct tfs_format_lock;
 struct tfs_frames;
+struct tfs_inode;
 struct tfs_inode_table;
 struct tfs_memory;
 struct tfs_names;
@@ -75,6 +76,8 @@ struct tfs_volume {
     struct tfs_dead_list *dead;
     struct tfs_reclaim *reclaim;
     struct tfs_compactor *compactor;
+    /* give_back_space(), which is above all who need room. Immutable. */
+    bool (*give_back)(struct tfs_volume *volume, struct tfs_inode *writer);
     struct tfs_inode_table *inodes;
     struct tfs_names *names;
     struct tfs_stats stats;
