@@ -19,11 +19,15 @@
 
 #include "store/base/defs.h"
 #include "store/meta.h"
+#include "store/segment/segment.h"
 
 struct tfs_chunk;
 struct tfs_data;
 struct tfs_inode;
 struct tfs_volume;
+
+/* The longest table of one buffer's frame, with its header, in whole pages. */
+enum { ALLOCATION_ROUNDING_SIZE = 4 * SEGMENT_ALIGNMENT };
 
 /* Of a file in memory, guarded by the inode's lock. */
 struct allocation {
@@ -31,13 +35,6 @@ struct allocation {
     uint64_t lent;              /* to dirty chunks, which give it back when they are stored */
     bool settled;               /* nothing was stored since the holes were counted */
 };
-
-/*
- * Promise room for the holes of [from, to). The gate must be open. Errors: -ENOSPC, -EIO, -EUCLEAN.
- * Blocks as room_reserve() does.
- */
-TFS_MUST_CHECK int allocation_add(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t from,
-                                  uint64_t to);
 
 /* Up to `size` bytes of the room for who stores into [from, to), to be given to room_reserve();
  * back where that failed; and back with all that was reserved, which no chunk has. */
@@ -62,16 +59,8 @@ void allocation_chunk_unreserve_locked(struct tfs_volume *volume, struct tfs_chu
 void allocation_stored_locked(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t from,
                               uint64_t to, int64_t delta);
 
-/* Data was cut at `size`, or punched. With the gate closed. */
-void allocation_cut(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t size);
-void allocation_punch(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t from,
-                      uint64_t to);
-
-/* The last close: only holes are still to be stored; of a file without a name nothing. With the
- * gate closed. */
+/* Something was stored since the holes were counted. */
 bool allocation_is_to_settle(struct tfs_inode *inode);
-void allocation_settle(struct tfs_volume *volume, struct tfs_inode *inode);
-void allocation_drop(struct tfs_volume *volume, struct tfs_inode *inode);
 
 /* What a commit writes. With the inode's lock. */
 struct meta_allocation allocation_to_commit_locked(const struct tfs_data *data);

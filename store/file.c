@@ -3,6 +3,7 @@
  */
 #include "store/file.h"
 
+#include "store/allocate.h"
 #include "store/base/error.h"
 #include "store/base/log.h"
 #include "store/commit.h"
@@ -83,7 +84,7 @@ bool file_discard_removed(struct tfs_volume *volume, struct tfs_inode *inode)
     removed = !inode_is_open(volume, inode);
     if (removed) {
         discard_dirty(volume, inode);
-        allocation_drop(volume, inode);
+        allocate_drop(volume, inode);
     }
     data_leave_exclusive(inode);
     return removed;
@@ -121,7 +122,7 @@ static void settle_allocation(struct tfs_volume *volume, struct tfs_inode *inode
 {
     data_enter_exclusive(inode);
     if (!inode_is_open(volume, inode)) /* else there is another last close to come */
-        allocation_settle(volume, inode);
+        allocate_settle(volume, inode);
     data_leave_exclusive(inode);
 }
 

@@ -10,6 +10,7 @@
  */
 #include "store/shape.h"
 
+#include "store/allocate.h"
 #include "store/base/error.h"
 #include "store/chunk_map.h"
 #include "store/commit.h"
@@ -282,7 +283,7 @@ static int resize(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t s
     if (err)
         return err;
     if (size <= inode->data->size) /* else what was allocated behind the end becomes part of it */
-        allocation_cut(volume, inode, size);
+        allocate_cut(volume, inode, size);
     tfs_mutex_lock(&inode->lock);
     set_size_locked(&removal, size);
     lost_forget_locked(inode, size, UINT64_MAX);
@@ -331,7 +332,7 @@ static int punch(struct removal *removal, int mode)
         if (err)
             return err;
     }
-    allocation_punch(removal->volume, removal->inode, removal->from, wanted);
+    allocate_punch(removal->volume, removal->inode, removal->from, wanted);
     tfs_mutex_lock(&removal->inode->lock);
     lost_forget_locked(removal->inode, removal->from, removal->to);
     data_touch_locked(removal->volume, removal->inode);
@@ -342,7 +343,7 @@ static int punch(struct removal *removal, int mode)
 /* The gate is open while room is looked for: others may have to be waited for. */
 static int allocate(struct removal *removal, int mode)
 {
-    int err = allocation_add(removal->volume, removal->inode, removal->from, removal->to);
+    int err = allocate_range(removal->volume, removal->inode, removal->from, removal->to);
 
     if (err || mode & FALLOC_FL_KEEP_SIZE)
         return err;
