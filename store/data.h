@@ -12,7 +12,7 @@
 #include "store/cut.h"
 #include "store/inode.h"
 #include "store/lost.h"
-#include "store/readahead.h"
+#include "store/readahead_streams.h"
 
 struct index_scan;
 
@@ -56,6 +56,9 @@ struct tfs_data {
 
     struct readahead readahead;
 };
+
+/* Holes are told to programs in such units of the file. */
+enum { SEEK_PAGE_SIZE = 4096 };
 
 TFS_MUST_CHECK int data_new(struct tfs_volume *volume, struct tfs_inode *inode,
                             struct tfs_data **ret);

@@ -9,7 +9,6 @@
 #include "store/base/error.h"
 #include "store/data.h"
 #include "store/dead_list.h"
-#include "store/file.h"
 #include "store/format.h"
 #include "store/scratch.h"
 #include "store/segment/segment.h"

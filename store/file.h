@@ -30,9 +30,6 @@ void file_note_read(struct tfs_file *file);
  * there are any. */
 TFS_MUST_CHECK int file_kill_privileges(struct tfs_volume *volume, struct tfs_inode *inode);
 
-/* Holes are told to programs in such units of the file. */
-enum { SEEK_PAGE_SIZE = 4096 };
-
 /* The first byte of [from, to) that is dirty or shown by a row (or that is not); `to` when there is
  * none. The gate is entered or closed. Errors: -EIO, -EUCLEAN, -ENOMEM. */
 TFS_MUST_CHECK int64_t file_seek(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t from,

@@ -16,6 +16,7 @@
 #include "store/data.h"
 #include "store/file.h"
 #include "store/frames.h"
+#include "store/readahead.h"
 
 #include <assert.h>
 #include <errno.h>

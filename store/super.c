@@ -6,7 +6,7 @@
 #include "store/base/bytes.h"
 #include "store/base/clock.h"
 #include "store/base/error.h"
-#include "store/inode.h"
+#include "store/meta.h"
 #include "store/volume.h"
 
 #include <errno.h>
