@@ -160,10 +160,11 @@ static int members_read(struct dcp_metadata *metadata)
     return 0;
 }
 
-int dcp_metadata_read(const void *data, size_t size, struct dcp_metadata *ret)
+int dcp_metadata_read(const void *data, size_t size, const struct format_source *source,
+                      struct dcp_metadata *ret)
 {
     struct dcp_metadata metadata = {.pieces = NULL};
-    int err = pickle_read(data, size, &metadata.pickle);
+    int err = pickle_read(data, size, source, &metadata.pickle);
 
     if (err == 0)
         err = members_read(&metadata);

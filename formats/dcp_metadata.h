@@ -32,13 +32,14 @@ struct dcp_metadata {
 };
 
 /*
- * Read what .metadata holds.
+ * Read what .metadata holds. As of a pickle, source, which may be NULL, is asked whether to stop.
  *
  * Ownership: *ret is released with dcp_metadata_release; texts are data's.
  * Errors:    -EUCLEAN (malformed or cut off), -EOPNOTSUPP (a pickle of something else, or beyond a
  *            limit), -EINTR, -ENOMEM.
  */
-TFS_MUST_CHECK int dcp_metadata_read(const void *data, size_t size, struct dcp_metadata *ret);
+TFS_MUST_CHECK int dcp_metadata_read(const void *data, size_t size,
+                                     const struct format_source *source, struct dcp_metadata *ret);
 void dcp_metadata_release(struct dcp_metadata *metadata);
 
 #endif

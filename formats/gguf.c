@@ -4,10 +4,9 @@
  * and offset; then, from the next multiple of the alignment on, the tensors one after the other,
  * each at a multiple of it. The loader refuses other offsets, so they tell of damage.
  */
-#include "formats/format.h"
+#include "formats/gguf.h"
 
 #include "store/base/bytes.h"
-#include "tools/common/interrupt.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -46,7 +45,7 @@ static int window_fill(struct reader *reader)
 {
     const uint64_t left = reader->source->size - reader->offset;
     const size_t size = (size_t)tfs_min_u64(WINDOW_BYTES, left);
-    int err = format_read(reader->source, reader->list, reader->offset, reader->window, size);
+    int err = tensor_list_read(reader->list, reader->source, reader->offset, reader->window, size);
 
     if (err < 0)
         return err;
@@ -57,7 +56,7 @@ static int window_fill(struct reader *reader)
 
 static int cut_off(struct reader *reader)
 {
-    return format_list_malformed(reader->list, "cut off in its header, at byte %" PRIu64,
+    return tensor_list_malformed(reader->list, "cut off in its header, at byte %" PRIu64,
                                  reader->source->size);
 }
 
@@ -67,7 +66,7 @@ static int take(struct reader *reader, void *dst, uint64_t size)
     if (size > reader->source->size - reader->offset)
         return cut_off(reader);
     if (reader->offset + size > FORMAT_HEADER_BYTES_MAX)
-        return format_list_malformed(reader->list, "a header above %u bytes",
+        return tensor_list_malformed(reader->list, "a header above %u bytes",
                                      FORMAT_HEADER_BYTES_MAX);
     if (dst) {
         uint64_t at = reader->offset - reader->window_offset;
@@ -125,12 +124,12 @@ static int skip_array(struct reader *reader)
     if (err < 0)
         return err;
     if (type >= TFS_ARRAY_COUNT(value_bytes) || type == VALUE_ARRAY)
-        return format_list_malformed(reader->list, "an array of values of type %u", type);
+        return tensor_list_malformed(reader->list, "an array of values of type %u", type);
     if (type != VALUE_STRING)
         return tfs_mul_overflows(count, value_bytes[type], &size) ? cut_off(reader)
                                                                   : take(reader, NULL, size);
     for (uint64_t i = 0; err == 0 && i < count; i++)
-        err = interrupt_is_pending() ? -EINTR : skip_string(reader);
+        err = format_source_is_stopped(reader->source) ? -EINTR : skip_string(reader);
     return err;
 }
 
@@ -141,11 +140,11 @@ static int take_value(struct reader *reader, uint32_t type, bool is_alignment)
     if (type == VALUE_ARRAY)
         return skip_array(reader);
     if (type >= TFS_ARRAY_COUNT(value_bytes))
-        return format_list_malformed(reader->list, "a value of type %u", type);
+        return tensor_list_malformed(reader->list, "a value of type %u", type);
     if (!is_alignment)
         return take(reader, NULL, value_bytes[type]);
     if (type != VALUE_UINT32)
-        return format_list_malformed(reader->list, "general.alignment is no number of 32 bits");
+        return tensor_list_malformed(reader->list, "general.alignment is no number of 32 bits");
     return take_u32(reader, &reader->alignment);
 }
 
@@ -161,7 +160,7 @@ static int take_pair(struct reader *reader)
     if (err < 0)
         return err;
     if (size > KEY_BYTES_MAX)
-        return format_list_malformed(reader->list, "a key of %" PRIu64 " bytes", size);
+        return tensor_list_malformed(reader->list, "a key of %" PRIu64 " bytes", size);
     if (size == sizeof(key)) {
         err = take(reader, key, sizeof(key));
         is_alignment = err == 0 && memcmp(key, alignment_key, sizeof(key)) == 0;
@@ -183,7 +182,7 @@ static int take_shape(struct reader *reader, const char *name, uint64_t *ret_fir
     if (err < 0)
         return err;
     if (dimension_count > DIMENSION_COUNT_MAX)
-        return format_list_malformed(reader->list, "tensor '%.100s' has %u dimensions", name,
+        return tensor_list_malformed(reader->list, "tensor '%.100s' has %u dimensions", name,
                                      dimension_count);
     *ret_first = 1;
     *ret_count = 1;
@@ -196,7 +195,7 @@ static int take_shape(struct reader *reader, const char *name, uint64_t *ret_fir
         if (i == 0)
             *ret_first = dimension;
         if (tfs_mul_overflows(*ret_count, dimension, ret_count))
-            return format_list_malformed(reader->list, "tensor '%.100s': bad shape", name);
+            return tensor_list_malformed(reader->list, "tensor '%.100s': bad shape", name);
     }
     return 0;
 }
@@ -213,7 +212,7 @@ static int take_tensor(struct reader *reader)
     int err = take_u64(reader, &name_size);
 
     if (err == 0 && name_size >= sizeof(name))
-        return format_list_malformed(reader->list, "a name of %" PRIu64 " bytes", name_size);
+        return tensor_list_malformed(reader->list, "a name of %" PRIu64 " bytes", name_size);
     if (err == 0)
         err = take(reader, name, name_size);
     if (err < 0)
@@ -227,11 +226,11 @@ static int take_tensor(struct reader *reader)
     if (err < 0)
         return err;
     if (dtype_of_gguf(type, &tensor.dtype) < 0)
-        return format_list_malformed(reader->list, "tensor '%.100s': unknown type %u", name, type);
+        return tensor_list_malformed(reader->list, "tensor '%.100s': unknown type %u", name, type);
     if (first % dtype_info(tensor.dtype)->block_elements != 0 ||
         dtype_size(tensor.dtype, count, &tensor.size) < 0)
-        return format_list_malformed(reader->list, "tensor '%.100s': bad shape", name);
-    return format_list_add(reader->list, name, strlen(name), &tensor);
+        return tensor_list_malformed(reader->list, "tensor '%.100s': bad shape", name);
+    return tensor_list_add(reader->list, name, strlen(name), &tensor);
 }
 
 /* Each tensor follows the one before it, in the order of the header. */
@@ -245,13 +244,13 @@ static int tensors_place(struct reader *reader)
         uint64_t end;
 
         if (tensor->offset != expected)
-            return format_list_malformed(reader->list,
+            return tensor_list_malformed(reader->list,
                                          "tensor '%.100s' at %" PRIu64 " of the data, not %" PRIu64,
                                          tensor->name, tensor->offset, expected);
         if (tfs_add_overflows(expected, tensor->size, &end) ||
             end > UINT64_MAX - reader->alignment - data_offset ||
             end + data_offset > reader->source->size)
-            return format_list_malformed(reader->list,
+            return tensor_list_malformed(reader->list,
                                          "cut off: tensor '%.100s', of %" PRIu64
                                          " bytes, ends behind the file's %" PRIu64,
                                          tensor->name, tensor->size, reader->source->size);
@@ -271,7 +270,7 @@ static int header_take(struct reader *reader)
     if (err < 0)
         return err;
     if (version != 2 && version != 3)
-        return format_list_malformed(
+        return tensor_list_malformed(
             reader->list,
             (version & 0xFFFF) == 0 && version != 0 ? "big-endian, version 0x%08x" : "version %u",
             version);
@@ -285,11 +284,11 @@ static int header_take(struct reader *reader)
     if (err < 0)
         return err;
     if (!tfs_is_power_of_two(reader->alignment) || reader->alignment > FORMAT_HEADER_BYTES_MAX)
-        return format_list_malformed(reader->list, "an alignment of %u", reader->alignment);
+        return tensor_list_malformed(reader->list, "an alignment of %u", reader->alignment);
     return tensors_place(reader);
 }
 
-int format_find_gguf(const struct format_source *source, struct tensor_list *list)
+int gguf_find(const struct format_source *source, struct tensor_list *list)
 {
     struct reader reader = {.source = source,
                             .list = list,
@@ -298,5 +297,5 @@ int format_find_gguf(const struct format_source *source, struct tensor_list *lis
     int err = reader.window ? header_take(&reader) : -ENOMEM;
 
     free(reader.window);
-    return err == 0 ? format_list_check_names(list) : err;
+    return err == 0 ? tensor_list_check_names(list) : err;
 }

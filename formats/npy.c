@@ -3,7 +3,8 @@
  * version 1, else 4, little-endian), the header (npy_header.h), and the elements. numpy passes over
  * what follows them, and so do we.
  */
-#include "formats/format.h"
+#include "formats/npy.h"
+
 #include "formats/npy_header.h"
 
 #include "store/base/bytes.h"
@@ -23,11 +24,11 @@ static int header_apply(const char *text, size_t text_size, const char *name, st
     uint64_t size;
 
     if (npy_header_parse(text, text_size, &header, &reason) < 0)
-        return format_list_malformed(list, "npy '%.100s': %s", name, reason);
+        return tensor_list_malformed(list, "npy '%.100s': %s", name, reason);
     if (header.element_size > 0) {
         if (tfs_mul_overflows(header.element_count, header.element_size, &size) ||
             size > tensor->size)
-            return format_list_malformed(list,
+            return tensor_list_malformed(list,
                                          "npy '%.100s': shape larger than its data, %" PRIu64
                                          " elements of %" PRIu64 " bytes in %" PRIu64,
                                          name, header.element_count, header.element_size,
@@ -35,7 +36,7 @@ static int header_apply(const char *text, size_t text_size, const char *name, st
         tensor->size = size;
         tensor->dtype = header.dtype;
     }
-    return format_list_add(list, name, strlen(name), tensor);
+    return tensor_list_add(list, name, strlen(name), tensor);
 }
 
 /* Where the header's text lies, counted from the magic. */
@@ -48,8 +49,8 @@ static int header_find(const uint8_t *magic, size_t *ret_offset, size_t *ret_siz
     return *ret_size <= FORMAT_HEADER_BYTES_MAX ? 0 : -EUCLEAN;
 }
 
-int format_find_npy(const struct format_source *source, uint64_t offset, uint64_t size,
-                    const char *name, struct tensor_list *list)
+int npy_find(const struct format_source *source, uint64_t offset, uint64_t size, const char *name,
+             struct tensor_list *list)
 {
     struct tensor tensor = {.dtype = DTYPE_BYTES};
     uint8_t magic[NPY_MAGIC_BYTES + 4];
@@ -59,18 +60,18 @@ int format_find_npy(const struct format_source *source, uint64_t offset, uint64_
     int err;
 
     if (size < sizeof(magic))
-        return format_list_malformed(list, "npy '%.100s': cut off", name);
-    err = format_read(source, list, offset, magic, sizeof(magic));
+        return tensor_list_malformed(list, "npy '%.100s': cut off", name);
+    err = tensor_list_read(list, source, offset, magic, sizeof(magic));
     if (err < 0)
         return err;
     if (header_find(magic, &header_offset, &header_size) < 0 || header_size > size - header_offset)
-        return format_list_malformed(list, "npy '%.100s': bad header", name);
+        return tensor_list_malformed(list, "npy '%.100s': bad header", name);
     header = malloc(header_size + 1);
     if (!header)
         return -ENOMEM;
     tensor.offset = offset + header_offset + header_size;
     tensor.size = size - header_offset - header_size;
-    err = format_read(source, list, offset + header_offset, header, header_size);
+    err = tensor_list_read(list, source, offset + header_offset, header, header_size);
     if (err == 0)
         err = header_apply(header, header_size, name, &tensor, list);
     free(header);

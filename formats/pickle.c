@@ -5,7 +5,6 @@
  */
 #include "formats/pickle.h"
 #include "formats/pickle_operations.h"
-#include "tools/common/interrupt.h"
 
 #include "store/base/bytes.h"
 #include "store/base/error.h"
@@ -21,7 +20,7 @@ enum {
     PICKLE_MEMO_MAX = 1 << 25,
     PICKLE_NODES_MAX = 1 << 24,
     PICKLE_CELLS_MAX = 1 << 25,
-    INTERRUPT_STEPS = 1 << 16,
+    STOP_STEPS = 1 << 16,
 };
 
 #define MARK UINT32_MAX
@@ -33,6 +32,7 @@ struct indexes {
 };
 
 struct machine {
+    const struct format_source *source;
     const uint8_t *at;
     const uint8_t *end;
     struct indexes stack; /* nodes, and MARK */
@@ -545,7 +545,7 @@ static int machine_run(struct machine *machine)
         struct argument argument = {0};
         int err;
 
-        if (step % INTERRUPT_STEPS == 0 && interrupt_is_pending())
+        if (step % STOP_STEPS == 0 && format_source_is_stopped(machine->source))
             return -EINTR;
         if (!operation)
             return tfs_fail(-EUCLEAN, "pickle: operation 0x%02x", machine->at[-1]);
@@ -560,10 +560,11 @@ static int machine_run(struct machine *machine)
     return tfs_fail(-EUCLEAN, "pickle: no end");
 }
 
-int pickle_read(const void *data, size_t size, struct pickle *ret)
+int pickle_read(const void *data, size_t size, const struct format_source *source,
+                struct pickle *ret)
 {
     const struct pickle_node unknown = {.kind = PICKLE_UNKNOWN};
-    struct machine machine = {.at = data, .end = (const uint8_t *)data + size};
+    struct machine machine = {.source = source, .at = data, .end = (const uint8_t *)data + size};
     uint32_t first = 0;
     int err = node_new(&machine, &unknown, &first);
 

@@ -10,7 +10,7 @@
 #ifndef TFS_FORMATS_PICKLE_H
 #define TFS_FORMATS_PICKLE_H
 
-#include "store/base/defs.h"
+#include "formats/source.h"
 
 /* Borrowed from the pickle's bytes, not terminated. */
 struct pickle_text {
@@ -67,14 +67,16 @@ struct pickle {
 };
 
 /*
- * Read the pickle (protocols 1 to 5) that data begins with.
+ * Read the pickle (protocols 1 to 5) that data begins with. It may take a while; source, which may
+ * be NULL, is asked whether to stop.
  *
  * Ownership: *ret is freed with pickle_release; texts in it point into data. On failure it is
  *            empty.
  * Errors:    -EUCLEAN (malformed or cut off), -EOPNOTSUPP (it may be whole, but operations have a
  *            meaning of the writer's own, or it is beyond a limit), -EINTR, -ENOMEM.
  */
-TFS_MUST_CHECK int pickle_read(const void *data, size_t size, struct pickle *ret);
+TFS_MUST_CHECK int pickle_read(const void *data, size_t size, const struct format_source *source,
+                               struct pickle *ret);
 void pickle_release(struct pickle *pickle);
 
 bool pickle_is_text(const struct pickle *pickle, uint32_t node, const char *wanted);

@@ -7,12 +7,12 @@
  * not know, a shape of another size than its bytes, and bytes that are no tensor's, between tensors
  * or behind the last.
  */
-#include "formats/format.h"
+#include "formats/safetensors.h"
+
 #include "formats/json_reader.h"
 
 #include "store/base/bytes.h"
-#include "tools/common/interrupt.h"
-#include "tools/common/output.h"
+#include "store/base/utf8.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -22,6 +22,7 @@
 enum { KEY_BYTES_MAX = 64 };
 
 struct header {
+    const struct format_source *source;
     struct json_reader json;
     const char *begin; /* of the JSON text */
     struct tensor_list *list;
@@ -45,7 +46,7 @@ struct entry {
 
 static int header_malformed(struct header *header, const char *what)
 {
-    return format_list_malformed(header->list, "%s at byte %zu of the header, near '%.*s'", what,
+    return tensor_list_malformed(header->list, "%s at byte %zu of the header, near '%.*s'", what,
                                  (size_t)(header->json.at - header->begin),
                                  (int)tfs_min_u64(header->name_size, 100), header->name);
 }
@@ -137,7 +138,7 @@ static int entry_add(struct header *header, const struct entry *entry)
         return header_malformed(header, "shape and data_offsets disagree");
     if (tfs_add_overflows(header->data_offset, entry->begin, &tensor.offset))
         return header_malformed(header, "offset too large");
-    return format_list_add(header->list, header->name, header->name_size, &tensor);
+    return tensor_list_add(header->list, header->name, header->name_size, &tensor);
 }
 
 /* Behind the name: null, or an object of strings. */
@@ -169,7 +170,7 @@ static int tensor_parse(struct header *header)
     struct entry entry = {.element_count = 1};
     int err;
 
-    if (interrupt_is_pending())
+    if (format_source_is_stopped(header->source))
         return -EINTR;
     if (json_reader_string(&header->json, header->name, header->name_capacity, &header->name_size) <
             0 ||
@@ -210,19 +211,19 @@ static int header_parse(struct header *header)
 static int coverage_check(struct tensor_list *list, uint64_t data_offset, uint64_t file_size)
 {
     uint64_t at = data_offset;
-    int err = format_list_finish(list, file_size);
+    int err = tensor_list_finish(list, file_size);
 
     for (size_t i = 0; err == 0 && i < list->count; i++) {
         const struct tensor *tensor = &list->tensors[i];
 
         if (tensor->offset != at)
-            return format_list_malformed(
+            return tensor_list_malformed(
                 list, "%" PRIu64 " bytes at %" PRIu64 ", before tensor '%.100s', are no tensor's",
                 tensor->offset - at, at, tensor->name);
         at += tensor->size;
     }
     if (err == 0 && at != file_size)
-        return format_list_malformed(
+        return tensor_list_malformed(
             list, "%" PRIu64 " bytes at %" PRIu64 ", behind the last tensor", file_size - at, at);
     return err;
 }
@@ -231,19 +232,21 @@ static int coverage_check(struct tensor_list *list, uint64_t data_offset, uint64
 static int utf8_check(const char *text, size_t size, struct tensor_list *list)
 {
     for (size_t at = 0; at < size;) {
-        size_t character = text[at] > 0 ? 1 : output_utf8_size(text + at);
+        size_t character = text[at] > 0 ? 1 : tfs_utf8_size(text + at);
 
         if (character == 0)
-            return format_list_malformed(list, "no UTF-8 at byte %zu of the header", at);
+            return tensor_list_malformed(list, "no UTF-8 at byte %zu of the header", at);
         at += character;
     }
     return 0;
 }
 
 /* The text ends with a zero that does not count. */
-static int text_parse(char *text, size_t size, struct tensor_list *list)
+static int text_parse(const struct format_source *source, char *text, size_t size,
+                      struct tensor_list *list)
 {
-    struct header header = {.list = list,
+    struct header header = {.source = source,
+                            .list = list,
                             .json = {text, text + size},
                             .begin = text,
                             .data_offset = 8 + size,
@@ -254,30 +257,30 @@ static int text_parse(char *text, size_t size, struct tensor_list *list)
     if (err == 0)
         err = header_parse(&header);
     if (err == 0)
-        err = format_list_check_names(list);
+        err = tensor_list_check_names(list);
     free(header.name);
     return err;
 }
 
-int format_find_safetensors(const struct format_source *source, struct tensor_list *list)
+int safetensors_find(const struct format_source *source, struct tensor_list *list)
 {
     uint8_t size_bytes[8];
     uint64_t size;
     char *text;
-    int err = format_read(source, list, 0, size_bytes, sizeof(size_bytes));
+    int err = tensor_list_read(list, source, 0, size_bytes, sizeof(size_bytes));
 
     if (err < 0)
         return err;
     size = tfs_get_le64(size_bytes);
     if (size > FORMAT_HEADER_BYTES_MAX || size > source->size - sizeof(size_bytes))
-        return format_list_malformed(list, "a header of %llu bytes", (unsigned long long)size);
+        return tensor_list_malformed(list, "a header of %llu bytes", (unsigned long long)size);
     text = malloc(size + 1);
     if (!text)
         return -ENOMEM;
     text[size] = '\0';
-    err = format_read(source, list, sizeof(size_bytes), text, size);
+    err = tensor_list_read(list, source, sizeof(size_bytes), text, size);
     if (err == 0)
-        err = text_parse(text, size, list);
+        err = text_parse(source, text, size, list);
     if (err == 0)
         err = coverage_check(list, sizeof(size_bytes) + size, source->size);
     free(text);

@@ -1,18 +1,22 @@
 /*
  * The list of what was found in a file.
  */
-#include "formats/format.h"
+#include "formats/tensor_list.h"
+
+#include "store/base/error.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-void format_list_init(struct tensor_list *list)
+void tensor_list_init(struct tensor_list *list)
 {
     *list = (struct tensor_list){.format = "raw"};
 }
 
-void format_list_release(struct tensor_list *list)
+void tensor_list_release(struct tensor_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
         free(list->tensors[i].name);
@@ -20,7 +24,31 @@ void format_list_release(struct tensor_list *list)
         free(list->members[i].name);
     free(list->tensors);
     free(list->members);
-    format_list_init(list);
+    tensor_list_init(list);
+}
+
+int tensor_list_malformed(struct tensor_list *list, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(list->reason, sizeof(list->reason), format,
+                    arguments); /* a longer one is cut */
+    va_end(arguments);
+    return tfs_fail(-EUCLEAN, "%s", list->reason);
+}
+
+int tensor_list_read(struct tensor_list *list, const struct format_source *source, uint64_t offset,
+                     void *dst, size_t size)
+{
+    int err = format_source_read(source, offset, dst, size);
+
+    if (err != -EUCLEAN)
+        return err;
+    if (offset > source->size || size > source->size - offset)
+        return tensor_list_malformed(list, "%zu bytes at %llu lie behind the file's end", size,
+                                     (unsigned long long)offset);
+    return tensor_list_malformed(list, "the file has become shorter");
 }
 
 static int list_grow(struct tensor_list *list)
@@ -29,7 +57,7 @@ static int list_grow(struct tensor_list *list)
     struct tensor *tensors;
 
     if (list->count == FORMAT_TENSOR_COUNT_MAX)
-        return format_list_malformed(list, "more than %u tensors", FORMAT_TENSOR_COUNT_MAX);
+        return tensor_list_malformed(list, "more than %u tensors", FORMAT_TENSOR_COUNT_MAX);
     tensors = realloc(list->tensors, capacity * sizeof(*tensors));
     if (!tensors)
         return -ENOMEM;
@@ -38,7 +66,7 @@ static int list_grow(struct tensor_list *list)
     return 0;
 }
 
-int format_list_add(struct tensor_list *list, const char *name, size_t name_size,
+int tensor_list_add(struct tensor_list *list, const char *name, size_t name_size,
                     const struct tensor *tensor)
 {
     int err = list->count == list->capacity ? list_grow(list) : 0;
@@ -55,7 +83,7 @@ int format_list_add(struct tensor_list *list, const char *name, size_t name_size
     return 0;
 }
 
-int format_list_add_member(struct tensor_list *list, const char *name, size_t name_size,
+int tensor_list_add_member(struct tensor_list *list, const char *name, size_t name_size,
                            const struct format_member *member)
 {
     char *copy;
@@ -154,7 +182,7 @@ static void members_finish(struct tensor_list *list)
     list->member_count = kept;
 }
 
-int format_list_finish(struct tensor_list *list, uint64_t file_size)
+int tensor_list_finish(struct tensor_list *list, uint64_t file_size)
 {
     uint64_t end = 0;
 
@@ -164,13 +192,13 @@ int format_list_finish(struct tensor_list *list, uint64_t file_size)
         const struct tensor *tensor = &list->tensors[i];
 
         if (tensor->offset > file_size || tensor->size > file_size - tensor->offset)
-            return format_list_malformed(list, "tensor '%.100s' ends behind the file",
+            return tensor_list_malformed(list, "tensor '%.100s' ends behind the file",
                                          tensor->name);
         if (tensor->size % dtype_width(tensor->dtype) != 0)
-            return format_list_malformed(list, "tensor '%.100s' ends inside an element",
+            return tensor_list_malformed(list, "tensor '%.100s' ends inside an element",
                                          tensor->name);
         if (tensor->offset < end)
-            return format_list_malformed(list, "tensors '%.80s' and '%.80s' overlap",
+            return tensor_list_malformed(list, "tensors '%.80s' and '%.80s' overlap",
                                          list->tensors[i - 1].name, tensor->name);
         end = tensor->offset + tensor->size;
     }
@@ -184,7 +212,7 @@ static int name_compare(const void *a, const void *b)
                   (*(const struct tensor *const *)b)->name);
 }
 
-int format_list_check_names(struct tensor_list *list)
+int tensor_list_check_names(struct tensor_list *list)
 {
     const struct tensor **order = calloc(list->count + 1, sizeof(struct tensor *));
     int err = 0;
@@ -197,7 +225,7 @@ int format_list_check_names(struct tensor_list *list)
         qsort(order, list->count, sizeof(struct tensor *), name_compare);
     for (size_t i = 1; err == 0 && i < list->count; i++) {
         if (name_compare(&order[i - 1], &order[i]) == 0)
-            err = format_list_malformed(list, "tensor '%.100s' twice", order[i]->name);
+            err = tensor_list_malformed(list, "tensor '%.100s' twice", order[i]->name);
     }
     free(order);
     return err;

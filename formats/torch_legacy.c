@@ -4,7 +4,8 @@
  * a list of the storages' keys), and then of each storage in that list a count of elements in 8
  * bytes, little-endian, and the elements, little-endian whatever the machine was.
  */
-#include "formats/format.h"
+#include "formats/torch_legacy.h"
+
 #include "formats/torch_storages.h"
 
 #include "store/base/bytes.h"
@@ -24,7 +25,7 @@ enum {
 
 static const uint8_t magic_number[] = {0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
 
-bool format_is_torch_legacy(const uint8_t *head, size_t size)
+bool torch_legacy_matches(const uint8_t *head, size_t size)
 {
     return size > 0 && head[0] == 0x80 &&
            memmem(head, tfs_min_u64(size, 32), magic_number, sizeof(magic_number)) != NULL;
@@ -46,7 +47,7 @@ static void legacy_release(struct legacy *legacy)
 }
 
 /* Of `size` bytes. Errors: those of pickle_read(). */
-static int pickles_read(struct legacy *legacy, size_t size)
+static int pickles_read(const struct format_source *source, struct legacy *legacy, size_t size)
 {
     size_t at = 0;
     int err = 0;
@@ -54,16 +55,16 @@ static int pickles_read(struct legacy *legacy, size_t size)
     for (unsigned i = 0; err == 0 && i < PICKLES_BEFORE; i++) {
         struct pickle unused;
 
-        err = pickle_read(legacy->bytes + at, size - at, &unused);
+        err = pickle_read(legacy->bytes + at, size - at, source, &unused);
         at += unused.size;
         pickle_release(&unused);
     }
     if (err == 0)
-        err = pickle_read(legacy->bytes + at, size - at, &legacy->object);
+        err = pickle_read(legacy->bytes + at, size - at, source, &legacy->object);
     if (err < 0)
         return err;
     at += legacy->object.size;
-    err = pickle_read(legacy->bytes + at, size - at, &legacy->keys);
+    err = pickle_read(legacy->bytes + at, size - at, source, &legacy->keys);
     legacy->data_offset = at + legacy->keys.size;
     return err;
 }
@@ -84,16 +85,16 @@ static int legacy_read(const struct format_source *source, struct tensor_list *l
         legacy.bytes = malloc(size);
         if (!legacy.bytes)
             return -ENOMEM;
-        err = format_read(source, list, 0, legacy.bytes, size);
+        err = tensor_list_read(list, source, 0, legacy.bytes, size);
         if (err == 0)
-            err = pickles_read(&legacy, size);
+            err = pickles_read(source, &legacy, size);
         if (err == 0) {
             *ret = legacy;
             return 0;
         }
         legacy_release(&legacy);
         if (err == -EUCLEAN && size == limit)
-            (void)format_list_malformed(list, "its pickles are cut off");
+            (void)tensor_list_malformed(list, "its pickles are cut off");
         if (err != -EUCLEAN || size == limit)
             return err;
         size *= 4;
@@ -176,22 +177,22 @@ static int storage_add(const struct format_source *source, struct tensor_list *l
                    (int)tfs_min_u64(storage->key.size, 100), storage->key.at,
                    (int)tfs_min_u64(storage->label.size, 1024), storage->label.at);
     if (source->size < sizeof(count) || *offset > source->size - sizeof(count))
-        return format_list_malformed(list, "cut off at %" PRIu64 ", before storage '%.150s'",
+        return tensor_list_malformed(list, "cut off at %" PRIu64 ", before storage '%.150s'",
                                      source->size, name);
-    err = format_read(source, list, *offset, count, sizeof(count));
+    err = tensor_list_read(list, source, *offset, count, sizeof(count));
     if (err < 0)
         return err;
     if (tfs_get_le64(count) != storage->element_count)
-        return format_list_malformed(list,
+        return tensor_list_malformed(list,
                                      "storage '%.100s' at %" PRIu64 " has %" PRIu64
                                      " elements, its pickle says %" PRIu64,
                                      name, *offset, tfs_get_le64(count), storage->element_count);
     if (tfs_mul_overflows(storage->element_count, storage->element_size, &tensor.size) ||
         tensor.size > source->size - tensor.offset)
-        return format_list_malformed(list, "cut off at %" PRIu64 ", in storage '%.150s'",
+        return tensor_list_malformed(list, "cut off at %" PRIu64 ", in storage '%.150s'",
                                      source->size, name);
     *offset = tensor.offset + tensor.size;
-    return format_list_add(list, name, strlen(name), &tensor);
+    return tensor_list_add(list, name, strlen(name), &tensor);
 }
 
 /* Errors: -EOPNOTSUPP (a storage of a size that is not known; those before it are there), others.
@@ -204,7 +205,7 @@ static int storages_add(const struct format_source *source, struct tensor_list *
     int err = 0;
 
     if (keys->nodes[keys->root].kind != PICKLE_LIST)
-        return format_list_malformed(list, "no list of storages");
+        return tensor_list_malformed(list, "no list of storages");
     for (uint32_t cell = pickle_items(keys, keys->root); err == 0 && cell;
          cell = keys->cells[cell].next) {
         const struct pickle_node *key = &keys->nodes[keys->cells[cell].node];
@@ -212,7 +213,7 @@ static int storages_add(const struct format_source *source, struct tensor_list *
             key->kind == PICKLE_TEXT ? storage_find(map, key->text) : NULL;
 
         if (!storage)
-            return format_list_malformed(list, "a storage that its object does not name");
+            return tensor_list_malformed(list, "a storage that its object does not name");
         if (storage->element_size == 0)
             return tfs_fail(-EOPNOTSUPP, "storage '%.*s'", (int)tfs_min_u64(key->text.size, 100),
                             key->text.at);
@@ -221,7 +222,7 @@ static int storages_add(const struct format_source *source, struct tensor_list *
     return err;
 }
 
-int format_find_torch_legacy(const struct format_source *source, struct tensor_list *list)
+int torch_legacy_find(const struct format_source *source, struct tensor_list *list)
 {
     struct legacy legacy = {.bytes = NULL};
     struct storage_map map = {.order = NULL};

@@ -8,7 +8,9 @@
  * tensor. Where an archive began and none ends, the file is cut off or damaged. The `.metadata`
  * beside such a file is not needed: each archive knows where it begins.
  */
-#include "formats/format.h"
+#include "formats/zip.h"
+
+#include "formats/npy.h"
 #include "formats/torch_storages.h"
 #include "formats/zip_end.h"
 #include "formats/zip_inflate.h"
@@ -92,18 +94,18 @@ static int entry_locate(const struct archive *archive, struct entry *entry)
 {
     uint8_t local[LOCAL_BYTES];
     uint64_t skip;
-    int err = format_read(archive->source, archive->list, entry->offset, local, sizeof(local));
+    int err = tensor_list_read(archive->list, archive->source, entry->offset, local, sizeof(local));
 
     if (err < 0)
         return err;
     if (memcmp(local, "PK\3\4", 4) != 0)
-        return format_list_malformed(archive->list, "no local header of '%.*s'",
+        return tensor_list_malformed(archive->list, "no local header of '%.*s'",
                                      (int)tfs_min_u64(entry->name_size, 100), entry->name);
     skip = (uint64_t)LOCAL_BYTES + tfs_get_le16(local + 26) + tfs_get_le16(local + 28);
     if (tfs_add_overflows(entry->offset, skip, &entry->offset) ||
         entry->offset > archive->source->size ||
         entry->size > archive->source->size - entry->offset)
-        return format_list_malformed(archive->list, "'%.*s' ends behind the file",
+        return tensor_list_malformed(archive->list, "'%.*s' ends behind the file",
                                      (int)tfs_min_u64(entry->name_size, 100), entry->name);
     return 0;
 }
@@ -119,12 +121,12 @@ static ssize_t entry_parse(const struct archive *archive, const uint8_t *at, siz
     int err;
 
     if (size < CENTRAL_BYTES || memcmp(at, "PK\1\2", 4) != 0)
-        return format_list_malformed(archive->list, "bad directory entry");
+        return tensor_list_malformed(archive->list, "bad directory entry");
     name_size = tfs_get_le16(at + 28);
     extra_size = tfs_get_le16(at + 30);
     record_size = CENTRAL_BYTES + name_size + extra_size + tfs_get_le16(at + 32);
     if (record_size > size)
-        return format_list_malformed(archive->list, "bad directory entry");
+        return tensor_list_malformed(archive->list, "bad directory entry");
     is_encrypted = tfs_get_le16(at + 8) & 1;
     entry->name = (const char *)at + CENTRAL_BYTES;
     entry->name_size = name_size;
@@ -137,7 +139,7 @@ static ssize_t entry_parse(const struct archive *archive, const uint8_t *at, siz
     err = extra64_apply(at + CENTRAL_BYTES + name_size, extra_size,
                         tfs_get_le32(at + 24) == 0xFFFFFFFFu, entry);
     if (err < 0)
-        return format_list_malformed(archive->list, "bad zip64 field");
+        return tensor_list_malformed(archive->list, "bad zip64 field");
     err = entry_locate(archive, entry);
     return err < 0 ? err : (ssize_t)record_size;
 }
@@ -151,15 +153,15 @@ static int directory_read(struct archive *archive, const struct zip_archive *pla
 
     if (directory_size > FORMAT_HEADER_BYTES_MAX || entry_count > FORMAT_TENSOR_COUNT_MAX ||
         entry_count * CENTRAL_BYTES > directory_size)
-        return format_list_malformed(archive->list, "a directory of %llu entries in %llu bytes",
+        return tensor_list_malformed(archive->list, "a directory of %llu entries in %llu bytes",
                                      (unsigned long long)entry_count,
                                      (unsigned long long)directory_size);
     archive->directory = malloc(directory_size + 1);
     archive->entries = calloc(entry_count + 1, sizeof(*archive->entries));
     if (!archive->directory || !archive->entries)
         return -ENOMEM;
-    err = format_read(archive->source, archive->list, place->directory_offset - place->begin,
-                      archive->directory, directory_size);
+    err = tensor_list_read(archive->list, archive->source, place->directory_offset - place->begin,
+                           archive->directory, directory_size);
     if (err < 0)
         return err;
     for (uint64_t i = 0; i < entry_count; i++) {
@@ -214,10 +216,10 @@ static int storage_add(const struct archive *archive, const struct entry *pickle
                              (int)tfs_min_u64(storage->key.size, 100), storage->key.at);
 
     if (name_size < 0 || (size_t)name_size >= sizeof(name))
-        return format_list_malformed(archive->list, "a name of %d bytes", name_size);
+        return tensor_list_malformed(archive->list, "a name of %d bytes", name_size);
     entry = entry_find(archive, name, (size_t)name_size);
     if (!entry)
-        return format_list_malformed(archive->list, "storage '%s' is missing", name);
+        return tensor_list_malformed(archive->list, "storage '%s' is missing", name);
     if (entry->is_used || !entry->is_stored)
         return 0; /* tensors may share a storage; a compressed one is not to be read as elements */
     entry->is_used = true;
@@ -226,15 +228,15 @@ static int storage_add(const struct archive *archive, const struct entry *pickle
     if (storage->element_size > 0 &&
         (tfs_mul_overflows(storage->element_count, storage->element_size, &size) ||
          size != entry->size))
-        return format_list_malformed(archive->list, "storage '%s' has not the size of its elements",
+        return tensor_list_malformed(archive->list, "storage '%s' has not the size of its elements",
                                      name);
     if (storage->label.size > 0 && storage->label.size < 1024)
         (void)snprintf(name + name_size, sizeof(name) - (size_t)name_size, " (%.*s)",
                        (int)storage->label.size, storage->label.at); /* cut if too long */
-    return format_list_add(archive->list, name, strlen(name), &tensor);
+    return tensor_list_add(archive->list, name, strlen(name), &tensor);
 }
 
-/* Errors: -EOPNOTSUPP (compressed, or too large), those of format_read(), -ENOMEM. */
+/* Errors: -EOPNOTSUPP (compressed, or too large), those of tensor_list_read(), -ENOMEM. */
 static int entry_read(const struct archive *archive, const struct entry *entry, uint8_t **ret)
 {
     uint8_t *bytes;
@@ -246,7 +248,7 @@ static int entry_read(const struct archive *archive, const struct entry *entry, 
     bytes = malloc(entry->size + 1);
     if (!bytes)
         return -ENOMEM;
-    err = format_read(archive->source, archive->list, entry->offset, bytes, entry->size);
+    err = tensor_list_read(archive->list, archive->source, entry->offset, bytes, entry->size);
     if (err < 0) {
         free(bytes);
         return err;
@@ -278,7 +280,7 @@ static int is_big_endian(const struct archive *archive, const struct entry *pick
     return 0;
 }
 
-/* Errors: those of format_find_zip(), and -EOPNOTSUPP when it cannot be told where the storages
+/* Errors: those of zip_find(), and -EOPNOTSUPP when it cannot be told where the storages
  * are. */
 static int torch_tensors(const struct archive *archive, const struct entry *pickle)
 {
@@ -295,9 +297,9 @@ static int torch_tensors(const struct archive *archive, const struct entry *pick
         free(bytes);
         return err;
     }
-    err = pickle_read(bytes, pickle->size, &tree);
+    err = pickle_read(bytes, pickle->size, archive->source, &tree);
     if (err == -EUCLEAN)
-        err = format_list_malformed(archive->list, "data.pkl is not one that torch writes");
+        err = tensor_list_malformed(archive->list, "data.pkl is not one that torch writes");
     if (err == 0)
         err = torch_storages_find(&tree, &storages);
     for (size_t i = 0; err == 0 && i < storages.count; i++) {
@@ -319,7 +321,7 @@ static int entry_tensor(const struct archive *archive, const struct entry *entry
         return 0;
     memcpy(name, entry->name, entry->name_size);
     name[entry->name_size] = '\0';
-    return format_find_npy(archive->source, entry->offset, entry->size, name, archive->list);
+    return npy_find(archive->source, entry->offset, entry->size, name, archive->list);
 }
 
 static int deflated_check(const struct archive *archive, const struct entry *entry)
@@ -333,7 +335,7 @@ static int deflated_check(const struct archive *archive, const struct entry *ent
 
     if (err < 0 || !reason)
         return err;
-    return format_list_malformed(archive->list, "member '%.*s' is damaged: %s",
+    return tensor_list_malformed(archive->list, "member '%.*s' is damaged: %s",
                                  (int)tfs_min_u64(entry->name_size, 100), entry->name, reason);
 }
 
@@ -347,7 +349,7 @@ static int members_add(const struct archive *archive)
         const struct entry *entry = &archive->entries[i];
 
         if (entry->is_stored && entry->size > 0 && entry->crc != 0)
-            err = format_list_add_member(archive->list, entry->name, entry->name_size,
+            err = tensor_list_add_member(archive->list, entry->name, entry->name_size,
                                          &(struct format_member){.offset = entry->offset,
                                                                  .size = entry->size,
                                                                  .crc = entry->crc});
@@ -380,7 +382,7 @@ static int archive_tensors(struct archive *archive)
     int err = 0;
 
     if (has_no_object(archive))
-        return format_list_malformed(archive->list,
+        return tensor_list_malformed(archive->list,
                                      "torch's archive of no object: its save did not end");
     if (archive->entry_count > 0)
         qsort(archive->entries, archive->entry_count, sizeof(*archive->entries), entry_compare);
@@ -443,9 +445,9 @@ static int gap_check(const struct format_source *source, struct tensor_list *lis
 
     if (end - begin < sizeof(head))
         return 0;
-    err = format_read(source, list, begin, head, sizeof(head));
+    err = tensor_list_read(list, source, begin, head, sizeof(head));
     if (err == 0 && memcmp(head, "PK\3\4", sizeof(head)) == 0)
-        return format_list_malformed(list, "the archive at %llu has no end",
+        return tensor_list_malformed(list, "the archive at %llu has no end",
                                      (unsigned long long)begin);
     return err;
 }
@@ -462,7 +464,7 @@ static int archive_add(const struct format_source *source, const struct zip_arch
         char reason[sizeof(list->reason)];
 
         memcpy(reason, list->reason, sizeof(reason));
-        return format_list_malformed(list, "the archive at %llu: %s",
+        return tensor_list_malformed(list, "the archive at %llu: %s",
                                      (unsigned long long)place->begin, reason);
     }
     for (size_t i = member_first; i < list->member_count; i++)
@@ -470,7 +472,7 @@ static int archive_add(const struct format_source *source, const struct zip_arch
     return err < 0 ? err : tensors_move(list, first, place->begin, is_in_sequence);
 }
 
-int format_find_zip(const struct format_source *source, struct tensor_list *list)
+int zip_find(const struct format_source *source, struct tensor_list *list)
 {
     uint64_t end = source->size;
     unsigned refused = 0;
@@ -483,7 +485,7 @@ int format_find_zip(const struct format_source *source, struct tensor_list *list
         if (err < 0 || found == 0)
             return err;
         if (count == ARCHIVE_COUNT_MAX)
-            return format_list_malformed(list, "more than %u archives", ARCHIVE_COUNT_MAX);
+            return tensor_list_malformed(list, "more than %u archives", ARCHIVE_COUNT_MAX);
         err = archive_add(source, &place, list);
         if (err < 0)
             return err;

@@ -38,7 +38,7 @@ static int magic_is_at(const struct format_source *source, struct tensor_list *l
 
     if (offset > source->size || source->size - offset < sizeof(bytes))
         return 0;
-    err = format_read(source, list, offset, bytes, sizeof(bytes));
+    err = tensor_list_read(list, source, offset, bytes, sizeof(bytes));
     return err < 0 ? err : memcmp(bytes, magic, sizeof(bytes)) == 0;
 }
 
@@ -51,7 +51,7 @@ static int record64_read(const struct format_source *source, struct tensor_list 
 
     if (offset > source->size || source->size - offset < sizeof(end))
         return 0;
-    err = format_read(source, list, offset, end, sizeof(end));
+    err = tensor_list_read(list, source, offset, end, sizeof(end));
     if (err < 0 || memcmp(end, "PK\6\6", 4) != 0)
         return err;
     record->entry_count = tfs_get_le64(end + 32);
@@ -71,7 +71,8 @@ static int record64_find(const struct format_source *source, struct tensor_list 
 
     if (end_offset < END64_LOCATOR_BYTES + END64_BYTES)
         return 0;
-    found = format_read(source, list, end_offset - END64_LOCATOR_BYTES, locator, sizeof(locator));
+    found =
+        tensor_list_read(list, source, end_offset - END64_LOCATOR_BYTES, locator, sizeof(locator));
     if (found < 0 || memcmp(locator, "PK\6\7", 4) != 0)
         return found;
     found = record64_read(source, list, end_offset - END64_LOCATOR_BYTES - END64_BYTES, record);
@@ -173,7 +174,7 @@ int zip_end_find(const struct format_source *source, struct tensor_list *list, u
         size_t count = (size_t)tfs_min_u64(size, begins_end);
         uint64_t offset = begins_end - count;
 
-        found = format_read(source, list, offset, window, count + END_BYTES - 1);
+        found = tensor_list_read(list, source, offset, window, count + END_BYTES - 1);
         if (found == 0)
             found = window_search(&search, window, offset, count, ret);
         begins_end = offset;

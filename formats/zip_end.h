@@ -5,7 +5,7 @@
 #ifndef TFS_FORMATS_ZIP_END_H
 #define TFS_FORMATS_ZIP_END_H
 
-#include "formats/format.h"
+#include "formats/tensor_list.h"
 
 /* So many places that look like an archive's end and are none make a search end. */
 #define ZIP_END_REFUSED_MAX (1u << 16)
@@ -27,7 +27,7 @@ struct zip_archive {
  * *refused is the count of places that looked like an end and were none; 0 for a file's first call.
  *
  * Returns: 1, or 0 when there is none.
- * Errors:  -ENOMEM, those of format_read().
+ * Errors:  -ENOMEM, those of tensor_list_read().
  */
 TFS_MUST_CHECK int zip_end_find(const struct format_source *source, struct tensor_list *list,
                                 uint64_t limit, unsigned *refused, struct zip_archive *ret);

@@ -48,7 +48,7 @@ static int member_inflate(const struct format_source *source, struct tensor_list
     while (at < member->size && inflation->state == Z_OK &&
            inflation->raw_size <= member->raw_size) {
         size_t size = (size_t)tfs_min_u64(PIECE_BYTES, member->size - at);
-        int err = format_read(source, list, member->offset + at, inflation->in, size);
+        int err = tensor_list_read(list, source, member->offset + at, inflation->in, size);
 
         if (err < 0)
             return err;

@@ -4,7 +4,7 @@
 #ifndef TFS_FORMATS_ZIP_INFLATE_H
 #define TFS_FORMATS_ZIP_INFLATE_H
 
-#include "formats/format.h"
+#include "formats/tensor_list.h"
 
 struct zip_deflated {
     uint64_t offset; /* of its data */
@@ -17,7 +17,7 @@ struct zip_deflated {
  * Inflate a member and compare what comes out with its size and checksum.
  *
  * Returns: NULL in *ret_reason when it is whole, else what is wrong; static.
- * Errors:  -ENOMEM, those of format_read().
+ * Errors:  -ENOMEM, those of tensor_list_read().
  */
 TFS_MUST_CHECK int zip_inflate_check(const struct format_source *source, struct tensor_list *list,
                                      const struct zip_deflated *member, const char **ret_reason);

@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct dcp_metadata metadata;
 
-    if (dcp_metadata_read(data, size, &metadata) < 0)
+    if (dcp_metadata_read(data, size, NULL, &metadata) < 0)
         return 0;
     for (size_t i = 0; i < metadata.piece_count; i++) {
         text_verify(metadata.pieces[i].tensor, data, size);

@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct torch_storage_list list;
     struct pickle pickle;
 
-    if (pickle_read(data, size, &pickle) < 0)
+    if (pickle_read(data, size, NULL, &pickle) < 0)
         return 0;
     if (pickle.size > size || pickle.root >= pickle.node_count)
         abort();

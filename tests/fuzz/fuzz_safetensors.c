@@ -1,7 +1,7 @@
 /*
- * The JSON of a safetensors header: what fuzz_validate reaches only when the first eight bytes fit.
+ * The JSON of a safetensors header: what fuzz_tensors reaches only when the first eight bytes fit.
  */
-#include "formats/format.h"
+#include "formats/safetensors.h"
 
 #include "store/base/bytes.h"
 
@@ -23,12 +23,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > 0)
         memcpy(bytes + 8, data, size);
     format_source_of_memory(bytes, 8 + size + data_bytes, &source);
-    format_list_init(&list);
-    if (format_find_safetensors(&source, &list) == 0 &&
-        format_list_finish(&list, source.size) == 0 && list.count > 0 &&
+    tensor_list_init(&list);
+    if (safetensors_find(&source, &list) == 0 && tensor_list_finish(&list, source.size) == 0 &&
+        list.count > 0 &&
         list.tensors[list.count - 1].offset + list.tensors[list.count - 1].size > source.size)
         abort();
-    format_list_release(&list);
+    tensor_list_release(&list);
     free(bytes);
     return 0;
 }

@@ -1,7 +1,7 @@
 /*
  * The directory of a zip archive, with the pickle and the arrays in it.
  */
-#include "formats/format.h"
+#include "formats/zip.h"
 
 #include <stdlib.h>
 
@@ -13,11 +13,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct tensor_list list;
 
     format_source_of_memory(data, size, &source);
-    format_list_init(&list);
-    if (format_find_zip(&source, &list) == 0 && format_list_finish(&list, size) == 0 &&
-        list.count > 0 &&
+    tensor_list_init(&list);
+    if (zip_find(&source, &list) == 0 && tensor_list_finish(&list, size) == 0 && list.count > 0 &&
         list.tensors[list.count - 1].offset + list.tensors[list.count - 1].size > size)
         abort();
-    format_list_release(&list);
+    tensor_list_release(&list);
     return 0;
 }

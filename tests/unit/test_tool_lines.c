@@ -203,39 +203,6 @@ static void a_terminal_that_cannot_erase_gets_lines(void **state)
     assert_string_equal(text, "a stage\r\n");
 }
 
-static void characters_are_told_from_other_bytes(void **state)
-{
-    static const struct {
-        const char *text;
-        size_t size;
-    } cases[] = {
-        {"", 0},
-        {"a", 1},
-        {"\x7f", 1},
-        {"\x80", 0},
-        {"\xc3\xa4", 2},
-        {"\xc3", 0},
-        {"\xc3q", 0},
-        {"\xc0\x80", 0},         /* too long a form */
-        {"\xe2\x82\xac", 3},     /* the sign of the euro */
-        {"\xe2\x82", 0},         /* cut off */
-        {"\xe0\x9f\xbf", 0},     /* too long a form */
-        {"\xed\x9f\xbf", 3},     /* the last before the surrogates */
-        {"\xed\xa0\x80", 0},     /* a surrogate */
-        {"\xf0\x9f\x98\x80", 4}, /* a face */
-        {"\xf4\x8f\xbf\xbf", 4}, /* the last of all */
-        {"\xf4\x90\x80\x80", 0}, /* one more */
-        {"\xf5\x80\x80\x80", 0},
-        {"\xff", 0},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < TFS_ARRAY_COUNT(cases); i++) {
-        if (output_utf8_size(cases[i].text) != cases[i].size)
-            fail_msg("case %zu: %zu", i, output_utf8_size(cases[i].text));
-    }
-}
-
 static void bytes_that_are_no_character_are_replaced_one_by_one(void **state)
 {
     char *text = output_utf8("{\"\xff\xe2\x82\":\"\xc3\xa4\\n\xc3\"}");
@@ -304,7 +271,6 @@ int main(void)
         cmocka_unit_test(an_error_is_one_line_whatever_a_name_holds),
         cmocka_unit_test(a_bar_fits_into_its_terminal),
         cmocka_unit_test(a_terminal_that_cannot_erase_gets_lines),
-        cmocka_unit_test(characters_are_told_from_other_bytes),
         cmocka_unit_test(bytes_that_are_no_character_are_replaced_one_by_one),
         cmocka_unit_test(results_that_cannot_be_printed_are_a_failure),
         cmocka_unit_test(a_failure_keeps_its_own_status),

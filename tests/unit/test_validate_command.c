@@ -4,13 +4,13 @@
  * command run in this process with its output caught, on the CPU, or on the device that the program
  * is given as its argument.
  */
+#include "formats_fixture.h"
 #include "store/base/crc32c.h"
 #include "tools/common/console.h"
 #include "tools/validate/comparison.h"
 #include "tools/validate/manifest.h"
 #include "tools/validate/validate.h"
 #include "validate_command.h"
-#include "validate_fixture.h"
 
 #include <fcntl.h>
 #include <inttypes.h>

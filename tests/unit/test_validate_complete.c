@@ -5,9 +5,9 @@
  */
 #include "formats/dcp_metadata.h"
 #include "formats/shard_index.h"
+#include "formats_fixture.h"
 #include "tools/common/console.h"
 #include "validate_command.h"
-#include "validate_fixture.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -340,7 +340,7 @@ static void metadata_cut_off_anywhere_is_malformed(void **state)
     (void)state;
     metadata_build(whole, 3, &bytes);
     for (size_t size = 0; size < bytes.size; size++)
-        assert_int_equal(dcp_metadata_read(bytes.data, size, &metadata), -EUCLEAN);
+        assert_int_equal(dcp_metadata_read(bytes.data, size, NULL, &metadata), -EUCLEAN);
     file_write("d/.metadata", bytes.data, bytes.size - 1);
     assert_int_equal(validate("d/.metadata"), 1);
     assert_output_has("malformed .metadata");

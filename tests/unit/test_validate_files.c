@@ -3,9 +3,9 @@
  * there is nothing to check, that is no success; and a manifest is there whole or not at all.
  * Method: trees with links in a temporary directory, and the command run on them.
  */
+#include "formats_fixture.h"
 #include "tools/common/console.h"
 #include "validate_command.h"
-#include "validate_fixture.h"
 
 #include <errno.h>
 #include <setjmp.h>

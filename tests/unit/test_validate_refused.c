@@ -2,8 +2,9 @@
  * Goal: what the libraries of a format refuse is malformed, with a reason that says what and where;
  * what they accept is not. Method: files in memory, each wrong in one way, or odd in one way.
  */
+#include "formats_fixture.h"
 #include "store/base/bytes.h"
-#include "validate_fixture.h"
+#include "tools/validate/tensors.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -14,6 +15,15 @@
 #include <string.h>
 
 #include <cmocka.h>
+
+/* Without a name, or with one. */
+static int parse_named(const struct bytes *bytes, const char *name, struct tensor_list *ret)
+{
+    struct format_source source;
+
+    format_source_of_memory(bytes->data, bytes->size, &source);
+    return validate_tensors_find(&source, name, ret);
+}
 
 static void assert_reason(struct bytes *bytes, const char *name, const char *format,
                           const char *reason)
@@ -27,7 +37,7 @@ static void assert_reason(struct bytes *bytes, const char *name, const char *for
         fail();
     }
     assert_int_equal(list.count, 0);
-    format_list_release(&list);
+    tensor_list_release(&list);
     bytes_free(bytes);
 }
 
@@ -41,7 +51,7 @@ static void assert_taken(struct bytes *bytes, const char *name, const char *form
     assert_int_equal(err, 0);
     assert_string_equal(list.format, format);
     assert_int_equal(list.count, count);
-    format_list_release(&list);
+    tensor_list_release(&list);
     bytes_free(bytes);
 }
 
@@ -142,7 +152,7 @@ static void a_name_may_be_longer_than_a_path(void **state)
     safetensors_build((const char *)header.data, 2, &bytes);
     assert_int_equal(parse(&bytes, &list), 0);
     assert_int_equal(strlen(list.tensors[0].name), 100000);
-    format_list_release(&list);
+    tensor_list_release(&list);
     bytes_free(&bytes);
     bytes_free(&header);
 }
@@ -257,7 +267,7 @@ static void torch_files_from_before_zip_have_their_tensors(void **state)
     assert_int_equal(list.tensors[0].dtype, DTYPE_F16);
     assert_int_equal(list.tensors[0].offset, bytes.size - 8);
     assert_int_equal(list.tensors[0].size, 8);
-    format_list_release(&list);
+    tensor_list_release(&list);
     bytes_fill(&bytes, 1, 3); /* something else behind it, as in a stream */
     assert_taken(&bytes, "a.pt", "torch", 1);
     legacy_build(4, 5, 10, &bytes);

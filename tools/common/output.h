@@ -29,10 +29,7 @@ TFS_MUST_CHECK int output_end(int status, int failed);
  */
 TFS_MUST_CHECK int output_json(char *text);
 
-/* The bytes of the character of UTF-8 that `text`, a string, begins with; 0 when it is none. */
-size_t output_utf8_size(const char *text);
-
-/* Such a text, to be freed; NULL without memory. */
+/* The text as UTF-8, with U+FFFD for each byte that is none; to be freed. NULL without memory. */
 char *output_utf8(const char *text);
 
 #endif

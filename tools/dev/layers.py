@@ -41,7 +41,7 @@ MAY_INCLUDE = {
     "store/index": ("store/base/", "store/index/"),
     "store/check": ("store/",),
     "store": ("store/",),
-    "formats": ("store/base/", "formats/", "tools/common/"),
+    "formats": ("store/base/", "formats/"),
     "gpu": ("store/base/", "formats/dtype.h", "gpu/"),
     "control": ("store/store.h", "store/report.h", "store/gc.h", "store/check/scrub.h", "store/base/", "control/"),
     "fs": ("store/store.h", "store/base/", "control/", "fs/"),

@@ -16,7 +16,7 @@ import re
 
 from sources import blank_comments, blank_directives, functions_of, matching_parenthesis, sources_of
 
-MEASURED_FOLDERS = ("store", "fs", "tools")
+MEASURED_FOLDERS = ("store", "formats", "fs", "tools")
 ENGINES = ("store/index/", "store/segment/", "store/codec/", "store/base/")
 INDEX_HEADER = "store/index/index.h"
 STRUCTS = ("tfs_chunk", "tfs_data", "tfs_inode")
@@ -24,8 +24,9 @@ STRUCTS = ("tfs_chunk", "tfs_data", "tfs_inode")
 # Figure -> limit, aim; None: there is none. Who makes a figure smaller lowers its limit; nobody raises one.
 LIMITS = {
     "largest circle in store": (4, 4),
+    "largest circle in formats": (1, 1),
     "largest circle in fs": (4, 4),
-    "largest circle in tools": (2, 2),
+    "largest circle in tools": (1, 1),
     "files that call index_*": (35, 6),
     "percent of files that see index.h": (80, 25),
     "unit tests with --wrap": (15, 2),

@@ -7,6 +7,7 @@
 #include "formats/shard_index.h"
 #include "store/base/error.h"
 #include "tools/validate/sibling.h"
+#include "tools/validate/tensors.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -16,32 +17,19 @@
 
 /* All of the file. Returns: 0 and nothing, *ret NULL, when it cannot be read, which is a problem of
  * its blocks. Errors: -ENOMEM, -EINTR. */
-static int content_read(struct validate_file *file, char **ret)
+static int content_read(struct validate_file *file, const struct format_source *source, char **ret)
 {
-    struct tensor_list unused;
-    struct format_source source;
-    char *content;
-    int err;
+    int err = format_source_read_all(source, ret);
 
+    if (err == 0 || err == -ENOMEM || err == -EINTR)
+        return err;
     *ret = NULL;
-    if (file->size > FORMAT_HEADER_BYTES_MAX) {
+    if (err == -EFBIG)
         validate_file_problem(file, VALIDATE_MALFORMED, 0, 0, 0,
                               "with %llu bytes it is too large to be read: whether the checkpoint "
                               "is complete cannot be told",
                               (unsigned long long)file->size);
-        return 0;
-    }
-    content = malloc(file->size + 1);
-    if (!content)
-        return -ENOMEM;
-    format_list_init(&unused);
-    format_source_of_file(file->fd, file->size, &source);
-    err = format_read(&source, &unused, 0, content, file->size);
-    if (err == 0)
-        *ret = content;
-    else
-        free(content);
-    return err == -EINTR ? err : 0;
+    return 0;
 }
 
 static int name_compare(const void *key, const void *element)
@@ -92,11 +80,11 @@ static int shard_open_check(struct validate_file *file, const struct shard_entry
 
     if (!sibling_ends_with(entries->file, ".safetensors"))
         return 0;
-    format_source_of_file(fd, size, &source);
-    err = format_find_tensors(&source, entries->file, &list);
+    validate_source_of_file(fd, size, &source);
+    err = validate_tensors_find(&source, entries->file, &list);
     if (err == 0)
         err = names_check(file, entries, count, &list);
-    format_list_release(&list);
+    tensor_list_release(&list);
     return err == -ENOMEM || err == -EINTR ? err : 0;
 }
 
@@ -124,11 +112,13 @@ static int index_check(struct validate_file *file)
 {
     struct shard_index index = {.entries = NULL};
     const char *reason = "";
+    struct format_source source;
     char *content;
     int err;
 
     file->tensors.format = "index";
-    err = content_read(file, &content);
+    validate_source_of_file(file->fd, file->size, &source);
+    err = content_read(file, &source, &content);
     if (err < 0 || !content)
         return err;
     err = shard_index_read(content, file->size, &index, &reason);
@@ -207,12 +197,15 @@ static void metadata_files_check(struct validate_file *file, const struct dcp_me
 static int metadata_check(struct validate_file *file)
 {
     struct dcp_metadata metadata = {.pieces = NULL};
+    struct format_source source;
     char *content;
-    int err = content_read(file, &content);
+    int err;
 
+    validate_source_of_file(file->fd, file->size, &source);
+    err = content_read(file, &source, &content);
     if (err < 0 || !content)
         return err;
-    err = dcp_metadata_read(content, file->size, &metadata);
+    err = dcp_metadata_read(content, file->size, &source, &metadata);
     if (err == 0)
         metadata_files_check(file, &metadata);
     if (err == -EUCLEAN)
@@ -243,6 +236,8 @@ static bool is_dcp_metadata(const struct validate_file *file)
 
 int completeness_check(struct validate_file *file)
 {
+    if (file->fd < 0)
+        return 0;
     if (sibling_ends_with(file->path, ".index.json"))
         return index_check(file);
     return is_dcp_metadata(file) ? metadata_check(file) : 0;

@@ -8,8 +8,8 @@
 #include "tools/validate/file_list.h"
 
 /*
- * Where the opened file is such an index, check what it names; what is missing becomes a problem of
- * the file.
+ * Where the file is such an index, check what it names; what is missing becomes a problem of the
+ * file. Call it behind validate_file_open(); one that could not be opened is passed over.
  *
  * Errors: -ENOMEM, -EINTR.
  */

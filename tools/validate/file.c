@@ -5,7 +5,7 @@
 #include "tools/validate/file.h"
 
 #include "store/base/error.h"
-#include "tools/validate/completeness.h"
+#include "tools/validate/tensors.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@ int validate_file_new(const char *path, const char *name, struct validate_file *
     file->part_bytes = VALIDATE_BLOCK_BYTES_DEFAULT;
     file->path = strdup(path);
     file->name = strdup(name);
-    format_list_init(&file->tensors);
+    tensor_list_init(&file->tensors);
     tfs_mutex_init(&file->lock, TFS_RANK_LEAF);
     list_init(&file->results);
     if (!file->path || !file->name) {
@@ -53,7 +53,7 @@ void validate_file_free(struct validate_file *file)
     if (!file)
         return;
     validate_file_close(file);
-    format_list_release(&file->tensors);
+    tensor_list_release(&file->tensors);
     for (unsigned i = 0; i < VALIDATE_EXPECTATION_COUNT; i++)
         validate_blocks_release(&file->expected[i].blocks);
     validate_blocks_release(&file->recorded);
@@ -139,8 +139,8 @@ static int tensors_find(struct validate_file *file)
     struct format_source source;
     int err;
 
-    format_source_of_file(file->fd, file->size, &source);
-    err = format_find_tensors(&source, file->path, &file->tensors);
+    validate_source_of_file(file->fd, file->size, &source);
+    err = validate_tensors_find(&source, file->path, &file->tensors);
     if (err == -ENOMEM || err == -EINTR)
         return err;
     if (err == -EUCLEAN)
@@ -256,7 +256,6 @@ int validate_file_open(struct validate_file *file, const struct validate_options
     if (options->drop_caches)
         caches_drop(file->fd);
     err = tensors_find(file);
-    err = err < 0 ? err : completeness_check(file);
     err = err < 0 ? err : validate_extents_build(file);
     err = err < 0 ? err : store_expect(file);
     if (err == 0 && options->manifest)

@@ -4,7 +4,7 @@
 #ifndef TFS_VALIDATE_FILE_H
 #define TFS_VALIDATE_FILE_H
 
-#include "formats/format.h"
+#include "formats/tensor_list.h"
 #include "store/base/list.h"
 #include "store/base/lock.h"
 #include "tools/validate/blocks.h"

@@ -78,7 +78,7 @@ static int malformed(const struct name_row *row, struct tensor_list *list, const
 {
     if (row)
         list->format = row->format;
-    return format_list_malformed(list, "%s", what);
+    return tensor_list_malformed(list, "%s", what);
 }
 
 /* Some put a bare pickle there, which ends with its last operation. */
@@ -86,7 +86,7 @@ static int pickle_check(const struct format_source *source, const struct name_ro
                         struct tensor_list *list)
 {
     char last;
-    int err = format_read(source, list, source->size - 1, &last, 1);
+    int err = tensor_list_read(list, source, source->size - 1, &last, 1);
 
     if (err < 0)
         return err;
@@ -100,7 +100,7 @@ static int raw_check(const struct format_source *source, const struct name_row *
     char head[HEAD_BYTES + 1] = {0};
     size_t size = (size_t)tfs_min_u64(HEAD_BYTES, source->size);
     const char *substitute;
-    int err = format_read(source, list, 0, head, size);
+    int err = tensor_list_read(list, source, 0, head, size);
 
     if (err < 0)
         return err;
@@ -134,7 +134,7 @@ int format_name_check(const struct format_source *source, const char *name,
         const char *found = list->format;
 
         list->format = row->format;
-        return format_list_malformed(list, "it is a file of %s", found);
+        return tensor_list_malformed(list, "it is a file of %s", found);
     }
     return 0;
 }

@@ -6,13 +6,14 @@
 #ifndef TFS_VALIDATE_FORMAT_NAME_H
 #define TFS_VALIDATE_FORMAT_NAME_H
 
-#include "formats/format.h"
+#include "formats/tensor_list.h"
 
 /*
  * Compare what the content was taken for, list->format, with the name, which may be NULL. A file
  * named like safetensors becomes one, so that its parser says what is wrong with it.
  *
- * Errors: -EUCLEAN (list->reason, and list->format is what the name says), those of format_read().
+ * Errors: -EUCLEAN (list->reason, and list->format is what the name says), those of
+ * tensor_list_read().
  */
 TFS_MUST_CHECK int format_name_check(const struct format_source *source, const char *name,
                                      struct tensor_list *list);

@@ -4,7 +4,7 @@
  */
 #include "tools/validate/report.h"
 
-#include "tools/common/output.h"
+#include "store/base/utf8.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -171,7 +171,7 @@ void validate_report_string(FILE *out, const char *text)
 {
     (void)fputc('"', out);
     while (*text != '\0') {
-        const size_t size = output_utf8_size(text);
+        const size_t size = tfs_utf8_size(text);
         const unsigned char c = (unsigned char)*text;
 
         if (size == 0)

@@ -9,6 +9,7 @@
 #include "store/base/clock.h"
 #include "store/base/error.h"
 #include "tools/common/interrupt.h"
+#include "tools/validate/completeness.h"
 #include "tools/validate/job.h"
 
 #include <errno.h>
@@ -114,6 +115,7 @@ static int run_open_file(struct run *run, struct run_file *entry) TFS_REQUIRES(&
     entry->state = FILE_OPENING;
     tfs_mutex_unlock(&run->lock);
     err = validate_file_open(entry->file, run->options);
+    err = err < 0 ? err : completeness_check(entry->file);
     tfs_mutex_lock(&run->lock);
     entry->state = FILE_PLANNING;
     if (err < 0) {

@@ -1,10 +1,9 @@
 /*
- * Goal: no bytes lead a parser of tools/validate outside the file or make it contradict itself.
+ * Goal: no bytes lead a parser of formats/ outside the file or make it contradict itself.
  * Method: the input is a file. What it claims to be is told from its first bytes, so one target
- * covers the safetensors header, the zip directory with the pickle in it, and npy. fuzz_zip pins it
- * to one with FUZZ_PREFIX.
+ * covers the safetensors header, the zip directory with the pickle in it, npy and GGUF.
  */
-#include "formats/format.h"
+#include "formats/tensors.h"
 
 #include <stdlib.h>
 
@@ -31,10 +30,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct tensor_list list;
 
     format_source_of_memory(data, size, &source);
-    if (format_find_tensors(&source, NULL, &list) == 0)
+    if (tensors_find(&source, &list) == 0)
         list_verify(&list, source.size);
     else if (list.count != 0)
         abort();
-    format_list_release(&list);
+    tensor_list_release(&list);
     return 0;
 }

@@ -1,4 +1,6 @@
-#include "validate_fixture.h"
+#include "formats_fixture.h"
+
+#include "formats/tensors.h"
 
 #include "store/base/bytes.h"
 
@@ -156,13 +158,5 @@ int parse(const struct bytes *bytes, struct tensor_list *ret)
     struct format_source source;
 
     format_source_of_memory(bytes->data, bytes->size, &source);
-    return format_find_tensors(&source, NULL, ret);
-}
-
-int parse_named(const struct bytes *bytes, const char *name, struct tensor_list *ret)
-{
-    struct format_source source;
-
-    format_source_of_memory(bytes->data, bytes->size, &source);
-    return format_find_tensors(&source, name, ret);
+    return tensors_find(&source, ret);
 }

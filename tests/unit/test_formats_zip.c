@@ -4,7 +4,7 @@
  * the file, and what is damaged is named. Method: archives built in memory and put together.
  */
 #include "formats/zip_end.h"
-#include "validate_fixture.h"
+#include "formats_fixture.h"
 
 #include "store/base/bytes.h"
 
@@ -70,7 +70,7 @@ static void assert_tensors(struct bytes *bytes, const char *values)
         for (size_t b = 0; b < STORAGE_BYTES; b++)
             assert_int_equal(bytes->data[tensor->offset + b], values[i]);
     }
-    format_list_release(&list);
+    tensor_list_release(&list);
     bytes_free(bytes);
 }
 
@@ -82,7 +82,7 @@ static void assert_malformed(struct bytes *bytes, const char *reason)
     assert_int_equal(list.count, 0);
     if (!strstr(list.reason, reason))
         fail_msg("'%s' is not in '%s'", reason, list.reason);
-    format_list_release(&list);
+    tensor_list_release(&list);
     bytes_free(bytes);
 }
 
@@ -119,7 +119,7 @@ static void tensors_of_a_sequence_are_named_by_their_archive_s_place(void **stat
     assert_string_equal(list.tensors[0].name, "0:archive/data/0");
     (void)snprintf(name, sizeof(name), "%zu:archive/data/0", second);
     assert_string_equal(list.tensors[1].name, name);
-    format_list_release(&list);
+    tensor_list_release(&list);
     bytes_free(&bytes);
 }
 
@@ -223,7 +223,7 @@ static void assert_bytes_only(struct bytes *bytes, size_t tensor_count)
     assert_int_equal(list.count, tensor_count);
     for (size_t i = 0; i < list.count; i++)
         assert_int_equal(list.tensors[i].dtype, DTYPE_BYTES);
-    format_list_release(&list);
+    tensor_list_release(&list);
     bytes_free(bytes);
 }
 

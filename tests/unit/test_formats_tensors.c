@@ -4,7 +4,8 @@
  * malformed in one way.
  */
 #include "formats/json_reader.h"
-#include "validate_fixture.h"
+#include "formats/tensors.h"
+#include "formats_fixture.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -33,7 +34,7 @@ static void assert_malformed(struct bytes *bytes, const char *format)
     assert_string_equal(list.format, format);
     assert_int_equal(list.count, 0);
     assert_true(list.reason[0] != '\0');
-    format_list_release(&list);
+    tensor_list_release(&list);
     bytes_free(bytes);
 }
 
@@ -60,7 +61,7 @@ static void safetensors_tensors_are_found_in_the_order_of_their_offsets(void **s
     assert_tensor(&list, 1, "w\xc3\xa9", DTYPE_BF16, data + 8, 12);
     assert_tensor(&list, 2, "empty", DTYPE_F64, data + 20, 0);
     assert_tensor(&list, 3, "e8", DTYPE_F8_E8M0, data + 20, 5);
-    format_list_release(&list);
+    tensor_list_release(&list);
     bytes_free(&bytes);
 }
 
@@ -234,7 +235,7 @@ static void an_npy_header_may_be_longer_than_a_mebibyte(void **state)
     npy2_build(header, 3 << 20, 8, &bytes);
     assert_int_equal(parse(&bytes, &list), 0);
     assert_tensor(&list, 0, "array", DTYPE_F32, 12 + strlen(header) + (3 << 20), 8);
-    format_list_release(&list);
+    tensor_list_release(&list);
     bytes.size--;
     assert_malformed(&bytes, "npy");
 }
@@ -290,7 +291,7 @@ static void npy_arrays_have_their_dtype_and_size(void **state)
         npy_build(rows[i].header, 32, &bytes);
         assert_int_equal(parse(&bytes, &list), 0);
         assert_tensor(&list, 0, "array", rows[i].dtype, 10 + strlen(rows[i].header), rows[i].size);
-        format_list_release(&list);
+        tensor_list_release(&list);
         bytes_free(&bytes);
     }
 }
@@ -369,7 +370,7 @@ static void torch_storages_are_named_and_typed_by_the_pickle(void **state)
     assert_int_equal(list.tensors[0].size, 20);
     assert_int_equal(bytes.data[list.tensors[0].offset], 0x3B);
     assert_int_equal(bytes.data[list.tensors[0].offset - 1], 'Z');
-    format_list_release(&list);
+    tensor_list_release(&list);
     bytes_free(&bytes);
 }
 
@@ -397,7 +398,7 @@ static void an_npz_has_its_members_arrays(void **state)
     assert_int_equal(list.count, 1);
     assert_string_equal(list.tensors[0].name, "a.npy");
     assert_int_equal(list.tensors[0].size, 16);
-    format_list_release(&list);
+    tensor_list_release(&list);
     bytes_free(&npy);
     bytes_free(&bytes);
 }
@@ -461,9 +462,85 @@ static void what_has_no_known_format_is_raw(void **state)
     assert_string_equal(list.format, "raw");
 }
 
+static unsigned stops_left;
+
+static bool is_stopped(void)
+{
+    return stops_left-- == 0;
+}
+
+/* Stopped at the first look, at the second, and so on, until it comes to its end. */
+static void what_is_stopped_anywhere_ends_with_that_and_leaves_nothing(void **state)
+{
+    static const char header[] = "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+                                 "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}";
+    struct bytes bytes = {0};
+    struct format_source source;
+    struct tensor_list list;
+    unsigned count = 0;
+    int err;
+
+    (void)state;
+    safetensors_build(header, 8, &bytes);
+    format_source_of_memory(bytes.data, bytes.size, &source);
+    source.is_stopped = is_stopped;
+    do {
+        stops_left = count++;
+        err = tensors_find(&source, &list);
+        assert_int_equal(list.count, err == 0 ? 2 : 0);
+        assert_true(err == 0 || err == -EINTR);
+        tensor_list_release(&list);
+    } while (err < 0);
+    assert_true(count > 4); /* three reads, two tensors */
+    bytes_free(&bytes);
+}
+
+static ssize_t short_read(const struct format_source *source, uint64_t offset, void *dst,
+                          size_t size)
+{
+    static bool is_repeated;
+
+    is_repeated = !is_repeated;
+    if (is_repeated)
+        return -EINTR;
+    memcpy(dst, (const char *)source->object + offset, size > 3 ? 3 : size);
+    return size > 3 ? 3 : (ssize_t)size;
+}
+
+static ssize_t failing_read(const struct format_source *source, uint64_t offset, void *dst,
+                            size_t size)
+{
+    (void)source;
+    (void)offset;
+    (void)dst;
+    (void)size;
+    return -EIO;
+}
+
+static void anybody_s_source_is_read_to_its_end(void **state)
+{
+    char text[] = "some text";
+    struct format_source source = {.read = short_read, .size = sizeof(text), .object = text};
+    char *bytes = NULL;
+
+    (void)state;
+    assert_int_equal(format_source_read_all(&source, &bytes), 0);
+    assert_string_equal(bytes, text);
+    free(bytes);
+    bytes = NULL;
+    source.read = failing_read;
+    assert_int_equal(format_source_read_all(&source, &bytes), -EIO);
+    source.size = FORMAT_HEADER_BYTES_MAX + 1;
+    assert_int_equal(format_source_read_all(&source, &bytes), -EFBIG);
+    assert_null(bytes);
+    assert_int_equal(format_source_read(&source, source.size, text, 1), -EUCLEAN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_stopped_anywhere_ends_with_that_and_leaves_nothing),
+        cmocka_unit_test(anybody_s_source_is_read_to_its_end),
         cmocka_unit_test(safetensors_tensors_are_found_in_the_order_of_their_offsets),
         cmocka_unit_test(safetensors_headers_that_lie_are_refused),
         cmocka_unit_test(a_safetensors_header_longer_than_its_file_is_refused),

@@ -4,7 +4,7 @@
  * out operation by operation, as torch and Python write them.
  */
 #include "formats/torch_storages.h"
-#include "validate_fixture.h"
+#include "formats_fixture.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -19,7 +19,7 @@
 static int storages_find(const void *data, size_t size, struct torch_storage_list *ret)
 {
     struct pickle pickle;
-    int err = pickle_read(data, size, &pickle);
+    int err = pickle_read(data, size, NULL, &pickle);
 
     memset(ret, 0, sizeof(*ret));
     if (err == 0)
@@ -275,7 +275,7 @@ static void values_are_found_by_their_keys(void **state)
     uint32_t object;
 
     (void)state;
-    assert_int_equal(pickle_read(bytes, sizeof(bytes) - 1, &pickle), 0);
+    assert_int_equal(pickle_read(bytes, sizeof(bytes) - 1, NULL, &pickle), 0);
     assert_int_equal(pickle.size, sizeof(bytes) - 1 - 4);
     assert_int_equal(pickle.nodes[pickle_lookup(&pickle, pickle.root, "a")].integer, 3);
     object = pickle_lookup(&pickle, pickle.root, "b");

@@ -1,11 +1,11 @@
 /*
- * Files for the tests of tools/validate, built in memory: a safetensors file, a zip archive as
- * torch.save or numpy.savez write it, and buffers that grow.
+ * Files for the tests of formats/ and tools/validate, built in memory: a safetensors file, a zip
+ * archive as torch.save or numpy.savez write it, and buffers that grow.
  */
-#ifndef TFS_TESTS_VALIDATE_FIXTURE_H
-#define TFS_TESTS_VALIDATE_FIXTURE_H
+#ifndef TFS_TESTS_FORMATS_FIXTURE_H
+#define TFS_TESTS_FORMATS_FIXTURE_H
 
-#include "formats/format.h"
+#include "formats/tensor_list.h"
 
 struct bytes {
     uint8_t *data;
@@ -42,8 +42,7 @@ void pickle_build(const char *label, const char *storage, uint32_t element_count
 /* An npy file, version 1, of `data_size` bytes that count up. */
 void npy_build(const char *header, size_t data_size, struct bytes *ret);
 
-/* Parse bytes as a file, without a name, or with one. */
+/* Parse bytes as a file. */
 int parse(const struct bytes *bytes, struct tensor_list *ret);
-int parse_named(const struct bytes *bytes, const char *name, struct tensor_list *ret);
 
 #endif
