@@ -6,6 +6,7 @@
  * has just been split. Rounds alternate between the coders; a speed is the median of the rounds in
  * thread CPU time, and so is the ratio of speeds within one round.
  */
+#include "bench/codec/bound.h"
 #include "bench/codec/data.h"
 #include "bench/codec/timing.h"
 #include "store/codec/huffman.h"
@@ -13,7 +14,6 @@
 
 #include <assert.h>
 #include <getopt.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,15 +62,7 @@ static void __attribute__((noreturn)) die(const char *what)
 /* Shannon's, in bits a byte. */
 static double entropy(const uint8_t *plane, size_t size)
 {
-    uint32_t counts[256] = {0};
-    double bits = 0;
-
-    for (size_t i = 0; i < size; i++)
-        counts[plane[i]]++;
-    for (unsigned i = 0; i < 256; i++)
-        if (counts[i] > 0)
-            bits += counts[i] * log2((double)size / counts[i]);
-    return bits / (double)size;
+    return bound_of_bytes(plane, size) * 8 / (double)size;
 }
 
 /* Split into planes, rotated where that makes them smaller. */

@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static double plane_bytes(const uint8_t *plane, size_t count)
+double bound_of_bytes(const uint8_t *bytes, size_t count)
 {
     uint32_t counts[256] = {0};
     double bits = 0;
 
     for (size_t i = 0; i < count; i++)
-        counts[plane[i]]++;
+        counts[bytes[i]]++;
     for (unsigned i = 0; i < 256; i++)
         if (counts[i] > 0)
             bits += counts[i] * log2((double)count / counts[i]);
@@ -29,12 +29,12 @@ static double block_bytes(const uint8_t *block, size_t size, unsigned width_log,
     double sum = 0;
 
     if (width_log == 0)
-        return plane_bytes(block, count);
+        return bound_of_bytes(block, count);
     for (unsigned k = 0; k < width; k++)
         planes[k] = scratch + k * count;
     planes_best()->split[width_log - 1][rotated](block, count, planes);
     for (unsigned k = 0; k < width; k++)
-        sum += plane_bytes(planes[k], count);
+        sum += bound_of_bytes(planes[k], count);
     return sum;
 }
 

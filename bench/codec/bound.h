@@ -6,6 +6,9 @@
 
 #include "store/base/defs.h"
 
+/* Shannon's entropy (order 0) of the bytes, in bytes. */
+double bound_of_bytes(const uint8_t *bytes, size_t count);
+
 /*
  * Shannon's bound of the byte planes: elements of so many bytes are split, with and without the
  * rotation of the sign, and the entropies (order 0, per block of 256 KiB) of the planes added up;

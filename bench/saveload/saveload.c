@@ -2,16 +2,20 @@
  * Saves or loads a directory of files of float data, as a checkpoint does, and prints how long it
  * took.
  *
- *     saveload save DIR FILES MIB_PER_FILE KIND WRITERS     durable: fsync of each file and of the
- * directory saveload load DIR FILES MIB_PER_FILE KIND READERS     read() of 16 MiB at a time,
- * verified afterwards
+ *     bench_saveload save|load DIR FILES MIB_PER_FILE KIND THREADS
+ *
+ * Saved is what is durable: each file and the directory are synced. Loaded is by read() of 16 MiB
+ * at a time, and compared afterwards. More than 64 threads are 64.
  *
  * KIND is bf16, fp32, mixed (every other file) or random. Values are normally distributed with a
  * log-normal scale for each row of 4096, as trained weights are; each file is the same rows from
  * another start on, so that no two files are alike and nothing is generated while the clock runs.
  * Output: one line "seconds bytes".
  */
-#include <errno.h>
+#include "bench/compare/client.h"
+#include "store/base/clock.h"
+#include "store/base/defs.h"
+
 #include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
@@ -20,7 +24,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { ROW_VALUES = 4096, IO_SIZE = 16 << 20, PATH_SIZE = 4096, THREADS_MAX = 64 };
@@ -45,25 +48,10 @@ struct thread {
     uint8_t *buffer;
 };
 
-static void die(const char *what, const char *path)
-{
-    (void)fprintf(stderr, "saveload: %s '%s': %s\n", what, path, strerror(errno));
-    exit(1);
-}
-
-/* xorshift64*; the quality is enough for test data, the speed is what counts. */
-static uint64_t dice(uint64_t *state)
-{
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return *state * 0x2545F4914F6CDD1Dull;
-}
-
 static double normal(uint64_t *state)
 {
-    double u = ((double)(dice(state) >> 11) + 1) / 9007199254740993.0;
-    double v = (double)(dice(state) >> 11) / 9007199254740992.0;
+    double u = ((double)(client_dice(state) >> 11) + 1) / 9007199254740993.0;
+    double v = (double)(client_dice(state) >> 11) / 9007199254740992.0;
 
     return sqrt(-2 * log(u)) * cos(2 * M_PI * v);
 }
@@ -76,7 +64,7 @@ static void fill(uint8_t *dst, size_t size, enum kind kind)
 
     if (kind == KIND_RANDOM) {
         for (size_t at = 0; at + 8 <= size; at += 8) {
-            uint64_t word = dice(&state);
+            uint64_t word = client_dice(&state);
 
             memcpy(dst + at, &word, sizeof(word));
         }
@@ -121,19 +109,19 @@ static void save_file(const struct job *job, size_t file)
     file_path(job, file, path);
     fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
     if (fd < 0)
-        die("open", path);
+        client_die("open", path);
     for (size_t at = 0; at < job->file_size;) {
         size_t left = job->file_size - at;
         ssize_t done = write(fd, data + at, left < IO_SIZE ? left : IO_SIZE);
 
         if (done <= 0)
-            die("write", path);
+            client_die("write", path);
         at += (size_t)done;
     }
     if (fsync(fd) < 0)
-        die("fsync", path);
+        client_die("fsync", path);
     if (close(fd) < 0)
-        die("close", path);
+        client_die("close", path);
 }
 
 static void load_file(const struct job *job, size_t file, uint8_t *buffer)
@@ -144,13 +132,13 @@ static void load_file(const struct job *job, size_t file, uint8_t *buffer)
     file_path(job, file, path);
     fd = open(path, O_RDONLY);
     if (fd < 0)
-        die("open", path);
+        client_die("open", path);
     for (size_t at = 0; at < job->file_size;) {
         size_t left = job->file_size - at;
         ssize_t done = read(fd, buffer + at, left < IO_SIZE ? left : IO_SIZE);
 
         if (done <= 0)
-            die("read", path);
+            client_die("read", path);
         at += (size_t)done;
     }
     (void)close(fd); /* read-only, nothing to lose */
@@ -175,18 +163,12 @@ static void verify(const struct job *job, uint8_t *buffer)
     for (size_t file = 0; file < job->file_count; file++) {
         load_file(job, file, buffer);
         if (memcmp(buffer, file_data(job, file), job->file_size) != 0) {
-            (void)fprintf(stderr, "saveload: file %zu came back with other bytes\n", file);
-            exit(2);
+            char path[PATH_SIZE];
+
+            file_path(job, file, path);
+            client_wrong("load", path);
         }
     }
-}
-
-static double now(void)
-{
-    struct timespec time;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
 static void sync_directory(const struct job *job)
@@ -194,7 +176,7 @@ static void sync_directory(const struct job *job)
     int fd = open(job->directory, O_RDONLY | O_DIRECTORY);
 
     if (fd < 0 || fsync(fd) < 0)
-        die("fsync", job->directory);
+        client_die("fsync", job->directory);
     (void)close(fd);
 }
 
@@ -213,9 +195,7 @@ static void prepare(struct job *job)
 
         if (!used)
             continue;
-        job->data[kind] = malloc(2 * job->file_size);
-        if (!job->data[kind])
-            die("malloc", "");
+        job->data[kind] = client_memory(2 * job->file_size);
         fill(job->data[kind], 2 * job->file_size, (enum kind)kind);
     }
 }
@@ -224,37 +204,33 @@ int main(int argc, char **argv)
 {
     static struct thread threads[THREADS_MAX];
     struct job job = {0};
-    double start;
+    uint64_t start_ns;
 
     if (argc != 7) {
-        (void)fprintf(
-            stderr,
-            "usage: saveload save|load DIR FILES MIB_PER_FILE bf16|fp32|mixed|random THREADS\n");
+        (void)fprintf(stderr, "usage: bench_saveload save|load DIR FILES MIB_PER_FILE "
+                              "bf16|fp32|mixed|random THREADS\n");
         return 2;
     }
     job.save = strcmp(argv[1], "save") == 0;
     job.directory = argv[2];
-    job.file_count = strtoul(argv[3], NULL, 10);
-    job.file_size = strtoul(argv[4], NULL, 10) << 20;
+    job.file_count = client_number(argv[3], 1);
+    job.file_size = client_number(argv[4], 1) << 20;
     job.kind = parse_kind(argv[5], &job.mixed);
-    job.thread_count = (unsigned)strtoul(argv[6], NULL, 10);
-    if (!job.file_count || !job.file_size || !job.thread_count || job.thread_count > THREADS_MAX)
-        return 2;
+    job.thread_count = (unsigned)tfs_min_u64(client_number(argv[6], 1), THREADS_MAX);
     prepare(&job);
     for (unsigned i = 0; i < job.thread_count; i++) {
-        threads[i] = (struct thread){.job = &job, .number = i, .buffer = malloc(job.file_size)};
-        if (!threads[i].buffer)
-            die("malloc", "");
-        memset(threads[i].buffer, 1, job.file_size); /* touched before the clock runs */
+        threads[i] =
+            (struct thread){.job = &job, .number = i, .buffer = client_memory(job.file_size)};
     }
-    start = now();
+    start_ns = tfs_clock_ns();
     for (unsigned i = 0; i < job.thread_count; i++)
         (void)pthread_create(&threads[i].thread, NULL, run_thread, &threads[i]);
     for (unsigned i = 0; i < job.thread_count; i++)
         (void)pthread_join(threads[i].thread, NULL);
     if (job.save)
         sync_directory(&job);
-    (void)printf("%.4f %zu\n", now() - start, job.file_count * job.file_size);
+    (void)printf("%.4f %zu\n", (double)(tfs_clock_ns() - start_ns) / 1e9,
+                 job.file_count * job.file_size);
     if (!job.save)
         verify(&job, threads[0].buffer);
     return 0;
