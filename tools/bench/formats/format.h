@@ -35,7 +35,4 @@ extern const struct format format_files; /* real files, one per tensor, without 
 /* In the order of FORMAT_CHOICES. NULL when index is past the end. */
 const struct format *format_by_index(unsigned index);
 
-/* NULL when there is none of that name. */
-const struct format *format_by_name(const char *name);
-
 #endif

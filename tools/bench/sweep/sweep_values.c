@@ -11,7 +11,7 @@
 #define CHUNK_BYTES_MIN 256ull
 #define CHUNK_BYTES_MAX (64 * TFS_MIB)
 
-enum { ELEMENT_BYTES = 4 /* elements are float32 */, CONCURRENCY_MAX = 1024, THREADS_MAX = 1024 };
+enum { ELEMENT_BYTES = 4 /* elements are float32 */, COUNT_MAX = 1024 /* of requests, threads */ };
 
 /* A whole number, or -1. */
 static double whole_number(const struct cJSON *value)
@@ -61,21 +61,11 @@ static const char *check_chunk_elements(const struct cJSON *value, char *ret_tex
     return chunk_write((uint64_t)number * ELEMENT_BYTES, ret_text, size);
 }
 
-static const char *check_concurrency(const struct cJSON *value, char *ret_text, size_t size)
+static const char *check_count(const struct cJSON *value, char *ret_text, size_t size)
 {
     double number = whole_number(value);
 
-    if (number < 1 || number > CONCURRENCY_MAX)
-        return "it must be a whole number between 1 and 1024";
-    (void)snprintf(ret_text, size, "%.0f", number);
-    return NULL;
-}
-
-static const char *check_threads(const struct cJSON *value, char *ret_text, size_t size)
-{
-    double number = whole_number(value);
-
-    if (number < 1 || number > THREADS_MAX)
+    if (number < 1 || number > COUNT_MAX)
         return "it must be a whole number between 1 and 1024";
     (void)snprintf(ret_text, size, "%.0f", number);
     return NULL;
@@ -143,10 +133,10 @@ const char *sweep_value_any(const struct cJSON *value, char *ret_text, size_t si
 static const struct sweep_option options[] = {
     {"chunk_size", "chunk_size", check_chunk_size},
     {"chunk_size_elements", "chunk_size", check_chunk_elements},
-    {"concurrency_limit", "concurrency", check_concurrency},
-    {"concurrency", "concurrency", check_concurrency},
+    {"concurrency_limit", "concurrency", check_count},
+    {"concurrency", "concurrency", check_count},
     {"compression", "compression", check_compression},
-    {"threads", "threads", check_threads},
+    {"threads", "threads", check_count},
     {"memory", "memory", check_size},
     {"cache", "cache", sweep_value_any},
     {"commit_interval", "commit_interval", check_seconds},

@@ -21,8 +21,15 @@
 #include <time.h>
 #include <unistd.h>
 
+/* One filesystem out of /proc/self/mountinfo. */
+struct filesystem {
+    char type[32];
+    char source[128];
+    char options[256];
+};
+
 /* A line: id parent major:minor root point options... - type source superoptions (proc(5)) */
-static bool mountinfo_parse(const char *line, dev_t device, struct environment_filesystem *ret)
+static bool mountinfo_parse(const char *line, dev_t device, struct filesystem *ret)
 {
     const char *dash = strstr(line, " - ");
     unsigned long major_number;
@@ -40,7 +47,8 @@ static bool mountinfo_parse(const char *line, dev_t device, struct environment_f
     return sscanf(dash, " - %31s %127s %255s", ret->type, ret->source, ret->options) == 3;
 }
 
-int environment_filesystem(const char *path, struct environment_filesystem *ret)
+/* The filesystem that holds `path`. Errors: -ENOENT, not said. */
+static int filesystem_find(const char *path, struct filesystem *ret)
 {
     struct stat status;
     char *line = NULL;
@@ -62,10 +70,9 @@ int environment_filesystem(const char *path, struct environment_filesystem *ret)
 
 bool environment_is_tensorfs(const char *path)
 {
-    struct environment_filesystem filesystem;
+    struct filesystem filesystem;
 
-    return environment_filesystem(path, &filesystem) == 0 &&
-           strstr(filesystem.type, "tensorfs") != NULL;
+    return filesystem_find(path, &filesystem) == 0 && strstr(filesystem.type, "tensorfs") != NULL;
 }
 
 /* A file of /sys/dev/block/M:N/, or of the disk that the partition belongs to. */
@@ -93,7 +100,7 @@ static bool block_value(dev_t device, const char *name, char *value, size_t size
 
 static void add_directory(struct cJSON *object, const char *name, const char *path)
 {
-    struct environment_filesystem filesystem;
+    struct filesystem filesystem;
     struct cJSON *entry;
     struct stat status;
     char value[128];
@@ -102,7 +109,7 @@ static void add_directory(struct cJSON *object, const char *name, const char *pa
         return;
     entry = cJSON_AddObjectToObject(object, name);
     (void)cJSON_AddStringToObject(entry, "path", path);
-    if (environment_filesystem(path, &filesystem) == 0) {
+    if (filesystem_find(path, &filesystem) == 0) {
         (void)cJSON_AddStringToObject(entry, "type", filesystem.type);
         (void)cJSON_AddStringToObject(entry, "source", filesystem.source);
         (void)cJSON_AddStringToObject(entry, "options", filesystem.options);

@@ -8,16 +8,6 @@
 
 struct target_settings;
 
-/* One filesystem out of /proc/self/mountinfo. */
-struct environment_filesystem {
-    char type[32];
-    char source[128];
-    char options[256];
-};
-
-/* The filesystem that holds `path`. Errors: -ENOENT, not said. */
-TFS_MUST_CHECK int environment_filesystem(const char *path, struct environment_filesystem *ret);
-
 /* Whether `path` lies on a tensorfs. */
 bool environment_is_tensorfs(const char *path);
 

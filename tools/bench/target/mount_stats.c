@@ -49,8 +49,6 @@ static int stats_parse(const char *text, struct mount_stats *ret)
     } fields[] = {
         {"cache.hits", offsetof(struct mount_stats, cache_hits)},
         {"cache.misses", offsetof(struct mount_stats, cache_misses)},
-        {"cache.evictions", offsetof(struct mount_stats, cache_evictions)},
-        {"cache.bytes", offsetof(struct mount_stats, cache_bytes)},
         {"cache.bytes_max", offsetof(struct mount_stats, cache_bytes_max)},
         {"memory.used", offsetof(struct mount_stats, memory_used)},
         {"memory.budget", offsetof(struct mount_stats, memory_budget)},

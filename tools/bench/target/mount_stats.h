@@ -10,8 +10,6 @@
 struct mount_stats {
     double cache_hits; /* since the mount */
     double cache_misses;
-    double cache_evictions;
-    double cache_bytes;
     double cache_bytes_max;
     double memory_used; /* bytes: dirty, in flight and cached */
     double memory_budget;

@@ -27,7 +27,8 @@ static void target_set_label(struct target *target, const char *directory)
     (void)snprintf(target->label, sizeof(target->label), "%s", start);
 }
 
-int target_open_directory(struct target *target, const char *directory)
+/* The target of a directory that is there. Errors: said. */
+static int target_open_directory(struct target *target, const char *directory)
 {
     int err;
 

@@ -22,9 +22,6 @@ struct target {
 /* The target that --dir or --store-dir name. Errors: said. Close it also after a failure. */
 TFS_MUST_CHECK int target_open(struct target *target, const struct target_settings *settings);
 
-/* The target of --baseline or of any plain directory. */
-TFS_MUST_CHECK int target_open_directory(struct target *target, const char *directory);
-
 enum { TARGET_PLACES_MAX = 2 };
 
 /*

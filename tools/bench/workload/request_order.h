@@ -14,7 +14,6 @@ enum request_load {
                      over the file */
     REQUEST_SCAN, /* as ZIPF, but every second request belongs to a scan of REQUEST_SCAN_BLOCKS in
                      order */
-    REQUEST_LOAD_COUNT
 };
 
 enum { REQUEST_SCAN_BLOCKS = 64 };
