@@ -3,6 +3,7 @@
  * of the results or a failure, JSON that can be parsed.
  * Method: a tool of two options; standard error and output lead into files and are read back.
  */
+#include "said.h"
 #include "tools/common/console.h"
 #include "tools/common/options.h"
 #include "tools/common/output.h"
@@ -47,36 +48,6 @@ static const struct options_command command = {.name = "do",
                                                .details = "",
                                                .rows = rows,
                                                .row_count = TFS_ARRAY_COUNT(rows)};
-
-enum { SAID_BYTES_MAX = 4096 };
-
-/* What is printed on `fd` from here to said_end(). */
-struct said {
-    int fd;
-    int saved;
-    FILE *file;
-    char text[SAID_BYTES_MAX];
-};
-
-static void said_begin(struct said *said, int fd)
-{
-    *said = (struct said){.fd = fd, .file = tmpfile()};
-    assert_non_null(said->file);
-    (void)fflush(NULL);
-    said->saved = dup(fd);
-    assert_true(said->saved >= 0);
-    assert_int_equal(dup2(fileno(said->file), fd), fd);
-}
-
-static void said_end(struct said *said)
-{
-    (void)fflush(NULL);
-    assert_int_equal(dup2(said->saved, said->fd), said->fd);
-    (void)close(said->saved);
-    rewind(said->file);
-    (void)!fread(said->text, 1, sizeof(said->text) - 1, said->file);
-    (void)fclose(said->file);
-}
 
 /* The outcome of `tool do WORD`, and what was said. */
 static int parse(const char *word, struct said *said)
@@ -152,6 +123,41 @@ static void an_error_is_one_line_whatever_a_name_holds(void **state)
     console_complain(-ENOENT, "'%s'", "a\nb\r\033[2Jc\x7f");
     said_end(&said);
     assert_string_equal(said.text, "tool: 'a?b??[2Jc?': No such file or directory\n");
+}
+
+/* -EINVAL is what the user typed, and ends a tool with its status for wrong usage. */
+static void an_argument_that_the_kernel_refuses_is_no_wrong_usage(void **state)
+{
+    struct said said;
+    int refused;
+    int typed;
+    int other;
+
+    (void)state;
+    console_init(true);
+    said_begin(&said, STDERR_FILENO);
+    refused = console_fail(-EINVAL, "opening 'x'");
+    typed = console_reject("--size=x");
+    other = console_fail(-ENOSPC, "writing 'x'");
+    said_end(&said);
+    assert_int_equal(refused, -EIO);
+    assert_int_equal(typed, -EINVAL);
+    assert_int_equal(other, -ENOSPC);
+    said_assert(&said, "opening 'x': Invalid argument\n");
+    said_assert(&said, "--size=x\n");
+}
+
+/* An interrupt is told once, by the end of the command. */
+static void an_interrupt_is_not_told_where_it_is_met(void **state)
+{
+    struct said said;
+
+    (void)state;
+    console_init(false);
+    said_begin(&said, STDERR_FILENO);
+    assert_int_equal(console_fail(-EINTR, "reading 'x'"), -EINTR);
+    said_end(&said);
+    assert_string_equal(said.text, "");
 }
 
 /* What a terminal of so many columns, of type `type`, is sent first. */
@@ -269,6 +275,8 @@ int main(void)
         cmocka_unit_test(the_word_that_is_wrong_is_named),
         cmocka_unit_test(a_number_that_is_too_large_is_a_number),
         cmocka_unit_test(an_error_is_one_line_whatever_a_name_holds),
+        cmocka_unit_test(an_argument_that_the_kernel_refuses_is_no_wrong_usage),
+        cmocka_unit_test(an_interrupt_is_not_told_where_it_is_met),
         cmocka_unit_test(a_bar_fits_into_its_terminal),
         cmocka_unit_test(a_terminal_that_cannot_erase_gets_lines),
         cmocka_unit_test(bytes_that_are_no_character_are_replaced_one_by_one),

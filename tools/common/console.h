@@ -19,14 +19,15 @@ void console_init(bool quiet);
 
 /*
  * Say what went wrong ("<program>: <message>: <text of error>") and give `error`. For the
- * place where an error is born; -EINTR says nothing, because the command's end says it once. A
- * macro, so that static analysis sees the value.
+ * place where an error is born; -EINTR says nothing, because the command's end says it once.
+ * -EINVAL of a system call is given as -EIO, because -EINVAL is what the user typed
+ * (console_reject). A macro, so that static analysis sees the value.
  */
 #define console_fail(error, ...)                                                                   \
     __extension__({                                                                                \
         int console_error_ = (error);                                                              \
         console_complain(console_error_, __VA_ARGS__);                                             \
-        console_error_;                                                                            \
+        console_error_ == -EINVAL ? -EIO : console_error_;                                         \
     })
 
 /* The same for what the user typed, without an errno's text. Gives -EINVAL. */

@@ -3,15 +3,18 @@
  */
 #include "tools/bench/json/json_file.h"
 
+#include "store/base/error.h"
 #include "tools/bench/json/json_place.h"
 #include "tools/common/console.h"
 #include "tools/common/output.h"
+#include "tools/common/units.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define FILE_BYTES_MAX (64ull << 20)
 
@@ -39,33 +42,56 @@ int json_file_write(const cJSON *root, const char *path)
     return err;
 }
 
-int json_file_read_text(const char *path, char **ret)
+/* The rest of a stream, in a text that grows with it. Errors: as json_file_read_text. */
+static int text_read(FILE *file, const char *path, char **ret)
 {
-    FILE *file = fopen(path, "re");
+    size_t capacity = 4096;
+    size_t used = 0;
     char *text = NULL;
-    size_t capacity = 0;
-    ssize_t size;
     int err = 0;
 
-    if (!file)
-        return console_reject("'%s': %s", path, strerror(errno));
-    errno = 0;
-    size = getdelim(&text, &capacity, '\0', file);
-    if (size < 0 && errno == 0)
-        err = console_reject("'%s' is empty", path);
-    else if (size < 0 && errno == EISDIR)
-        err = console_reject("'%s' is a directory", path);
-    else if (size < 0)
-        err = console_fail(-errno, "reading '%s'", path);
-    else if ((uint64_t)size > FILE_BYTES_MAX)
-        err = console_reject("'%s' is larger than %llu bytes", path, FILE_BYTES_MAX);
-    (void)fclose(file); /* read-only, nothing to lose */
+    while (err == 0) {
+        char *larger = realloc(text, capacity);
+
+        if (!larger) {
+            err = console_fail(-ENOMEM, "reading '%s'", path);
+            break;
+        }
+        text = larger;
+        used += fread(text + used, 1, capacity - 1 - used, file);
+        if (ferror(file))
+            err = console_fail(-errno, "reading '%s'", path);
+        else if (used > FILE_BYTES_MAX)
+            err = console_reject("'%s' is larger than %s", path, units_bytes(FILE_BYTES_MAX).text);
+        else if (used < capacity - 1)
+            break;
+        capacity *= 2;
+    }
+    if (err == 0 && memchr(text, '\0', used))
+        err = console_reject("'%s' is no text: it holds a byte 0", path);
     if (err < 0) {
         free(text);
         return err;
     }
+    text[used] = '\0';
     *ret = text;
     return 0;
+}
+
+int json_file_read_text(const char *path, char **ret)
+{
+    FILE *file = fopen(path, "re");
+    struct stat status;
+    int err;
+
+    if (!file)
+        return console_reject("'%s': %s", path, tfs_error_text(-errno));
+    if (fstat(fileno(file), &status) == 0 && S_ISDIR(status.st_mode))
+        err = console_reject("'%s' is a directory", path);
+    else
+        err = text_read(file, path, ret);
+    (void)fclose(file); /* read-only, nothing to lose */
+    return err;
 }
 
 int json_file_read(const char *path, char **ret_text, cJSON **ret)
