@@ -33,7 +33,7 @@ static void usage_print(FILE *out)
                   "filesystem side by\nside. 'tensorfs-bench COMMAND --help' explains one.\n\n");
     for (size_t i = 0; i < TFS_ARRAY_COUNT(commands); i++)
         (void)fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
-    (void)fprintf(out, "\n  --version  print the version\n  --help     print this text\n\n"
+    (void)fprintf(out, "\n  -V, --version  print the version\n  -h, --help     print this text\n\n"
                        "Examples:\n"
                        "  tensorfs-bench saveload --dir=/mnt/ckpt --baseline=/data\n"
                        "  tensorfs-bench sweep --store-dir=/data --out=results\n"

@@ -412,8 +412,8 @@ static void load_row(struct table *table, const cJSON *load, const char *title)
 static void memory_print(const struct cache *cache)
 {
     if (!cache->has_stats) {
-        (void)printf("\n%s has no user.tensorfs.stats, so hits and memory are not known.\n",
-                     cache->target.label);
+        (void)printf("\nhits and memory are not known: this directory has no "
+                     "user.tensorfs.stats\n");
         return;
     }
     (void)printf("\nmemory: at most %s in use, ",
@@ -432,13 +432,14 @@ static int cache_print(const void *state, const cJSON *results)
     struct table table;
     int err;
 
-    (void)printf("%s: %s of data, ", cache->target.label,
+    (void)printf("%s:\n%s of data, ", cache->target.label,
                  units_bytes(cache->file.block_count * cache->file.block_bytes).text);
     if (cache->has_stats)
         (void)printf("a cache of %s, ", units_bytes((uint64_t)cache->stats.cache_bytes_max).text);
     (void)printf("requests of %s, %s\n\n", units_bytes(cache->file.block_bytes).text,
                  cache->file.direct ? "O_DIRECT" : "each advised out of the page cache first");
-    table_init(&table, "load\tthreads\trequests\tmean us\tp50\tp99\tmax\treq/s\thits %\tLRU %");
+    table_init(&table,
+               "load\tthreads\trequests\tmean us\tp50 us\tp99 us\tmax us\treq/s\thits %\tLRU %");
     for (int load = 0; load < LOAD_COUNT; load++)
         load_row(&table, cJSON_GetArrayItem(list, load), loads[load].title);
     err = table_print(&table, stdout);

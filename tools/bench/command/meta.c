@@ -262,14 +262,16 @@ static int meta_print(const void *state, const cJSON *results)
     struct table table;
     int err;
 
-    (void)printf("%s", meta->places[0].target.label);
+    (void)printf("%s\n", meta->places[0].target.label);
     if (meta->place_count > 1)
-        (void)printf(", and beside it %s", meta->places[1].target.label);
-    (void)printf("; %llu objects, %llu rounds\n\n", (unsigned long long)meta->settings->count,
-                 (unsigned long long)meta->settings->rounds);
-    table_init(&table, meta->place_count > 1
-                           ? "operation\tus/op\tp50\tp99\top/s\tbaseline\tp50\tp99\ttimes"
-                           : "operation\tus/op\tp50\tp99\top/s");
+        (void)printf("baseline: %s\n", meta->places[1].target.label);
+    (void)printf(
+        "%llu objects of each kind, %llu round%s\n\n", (unsigned long long)meta->settings->count,
+        (unsigned long long)meta->settings->rounds, meta->settings->rounds == 1 ? "" : "s");
+    table_init(&table,
+               meta->place_count > 1
+                   ? "operation\tmean us\tp50 us\tp99 us\top/s\tbaseline us\tp50 us\tp99 us\ttimes"
+                   : "operation\tmean us\tp50 us\tp99 us\top/s");
     for (size_t op = 0; op < meta_op_count; op++)
         op_row(&table, places, op);
     err = table_print(&table, stdout);

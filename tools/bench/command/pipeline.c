@@ -302,7 +302,7 @@ static int place_print(const struct pipeline *pipeline, const struct place *plac
     struct table table;
     int err;
 
-    (void)printf("%s: %llu items of %s; one after the other, then in batches on %u threads\n\n",
+    (void)printf("%s:\n%llu items of %s; one after the other, then in batches on %u threads\n\n",
                  place->target.label, (unsigned long long)pipeline->settings->items,
                  units_bytes(pipeline->settings->item_size).text, pipeline->threads);
     table_init(&table, "phase\tcalls\twall s\tcpu s\t%\tbatched calls\twall s\tcpu s\t%\tspeed-up");

@@ -261,9 +261,10 @@ static int saveload_print(const void *state, const cJSON *results)
     struct table table;
     int err;
 
-    (void)printf("%s, %s, %u rank%s, %s, %llu runs, seed %llu%s\n\n", checkpoint->format->name,
+    (void)printf("%s, %s, %u rank%s, %s, %llu run%s, seed %llu%s\n\n", checkpoint->format->name,
                  json_text(results, "mix"), checkpoint->ranks, checkpoint->ranks == 1 ? "" : "s",
                  units_bytes(checkpoint->bytes).text, (unsigned long long)saveload->settings->runs,
+                 saveload->settings->runs == 1 ? "" : "s",
                  (unsigned long long)saveload->settings->common.seed,
                  checkpoint->durable ? "" : ", without fsync");
     table_init(&table, "step\t<place\tmin s\tmedian s\tmean s\tstd s\tGB/s\tbaseline");
@@ -280,7 +281,7 @@ static int saveload_print(const void *state, const cJSON *results)
                      units_bytes((uint64_t)json_number_in(place, "stored_bytes", "median")).text,
                      json_number(place, "stored_percent"),
                      checkpoint->bound_bytes / (double)checkpoint->bytes * 100);
-        (void)printf("  before each load: %s\n", json_text(place, "cold"));
+        (void)printf("  before each load:\n    %s\n", json_text(place, "cold"));
     }
     (void)printf("Every loaded byte was compared with what was saved.\n");
     return err;

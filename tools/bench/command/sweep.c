@@ -91,7 +91,8 @@ static int list_print(const cJSON *tests)
 
     if (cJSON_GetArraySize(tests) == 0)
         return 0;
-    table_init(&table, "test\tsave s\tstd\tGB/s\t+ %\tload s\tstd\tGB/s\t+ %\tMiB\t%");
+    table_init(&table,
+               "test\tsave s\tstd s\tGB/s\t+ %\tload s\tstd s\tGB/s\t+ %\tstored MiB\tstored %");
     cJSON_ArrayForEach(test, tests) test_row(&table, test);
     err = table_print(&table, stdout);
     table_release(&table);
@@ -105,10 +106,10 @@ static int sweep_print(const struct sweep *sweep, const cJSON *results)
     int err;
 
     (void)printf(
-        "%s, %s, %u rank%s, %u runs, seed %llu; means, '+ %%' is the improvement on '%s',\n"
+        "%s, %s, %u rank%s, %u run%s, seed %llu; means, '+ %%' is the improvement on '%s',\n"
         "in brackets where it may be chance (Welch's t-test, 95 %%)\n\n",
         units_bytes(checkpoint->bytes).text, checkpoint->format->name, checkpoint->ranks,
-        checkpoint->ranks == 1 ? "" : "s", sweep->config->runs,
+        checkpoint->ranks == 1 ? "" : "s", sweep->config->runs, sweep->config->runs == 1 ? "" : "s",
         (unsigned long long)sweep->config->model.seed, sweep->config->baseline);
     err = list_print(json_member(results, "tests"));
     if (err == 0)
