@@ -45,11 +45,12 @@ enum {
     REQUEST_SCRATCHES_MAX = 16,
 };
 #define SEGMENT_SIZE_MAX (1ull * TFS_GIB)
+/* What appends leave free, so that the index can still be written on a full disk: removing files
+ * needs that. */
 #define RESERVE_SIZE_MAX (128ull * TFS_MIB)
 /* When a memtable is full the index takes a new log, a table, and keeps the old log, of 2 to 4 MiB
  * each; it must never be the one who meets the full disk. */
 #define RESERVE_SIZE_MIN (12ull * TFS_MIB)
-enum { RESERVE_PART = 64 }; /* of the disk, between the two */
 
 void tfs_volume_options_init(struct tfs_volume_options *options)
 {
@@ -189,24 +190,14 @@ static int take_segment_number(void *context, uint64_t *ret)
     return numbers_take(volume->numbers, NUMBERS_SEGMENT, ret);
 }
 
-/* What appends leave free, so that the index can still be written on a full disk: removing files
- * needs that. */
-static uint64_t reserve_size(const char *path)
-{
-    struct statvfs disk;
-
-    if (statvfs(path, &disk) < 0)
-        return RESERVE_SIZE_MIN;
-    return clamp(disk.f_blocks * disk.f_frsize / RESERVE_PART, RESERVE_SIZE_MIN, RESERVE_SIZE_MAX);
-}
-
 static int open_segments(struct tfs_volume *volume)
 {
     struct segments_options options = {.path = format_get_paths(volume->lock_file)->segments,
                                        .read_only = volume->options.read_only,
                                        .direct = volume->options.direct,
                                        .segment_size_max = SEGMENT_SIZE_MAX,
-                                       .reserve_size = reserve_size(volume->path),
+                                       .reserve_size_min = RESERVE_SIZE_MIN,
+                                       .reserve_size_max = RESERVE_SIZE_MAX,
                                        .take_number = take_segment_number,
                                        .context = volume};
 
@@ -253,7 +244,8 @@ static int find_sweep_end(struct tfs_volume *volume, const struct super *before,
 
 /*
  * Goes on appending where the mount before stopped. Where that cannot be, appending begins a new
- * segment: the file is gone, or cut short by somebody, or the settings are not what a mount writes.
+ * segment: the file is gone, or cut short by somebody, or the settings are not what a mount writes,
+ * or the engine does that always.
  * A file is cut where appending goes on, so not below what of it is in use.
  */
 static int resume_appending(struct tfs_volume *volume, const struct super *before)
@@ -264,7 +256,7 @@ static int resume_appending(struct tfs_volume *volume, const struct super *befor
         before->resume_offset < usage_live_of(volume->usage, before->resume_segment))
         return 0;
     err = segments_resume(volume->segments, before->resume_segment, before->resume_offset);
-    return err == -ENOENT || err == -EUCLEAN ? 0 : err;
+    return err == -ENOENT || err == -EUCLEAN || err == -EOPNOTSUPP ? 0 : err;
 }
 
 /* The mount begins: from here to the end of the mount the store counts as not closed in order. */
@@ -564,6 +556,7 @@ int tfs_volume_sync_names(struct tfs_volume *volume)
 
 int tfs_volume_statfs(struct tfs_volume *volume, struct statvfs *ret)
 {
+    uint32_t unit = segments_alignment(volume->segments);
     struct segment_space space;
     int err = segments_space(volume->segments, &space);
 
@@ -571,10 +564,10 @@ int tfs_volume_statfs(struct tfs_volume *volume, struct statvfs *ret)
         return err;
     *ret = (struct statvfs){
         .f_bsize = TFS_READ_SIZE_MAX,
-        .f_frsize = SEGMENT_ALIGNMENT,
-        .f_blocks = space.total / SEGMENT_ALIGNMENT,
-        .f_bfree = space.free / SEGMENT_ALIGNMENT,
-        .f_bavail = space.available / SEGMENT_ALIGNMENT,
+        .f_frsize = unit,
+        .f_blocks = space.total / unit,
+        .f_bfree = space.free / unit,
+        .f_bavail = space.available / unit,
         /* Inodes are rows of the index: as many as there is room for their records. */
         .f_files = space.total / TFS_KIB,
         .f_ffree = space.free / TFS_KIB,

@@ -5,6 +5,7 @@
 #include "store/base/group.h"
 
 #include <assert.h>
+#include <errno.h>
 
 void tfs_group_init(struct tfs_group *group)
 {
@@ -23,8 +24,8 @@ uint64_t tfs_group_note(struct tfs_group *group)
     return ++group->noted;
 }
 
-static void group_lead(struct tfs_group *group, struct tfs_mutex *mutex, tfs_group_flush *flush,
-                       void *context) TFS_REQUIRES(mutex)
+static int group_lead(struct tfs_group *group, struct tfs_mutex *mutex, tfs_group_flush *flush,
+                      void *context) TFS_REQUIRES(mutex)
 {
     uint64_t target = group->noted;
     int err;
@@ -36,25 +37,29 @@ static void group_lead(struct tfs_group *group, struct tfs_mutex *mutex, tfs_gro
     tfs_mutex_lock(mutex);
     group->running = false;
 
-    if (err < 0)
-        group->error = err;
-    else
+    if (err == 0)
         group->durable = target;
+    else if (err != -ETIMEDOUT)
+        group->error = err;
     tfs_cond_broadcast(&group->done);
+    return err;
 }
 
 int tfs_group_sync(struct tfs_group *group, struct tfs_mutex *mutex, uint64_t number,
                    tfs_group_flush *flush, void *context)
 {
-    assert(number <= group->noted);
+    int err = 0;
 
+    assert(number <= group->noted);
     if (group->durable < number)
         group->asked_count++;
-    while (group->durable < number && group->error == 0) {
+    while (group->durable < number && group->error == 0 && err == 0) {
         if (group->running)
             tfs_cond_wait(&group->done, mutex);
         else
-            group_lead(group, mutex, flush, context);
+            err = group_lead(group, mutex, flush, context);
     }
-    return group->durable >= number ? 0 : group->error;
+    if (group->durable >= number)
+        return 0;
+    return group->error < 0 ? group->error : err;
 }

@@ -35,6 +35,7 @@ uint64_t tfs_group_note(struct tfs_group *group);
  * it flushes or waits.
  *
  * Errors: the error of the first flush that failed, from then on for every number not yet durable.
+ *         -ETIMEDOUT does not stay: who led that flush hears it, and the next one makes another.
  */
 TFS_MUST_CHECK int tfs_group_sync(struct tfs_group *group, struct tfs_mutex *mutex, uint64_t number,
                                   tfs_group_flush *flush, void *context) TFS_REQUIRES(mutex);

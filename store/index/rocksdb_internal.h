@@ -41,7 +41,7 @@ static inline struct rocks *rocks_of(struct index_db *db)
     return tfs_container_of(db, struct rocks, db);
 }
 
-/* The functions of the table, each in the file of its name. */
+/* The functions of the table. */
 
 int rocks_open(const struct index_options *options, struct index_db **ret);
 void rocks_close(struct index_db *db, bool all_durable);

@@ -11,7 +11,7 @@
  *   3. A file with a completed append is on the dirty list until a sync has begun to cover it.
  */
 #include "store/base/error.h"
-#include "store/segment/segment_internal.h"
+#include "store/segment/local_internal.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -21,7 +21,7 @@
 
 static const uint64_t allocate_step_max = 64 * TFS_MIB;
 
-static int file_allocate(const struct segment_file *file, uint64_t offset, uint64_t size)
+static int file_allocate(const struct local_file *file, uint64_t offset, uint64_t size)
 {
     int result;
 
@@ -35,12 +35,12 @@ static int file_allocate(const struct segment_file *file, uint64_t offset, uint6
  * Where preallocation for an append up to `end` should stop: a step further, inside the segment and
  * what the reserve leaves.
  */
-static uint64_t allocate_target_locked(struct tfs_segments *segments,
-                                       const struct segment_head *head, uint64_t end)
+static uint64_t allocate_target_locked(struct local_segments *segments,
+                                       const struct local_head *head, uint64_t end)
     TFS_REQUIRES(&segments->lock)
 {
     uint64_t target = tfs_max_u64(end, head->allocated + segments->allocate_step);
-    uint64_t spare = tfs_align_down(segment_budget_spare(segments), SEGMENT_ALIGNMENT);
+    uint64_t spare = tfs_align_down(segment_budget_spare(segments->budget), LOCAL_ALIGNMENT);
 
     target = tfs_min_u64(target, segments->options.segment_size_max);
     target = tfs_min_u64(target, head->allocated + spare);
@@ -49,7 +49,7 @@ static uint64_t allocate_target_locked(struct tfs_segments *segments,
 
 /* Gives back what a head has in advance. Appends in flight lie below its end, so the cut does not
  * touch them. */
-static int head_cut_locked(struct tfs_segments *segments, struct segment_head *head)
+static int head_cut_locked(struct local_segments *segments, struct local_head *head)
     TFS_REQUIRES(&segments->lock)
 {
     int err = 0;
@@ -57,21 +57,21 @@ static int head_cut_locked(struct tfs_segments *segments, struct segment_head *h
     if (!head->file || head->allocated <= head->end)
         return 0;
     if (ftruncate(head->file->fd, (off_t)head->end) < 0)
-        err = tfs_fail(segment_io_error(errno), "segment %016" PRIx64 ": cut at %" PRIu64 ": %s",
+        err = tfs_fail(local_io_error(errno), "segment %016" PRIx64 ": cut at %" PRIu64 ": %s",
                        head->file->number, head->end, tfs_error_text(-errno));
-    segment_budget_allocated(segments, (int64_t)head->end - (int64_t)head->allocated);
+    segment_budget_allocated(segments->budget, (int64_t)head->end - (int64_t)head->allocated);
     head->allocated = head->end;
     return err;
 }
 
 /* When the reserve is all that is left, other heads give back what they have in advance. The budget
  * counts that as free, for whoever comes first. */
-static int make_room_locked(struct tfs_segments *segments, const struct segment_head *head,
+static int make_room_locked(struct local_segments *segments, const struct local_head *head,
                             uint64_t size) TFS_REQUIRES(&segments->lock)
 {
     int first = 0;
 
-    for (int i = 0; i < SEGMENT_HEADS_MAX && segment_budget_spare(segments) < size; i++) {
+    for (int i = 0; i < LOCAL_HEADS_MAX && segment_budget_spare(segments->budget) < size; i++) {
         int err = head == &segments->heads[i] ? 0 : head_cut_locked(segments, &segments->heads[i]);
 
         first = first < 0 ? first : err;
@@ -79,7 +79,7 @@ static int make_room_locked(struct tfs_segments *segments, const struct segment_
     return first;
 }
 
-static int allocate_locked(struct tfs_segments *segments, struct segment_head *head, uint64_t end)
+static int allocate_locked(struct local_segments *segments, struct local_head *head, uint64_t end)
     TFS_REQUIRES(&segments->lock)
 {
     uint64_t from = head->allocated;
@@ -102,31 +102,31 @@ static int allocate_locked(struct tfs_segments *segments, struct segment_head *h
         return 0;
     }
     if (err < 0)
-        return tfs_fail(segment_io_error(-err),
+        return tfs_fail(local_io_error(-err),
                         "segment %016" PRIx64 ": allocate up to %" PRIu64 ": %s",
                         head->file->number, target, tfs_error_text(err));
-    segment_budget_allocated(segments, (int64_t)(target - from));
+    segment_budget_allocated(segments->budget, (int64_t)(target - from));
     head->allocated = target;
     segments->allocate_step = tfs_min_u64(2 * segments->allocate_step, allocate_step_max);
     return 0;
 }
 
 /* Gives back preallocated space; the next append here starts a new segment. */
-static int head_seal_locked(struct tfs_segments *segments, struct segment_head *head)
+static int head_seal_locked(struct local_segments *segments, struct local_head *head)
     TFS_REQUIRES(&segments->lock)
 {
-    struct segment_file *file = head->file;
+    struct local_file *file = head->file;
     int err = head_cut_locked(segments, head);
 
     if (!file)
         return 0;
     head->file = NULL;
-    file = segment_file_put_locked(segments, file);
-    segment_file_free(file);
+    file = local_file_put_locked(segments, file);
+    local_file_free(file);
     return err;
 }
 
-static int head_start_locked(struct tfs_segments *segments, struct segment_head *head)
+static int head_start_locked(struct local_segments *segments, struct local_head *head)
     TFS_REQUIRES(&segments->lock)
 {
     uint64_t number;
@@ -134,7 +134,7 @@ static int head_start_locked(struct tfs_segments *segments, struct segment_head 
 
     if (err < 0)
         return err;
-    err = segment_file_create_locked(segments, number, &head->file);
+    err = local_file_create_locked(segments, number, &head->file);
     if (err < 0)
         return err;
     head->end = 0;
@@ -143,7 +143,7 @@ static int head_start_locked(struct tfs_segments *segments, struct segment_head 
 }
 
 /* Make the head's segment one that has room for `size` more bytes. */
-static int head_prepare_locked(struct tfs_segments *segments, struct segment_head *head,
+static int head_prepare_locked(struct local_segments *segments, struct local_head *head,
                                size_t size) TFS_REQUIRES(&segments->lock)
 {
     int err;
@@ -165,24 +165,24 @@ static int head_prepare_locked(struct tfs_segments *segments, struct segment_hea
  * O_DIRECT writes into space that the file has already run side by side. All others hold the file's
  * lock while the bytes are copied, and whoever waits for it spins: they go to different files.
  */
-static struct segment_head *head_choose_locked(struct tfs_segments *segments)
+static struct local_head *head_choose_locked(struct local_segments *segments)
     TFS_REQUIRES(&segments->lock)
 {
     bool overlap =
         segments->can_allocate && atomic_load_explicit(&segments->direct, memory_order_relaxed);
-    struct segment_head *idlest = &segments->heads[0];
+    struct local_head *idlest = &segments->heads[0];
 
-    for (int i = 1; !overlap && i < SEGMENT_HEADS_MAX && idlest->writers > 0; i++) {
+    for (int i = 1; !overlap && i < LOCAL_HEADS_MAX && idlest->writers > 0; i++) {
         if (segments->heads[i].writers < idlest->writers)
             idlest = &segments->heads[i];
     }
     return idlest;
 }
 
-const struct segment_head *segment_head_of_locked(const struct tfs_segments *segments,
-                                                  uint64_t number)
+const struct local_head *local_head_of_locked(const struct local_segments *segments,
+                                              uint64_t number)
 {
-    for (int i = 0; i < SEGMENT_HEADS_MAX; i++) {
+    for (int i = 0; i < LOCAL_HEADS_MAX; i++) {
         if (segments->heads[i].file && segments->heads[i].file->number == number)
             return &segments->heads[i];
     }
@@ -191,22 +191,22 @@ const struct segment_head *segment_head_of_locked(const struct tfs_segments *seg
 
 /* An append on its way. */
 struct append {
-    struct segment_head *head;
-    struct segment_file *file; /* of the head when the append began */
+    struct local_head *head;
+    struct local_file *file; /* of the head when the append began */
     uint64_t offset;
 };
 
-static int append_begin_locked(struct tfs_segments *segments, size_t size, struct append *ret)
+static int append_begin_locked(struct local_segments *segments, size_t size, struct append *ret)
     TFS_REQUIRES(&segments->lock)
 {
-    struct segment_head *head = head_choose_locked(segments);
-    int err = segment_budget_take(segments, size);
+    struct local_head *head = head_choose_locked(segments);
+    int err = segment_budget_take(segments->budget, size);
 
     if (err < 0)
         return err;
     err = head_prepare_locked(segments, head, size);
     if (err < 0) {
-        segment_budget_return(segments, size);
+        segment_budget_return(segments->budget, size);
         return err;
     }
     *ret = (struct append){.head = head, .file = head->file, .offset = head->end};
@@ -216,69 +216,60 @@ static int append_begin_locked(struct tfs_segments *segments, size_t size, struc
     return 0;
 }
 
-/* The write ended. Returns: as segment_file_put_locked(). */
-static struct segment_file *append_end_locked(struct tfs_segments *segments,
-                                              const struct append *append, int err)
+/* The write ended. Returns: as local_file_put_locked(). */
+static struct local_file *append_end_locked(struct local_segments *segments,
+                                            const struct append *append, int err)
     TFS_REQUIRES(&segments->lock)
 {
-    struct segment_file *file = append->file;
+    struct local_file *file = append->file;
 
     append->head->writers--;
-    if (err == 0)
-        (void)tfs_group_note(&segments->appends); /* who needs the number reads it later */
     if (err == 0 && !file->dirty && file->in_table) {
         file->dirty = true;
         file->users++;
         list_push_back(&segments->dirty, &file->dirty_node);
     }
-    return segment_file_put_locked(segments, file);
+    return local_file_put_locked(segments, file);
 }
 
-int segments_appendv(struct tfs_segments *segments, const struct iovec *pieces, int piece_count,
-                     struct segment_position *ret)
+int local_append(struct segment_store *store, const struct segment_pieces *from,
+                 struct segment_position *ret)
 {
-    struct segment_pieces from;
+    struct local_segments *segments = local_of(store);
     struct append append;
-    struct segment_file *file;
+    struct local_file *file;
     uint64_t number;
     bool allocated;
     int err;
 
-    if (segments->options.read_only)
-        return -EROFS;
-    err = segment_pieces_init(pieces, piece_count, &from);
-    if (err < 0)
-        return err;
-    if (from.size > segments->options.segment_size_max)
-        return tfs_fail(-EINVAL, "segments: append of %zu bytes, segments have %" PRIu64, from.size,
-                        segments->options.segment_size_max);
     tfs_mutex_lock(&segments->lock);
-    err = append_begin_locked(segments, from.size, &append);
+    err = append_begin_locked(segments, from->size, &append);
     allocated = segments->can_allocate;
     tfs_mutex_unlock(&segments->lock);
     if (err < 0)
         return err;
 
     number = append.file->number;
-    err = segment_write(segments, append.file, &from, append.offset);
+    err = local_file_write(segments, append.file, from, append.offset);
     if (!allocated)
-        segment_budget_allocated(segments, (int64_t)from.size);
+        segment_budget_allocated(segments->budget, (int64_t)from->size);
 
     tfs_mutex_lock(&segments->lock);
     file = append_end_locked(segments, &append, err);
     tfs_mutex_unlock(&segments->lock);
-    segment_file_free(file);
+    local_file_free(file);
     if (err == 0)
         *ret = (struct segment_position){.number = number, .offset = append.offset};
     return err;
 }
 
-int segments_seal(struct tfs_segments *segments)
+int local_seal(struct segment_store *store)
 {
+    struct local_segments *segments = local_of(store);
     int first = 0;
 
     tfs_mutex_lock(&segments->lock);
-    for (int i = 0; i < SEGMENT_HEADS_MAX; i++) {
+    for (int i = 0; i < LOCAL_HEADS_MAX; i++) {
         int err = head_seal_locked(segments, &segments->heads[i]);
 
         first = first < 0 ? first : err;
@@ -287,27 +278,28 @@ int segments_seal(struct tfs_segments *segments)
     return first;
 }
 
-bool segments_is_active(struct tfs_segments *segments, uint64_t number)
+bool local_is_active(struct segment_store *store, uint64_t number)
 {
+    struct local_segments *segments = local_of(store);
     bool active;
 
     tfs_mutex_lock(&segments->lock);
-    active = segment_head_of_locked(segments, number) != NULL;
+    active = local_head_of_locked(segments, number) != NULL;
     tfs_mutex_unlock(&segments->lock);
     return active;
 }
 
-static int resume_locked(struct tfs_segments *segments, uint64_t number, uint64_t offset)
+static int resume_locked(struct local_segments *segments, uint64_t number, uint64_t offset)
     TFS_REQUIRES(&segments->lock)
 {
-    struct segment_head *head = &segments->heads[0];
-    struct segment_file *file;
+    struct local_head *head = &segments->heads[0];
+    struct local_file *file;
     off_t size;
     int err;
 
     if (head->file)
         return tfs_fail(-EBUSY, "segment %016" PRIx64 " is active already", head->file->number);
-    err = segment_file_get_locked(segments, number, &file);
+    err = local_file_get_locked(segments, number, &file);
     if (err < 0)
         return err;
     size = lseek(file->fd, 0, SEEK_END);
@@ -315,28 +307,24 @@ static int resume_locked(struct tfs_segments *segments, uint64_t number, uint64_
         err = tfs_fail(-EUCLEAN, "segment %016" PRIx64 ": ends at %jd, go on at %" PRIu64, number,
                        (intmax_t)size, offset);
     else if (ftruncate(file->fd, (off_t)offset) < 0)
-        err = tfs_fail(segment_io_error(errno), "segment %016" PRIx64 ": cut at %" PRIu64 ": %s",
+        err = tfs_fail(local_io_error(errno), "segment %016" PRIx64 ": cut at %" PRIu64 ": %s",
                        number, offset, tfs_error_text(-errno));
     if (err < 0) {
-        file = segment_file_put_locked(segments, file);
-        segment_file_free(file);
+        file = local_file_put_locked(segments, file);
+        local_file_free(file);
         return err;
     }
-    *head = (struct segment_head){.file = file, .end = offset, .allocated = offset};
+    *head = (struct local_head){.file = file, .end = offset, .allocated = offset};
     segments->directory_dirty =
         true; /* the process before this one may have died before it synced the name */
     return 0;
 }
 
-int segments_resume(struct tfs_segments *segments, uint64_t number, uint64_t offset)
+int local_resume(struct segment_store *store, uint64_t number, uint64_t offset)
 {
+    struct local_segments *segments = local_of(store);
     int err;
 
-    if (segments->options.read_only)
-        return -EROFS;
-    if (offset % SEGMENT_ALIGNMENT != 0 || offset > segments->options.segment_size_max)
-        return tfs_fail(-EUCLEAN, "segment %016" PRIx64 ": cannot go on at %" PRIu64, number,
-                        offset);
     tfs_mutex_lock(&segments->lock);
     err = resume_locked(segments, number, offset);
     tfs_mutex_unlock(&segments->lock);

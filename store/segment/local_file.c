@@ -1,13 +1,13 @@
 /*
  * Open files by number. A file that nobody uses stays open for a while, at most
- * SEGMENT_FILES_IDLE_MAX of them.
+ * LOCAL_FILES_IDLE_MAX of them.
  *
  * A file is looked up, opened and removed under the lock, so that no reader brings a removed one
  * back into the table.
  */
 #include "store/base/error.h"
 #include "store/base/regular.h"
-#include "store/segment/segment_internal.h"
+#include "store/segment/local_internal.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -20,12 +20,12 @@
 
 enum { NAME_DIGITS = 16 };
 
-void segment_name(uint64_t number, char name[SEGMENT_NAME_SIZE])
+void local_name(uint64_t number, char name[LOCAL_NAME_SIZE])
 {
-    (void)snprintf(name, SEGMENT_NAME_SIZE, "%016" PRIx64 ".seg", number); /* fits exactly */
+    (void)snprintf(name, LOCAL_NAME_SIZE, "%016" PRIx64 ".seg", number); /* fits exactly */
 }
 
-int segment_name_parse(const char *name, uint64_t *ret)
+int local_name_parse(const char *name, uint64_t *ret)
 {
     uint64_t number = 0;
 
@@ -45,19 +45,19 @@ int segment_name_parse(const char *name, uint64_t *ret)
     return 0;
 }
 
-static struct list *bucket_of(struct tfs_segments *segments, uint64_t number)
+static struct list *bucket_of(struct local_segments *segments, uint64_t number)
 {
-    return &segments->buckets[number & (SEGMENT_BUCKET_COUNT - 1)];
+    return &segments->buckets[number & (LOCAL_BUCKET_COUNT - 1)];
 }
 
-static struct segment_file *file_find_locked(struct tfs_segments *segments, uint64_t number)
+static struct local_file *file_find_locked(struct local_segments *segments, uint64_t number)
     TFS_REQUIRES(&segments->lock)
 {
     struct list *bucket = bucket_of(segments, number);
     struct list *node;
 
     list_for_each (node, bucket) {
-        struct segment_file *file = list_entry(node, struct segment_file, bucket_node);
+        struct local_file *file = list_entry(node, struct local_file, bucket_node);
 
         if (file->number == number)
             return file;
@@ -65,7 +65,7 @@ static struct segment_file *file_find_locked(struct tfs_segments *segments, uint
     return NULL;
 }
 
-static void idle_remove_locked(struct tfs_segments *segments, struct segment_file *file)
+static void idle_remove_locked(struct local_segments *segments, struct local_file *file)
     TFS_REQUIRES(&segments->lock)
 {
     list_remove(&file->idle_node);
@@ -76,7 +76,7 @@ static void idle_remove_locked(struct tfs_segments *segments, struct segment_fil
  * Opens with O_DIRECT as long as the filesystem takes it. Returns: the descriptor or a negative
  * errno.
  */
-static int file_open(struct tfs_segments *segments, const char *name, int flags)
+static int file_open(struct local_segments *segments, const char *name, int flags)
 {
     int fd;
 
@@ -92,15 +92,15 @@ static int file_open(struct tfs_segments *segments, const char *name, int flags)
     return tfs_regular_open(segments->directory_fd, name, flags);
 }
 
-static int file_add_locked(struct tfs_segments *segments, uint64_t number, int flags,
-                           struct segment_file **ret) TFS_REQUIRES(&segments->lock)
+static int file_add_locked(struct local_segments *segments, uint64_t number, int flags,
+                           struct local_file **ret) TFS_REQUIRES(&segments->lock)
 {
-    struct segment_file *file = calloc(1, sizeof(*file));
-    char name[SEGMENT_NAME_SIZE];
+    struct local_file *file = calloc(1, sizeof(*file));
+    char name[LOCAL_NAME_SIZE];
 
     if (!file)
         return -ENOMEM;
-    segment_name(number, name);
+    local_name(number, name);
     file->fd = file_open(segments, name, flags);
     if (file->fd < 0) {
         int err = file->fd;
@@ -118,10 +118,9 @@ static int file_add_locked(struct tfs_segments *segments, uint64_t number, int f
     return 0;
 }
 
-int segment_file_get_locked(struct tfs_segments *segments, uint64_t number,
-                            struct segment_file **ret)
+int local_file_get_locked(struct local_segments *segments, uint64_t number, struct local_file **ret)
 {
-    struct segment_file *file = file_find_locked(segments, number);
+    struct local_file *file = file_find_locked(segments, number);
     int err;
 
     if (file) {
@@ -137,21 +136,21 @@ int segment_file_get_locked(struct tfs_segments *segments, uint64_t number,
     return err;
 }
 
-int segment_file_create_locked(struct tfs_segments *segments, uint64_t number,
-                               struct segment_file **ret)
+int local_file_create_locked(struct local_segments *segments, uint64_t number,
+                             struct local_file **ret)
 {
     int err = file_add_locked(segments, number, O_RDWR | O_CREAT | O_EXCL, ret);
 
     if (err == -EEXIST)
         return tfs_fail(-EUCLEAN, "segment %016" PRIx64 " is new, but there is a file", number);
     if (err < 0)
-        return tfs_fail(segment_io_error(-err), "segment %016" PRIx64 ": create: %s", number,
+        return tfs_fail(local_io_error(-err), "segment %016" PRIx64 ": create: %s", number,
                         tfs_error_text(err));
     segments->directory_dirty = true;
     return 0;
 }
 
-void segment_file_free(struct segment_file *file)
+void local_file_free(struct local_file *file)
 {
     if (!file)
         return;
@@ -160,8 +159,7 @@ void segment_file_free(struct segment_file *file)
     free(file);
 }
 
-struct segment_file *segment_file_put_locked(struct tfs_segments *segments,
-                                             struct segment_file *file)
+struct local_file *local_file_put_locked(struct local_segments *segments, struct local_file *file)
 {
     assert(file->users > 0);
     file->users--;
@@ -172,23 +170,23 @@ struct segment_file *segment_file_put_locked(struct tfs_segments *segments,
 
     list_push_back(&segments->idle, &file->idle_node);
     segments->idle_count++;
-    if (segments->idle_count <= SEGMENT_FILES_IDLE_MAX)
+    if (segments->idle_count <= LOCAL_FILES_IDLE_MAX)
         return NULL;
-    file = list_entry(segments->idle.next, struct segment_file, idle_node);
+    file = list_entry(segments->idle.next, struct local_file, idle_node);
     idle_remove_locked(segments, file);
     list_remove(&file->bucket_node);
     return file;
 }
 
-void segment_file_put(struct tfs_segments *segments, struct segment_file *file)
+void local_file_put(struct local_segments *segments, struct local_file *file)
 {
     tfs_mutex_lock(&segments->lock);
-    file = segment_file_put_locked(segments, file);
+    file = local_file_put_locked(segments, file);
     tfs_mutex_unlock(&segments->lock);
-    segment_file_free(file);
+    local_file_free(file);
 }
 
-void segment_file_forget_locked(struct tfs_segments *segments, struct segment_file *file)
+void local_file_forget_locked(struct local_segments *segments, struct local_file *file)
 {
     list_remove(&file->bucket_node);
     file->in_table = false;
@@ -200,11 +198,11 @@ void segment_file_forget_locked(struct tfs_segments *segments, struct segment_fi
     assert(file->users > 0); /* the one who removes it */
 }
 
-void segment_files_close(struct tfs_segments *segments)
+void local_files_close(struct local_segments *segments)
 {
     struct list *node;
 
-    for (int i = 0; i < SEGMENT_BUCKET_COUNT; i++)
+    for (int i = 0; i < LOCAL_BUCKET_COUNT; i++)
         while ((node = list_pop_front(&segments->buckets[i])))
-            segment_file_free(list_entry(node, struct segment_file, bucket_node));
+            local_file_free(list_entry(node, struct local_file, bucket_node));
 }

@@ -3,14 +3,14 @@
  * aligned unit is taken up at the unit's start again, since the kernel refuses anything else.
  */
 #include "store/base/error.h"
-#include "store/segment/segment_internal.h"
+#include "store/segment/local_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <unistd.h>
 
-int segment_io_error(int system_error)
+int local_io_error(int system_error)
 {
     switch (system_error) {
     case ENOSPC:
@@ -33,7 +33,7 @@ int segment_io_error(int system_error)
  * given_up: false at the start of a transfer.
  * Returns:  true when the transfer is to be tried again.
  */
-static bool direct_give_up(struct tfs_segments *segments, const struct segment_file *file,
+static bool direct_give_up(struct local_segments *segments, const struct local_file *file,
                            bool *given_up)
 {
     int flags = fcntl(file->fd, F_GETFL);
@@ -49,26 +49,9 @@ static bool direct_give_up(struct tfs_segments *segments, const struct segment_f
  * Without O_DIRECT: start the write-back now, so that the sync finds little left to do. A hint, its
  * failure is the sync's.
  */
-static void write_back_start(const struct segment_file *file, size_t size, uint64_t offset)
+static void write_back_start(const struct local_file *file, size_t size, uint64_t offset)
 {
     (void)sync_file_range(file->fd, (off_t)offset, (off_t)size, SYNC_FILE_RANGE_WRITE);
-}
-
-int segment_pieces_init(const struct iovec *pieces, int count, struct segment_pieces *ret)
-{
-    size_t size = 0;
-
-    if (count < 1 || count > SEGMENT_PIECES_MAX)
-        return tfs_fail(-EINVAL, "segments: %d pieces", count);
-    for (int i = 0; i < count; i++) {
-        if (pieces[i].iov_len == 0 || pieces[i].iov_len % SEGMENT_ALIGNMENT != 0 ||
-            (uintptr_t)pieces[i].iov_base % SEGMENT_ALIGNMENT != 0)
-            return tfs_fail(-EINVAL, "segments: %zu bytes at %p are not aligned", pieces[i].iov_len,
-                            pieces[i].iov_base);
-        size += pieces[i].iov_len; /* of memory that there is: no overflow */
-    }
-    *ret = (struct segment_pieces){.pieces = pieces, .count = count, .size = size};
-    return 0;
 }
 
 /* What lies behind the first `done` bytes. Returns: how many pieces that is. */
@@ -88,8 +71,8 @@ static int pieces_left(const struct segment_pieces *all, size_t done,
     return count;
 }
 
-int segment_write(struct tfs_segments *segments, const struct segment_file *file,
-                  const struct segment_pieces *from, uint64_t offset)
+int local_file_write(struct local_segments *segments, const struct local_file *file,
+                     const struct segment_pieces *from, uint64_t offset)
 {
     size_t size = from->size;
     size_t done = 0;
@@ -105,11 +88,11 @@ int segment_write(struct tfs_segments *segments, const struct segment_file *file
         if (count < 0 && errno == EINVAL && direct_give_up(segments, file, &given_up))
             continue;
         if (count < 0)
-            return tfs_fail(segment_io_error(errno),
+            return tfs_fail(local_io_error(errno),
                             "segment %016" PRIx64 ": write of %zu bytes at %" PRIu64 ": %s",
                             file->number, size, offset, tfs_error_text(-errno));
         if (atomic_load_explicit(&segments->direct, memory_order_relaxed))
-            count = (ssize_t)tfs_align_down((uint64_t)count, SEGMENT_ALIGNMENT);
+            count = (ssize_t)tfs_align_down((uint64_t)count, LOCAL_ALIGNMENT);
         if (count == 0)
             return tfs_fail(-EIO, "segment %016" PRIx64 ": write at %" PRIu64 " makes no progress",
                             file->number, offset + done);
@@ -120,15 +103,15 @@ int segment_write(struct tfs_segments *segments, const struct segment_file *file
     return 0;
 }
 
-int segment_read(struct tfs_segments *segments, const struct segment_file *file,
-                 const struct segment_pieces *into, size_t needed, uint64_t offset)
+int local_file_read(struct local_segments *segments, const struct local_file *file,
+                    const struct segment_pieces *into, size_t needed, uint64_t offset)
 {
     size_t done = 0;
     bool given_up = false;
 
     while (done < needed) {
         bool direct = atomic_load_explicit(&segments->direct, memory_order_relaxed);
-        size_t from = direct ? (size_t)tfs_align_down(done, SEGMENT_ALIGNMENT) : done;
+        size_t from = direct ? (size_t)tfs_align_down(done, LOCAL_ALIGNMENT) : done;
         struct iovec left[SEGMENT_PIECES_MAX];
         int left_count = pieces_left(into, from, left);
         ssize_t count = preadv(file->fd, left, left_count, (off_t)(offset + from));
@@ -138,7 +121,7 @@ int segment_read(struct tfs_segments *segments, const struct segment_file *file,
         if (count < 0 && errno == EINVAL && direct_give_up(segments, file, &given_up))
             continue;
         if (count < 0)
-            return tfs_fail(segment_io_error(errno),
+            return tfs_fail(local_io_error(errno),
                             "segment %016" PRIx64 ": read of %zu bytes at %" PRIu64 ": %s",
                             file->number, into->size, offset, tfs_error_text(-errno));
         if (from + (size_t)count <= done) /* with O_DIRECT, the same part again */

@@ -1,60 +1,56 @@
 /*
- * Opening and closing the store of segments.
+ * Opening and closing a directory of segments, and what the disk beneath has.
  */
 #include "store/base/error.h"
-#include "store/segment/segment_internal.h"
+#include "store/segment/local_internal.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <linux/magic.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 /* The first preallocation; the steps double from here on. */
 static const uint64_t allocate_step_min = 1 * TFS_MIB;
 
-static void segments_free(struct tfs_segments *segments)
+static void local_free(struct local_segments *segments)
 {
     if (!segments)
         return;
-    segment_files_close(segments);
+    local_files_close(segments);
     if (segments->directory_fd >= 0)
         (void)close(segments->directory_fd); /* a directory, nothing to lose */
-    segment_budget_release(&segments->budget);
-    tfs_group_release(&segments->appends);
     tfs_mutex_release(&segments->lock);
     free(segments);
 }
 
-static void segments_free_p(struct tfs_segments **segments)
+static void local_free_p(struct local_segments **segments)
 {
-    segments_free(*segments);
+    local_free(*segments);
 }
 
-static int segments_new(const struct segments_options *options, struct tfs_segments **ret)
+static int local_new(const struct segments_options *options, struct segment_budget *budget,
+                     struct local_segments **ret)
 {
-    struct tfs_segments *segments = calloc(1, sizeof(*segments));
+    struct local_segments *segments = calloc(1, sizeof(*segments));
 
     if (!segments)
         return -ENOMEM;
+    segments->store.alignment = LOCAL_ALIGNMENT;
     segments->options = *options;
     segments->options.path = NULL;
-    segments->options.segment_size_max =
-        tfs_align_down(options->segment_size_max, SEGMENT_ALIGNMENT);
+    segments->budget = budget;
     segments->directory_fd = -1;
     atomic_init(&segments->direct, options->direct);
     tfs_mutex_init(&segments->lock, TFS_RANK_SEGMENT);
-    for (int i = 0; i < SEGMENT_BUCKET_COUNT; i++)
+    for (int i = 0; i < LOCAL_BUCKET_COUNT; i++)
         list_init(&segments->buckets[i]);
     list_init(&segments->idle);
     list_init(&segments->dirty);
     list_init(&segments->syncing);
     segments->allocate_step = allocate_step_min;
-    tfs_group_init(&segments->appends);
-    segment_budget_init(&segments->budget);
     *ret = segments;
     return 0;
 }
@@ -68,34 +64,45 @@ static bool allocation_pays(int fd)
     return fstatfs(fd, &status) < 0 || status.f_type != TMPFS_MAGIC;
 }
 
-int segments_open(const struct segments_options *options, struct tfs_segments **ret)
+int local_open(const struct segments_options *options, struct segment_budget *budget,
+               struct segment_store **ret)
 {
-    tfs_cleanup(segments_free_p) struct tfs_segments *segments = NULL;
-    int err;
+    tfs_cleanup(local_free_p) struct local_segments *segments = NULL;
+    int err = local_new(options, budget, &segments);
 
-    if (options->segment_size_max < SEGMENT_ALIGNMENT || options->segment_size_max > INT64_MAX)
-        return tfs_fail(-EINVAL, "segments of %" PRIu64 " bytes", options->segment_size_max);
-    assert(options->read_only || options->take_number);
-    err = segments_new(options, &segments);
     if (err < 0)
         return err;
     segments->directory_fd = open(options->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (segments->directory_fd < 0)
         return tfs_fail(-errno, "segments '%s': open", options->path);
     segments->can_allocate = allocation_pays(segments->directory_fd);
-    *ret = TAKE_PTR(segments);
+    *ret = &TAKE_PTR(segments)->store;
     return 0;
 }
 
-int segments_close(struct tfs_segments *segments)
+void local_close(struct segment_store *store)
 {
-    int first;
-    int err;
+    local_free(local_of(store));
+}
 
-    if (!segments)
-        return 0;
-    first = segments_seal(segments);
-    err = segments_sync(segments);
-    segments_free(segments);
-    return first < 0 ? first : err;
+static uint64_t bytes_of(uint64_t blocks, uint64_t block_size)
+{
+    uint64_t bytes;
+
+    return tfs_mul_overflows(blocks, block_size, &bytes) ? INT64_MAX : bytes;
+}
+
+int local_space(struct segment_store *store, struct segment_space *ret)
+{
+    const struct local_segments *segments = local_of(store);
+    struct statvfs status;
+
+    if (fstatvfs(segments->directory_fd, &status) < 0)
+        return tfs_fail(-EIO, "segments: statvfs: %s", tfs_error_text(-errno));
+    *ret = (struct segment_space){
+        .total = bytes_of(status.f_blocks, status.f_frsize),
+        .free = bytes_of(status.f_bfree, status.f_frsize),
+        .available = bytes_of(status.f_bavail, status.f_frsize),
+    };
+    return 0;
 }

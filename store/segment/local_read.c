@@ -2,7 +2,7 @@
  * Reading, and giving space back: what concerns ranges and files that are written already.
  */
 #include "store/base/error.h"
-#include "store/segment/segment_internal.h"
+#include "store/segment/local_internal.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,25 +12,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-size_t segment_read_capacity(uint64_t offset, size_t size)
-{
-    uint64_t end;
-
-    if (tfs_add_overflows(offset, size, &end) || end > INT64_MAX)
-        return SIZE_MAX; /* no buffer is that large */
-    return (size_t)(tfs_align_up(end, SEGMENT_ALIGNMENT) -
-                    tfs_align_down(offset, SEGMENT_ALIGNMENT));
-}
-
 /*
  * Get the file for a range that must lie in it. Beyond the end of an active segment there is
  * preallocated space, which reads as zeros: that is refused here. For other segments the file's end
  * decides.
  */
-static int range_get(struct tfs_segments *segments, struct segment_position at, uint64_t size,
-                     struct segment_file **ret)
+static int range_get(struct local_segments *segments, struct segment_position at, uint64_t size,
+                     struct local_file **ret)
 {
-    const struct segment_head *head;
+    const struct local_head *head;
     uint64_t end;
     int err = 0;
 
@@ -38,66 +28,37 @@ static int range_get(struct tfs_segments *segments, struct segment_position at, 
         return tfs_fail(-EUCLEAN, "segment %016" PRIx64 ": %" PRIu64 " bytes at %" PRIu64,
                         at.number, size, at.offset);
     tfs_mutex_lock(&segments->lock);
-    head = segment_head_of_locked(segments, at.number);
+    head = local_head_of_locked(segments, at.number);
     if (head && end > head->end)
         err =
             tfs_fail(-EUCLEAN, "segment %016" PRIx64 ": ends at %" PRIu64 ", asked up to %" PRIu64,
                      at.number, head->end, end);
     if (err == 0)
-        err = segment_file_get_locked(segments, at.number, ret);
+        err = local_file_get_locked(segments, at.number, ret);
     tfs_mutex_unlock(&segments->lock);
     return err;
 }
 
-int segments_read(struct tfs_segments *segments, struct segment_position at, size_t size,
-                  void *buffer, size_t capacity, const uint8_t **ret_data)
+int local_read(struct segment_store *store, struct segment_position at, size_t size,
+               const struct segment_pieces *into, size_t *ret_skip)
 {
-    struct iovec piece = {.iov_base = buffer, .iov_len = size};
-    struct segment_pieces into = {.pieces = &piece, .count = 1};
-    struct segment_file *file;
-    uint64_t from = at.offset;
-    int err;
+    struct local_segments *segments = local_of(store);
+    struct local_file *file;
+    size_t skip = 0;
+    int err = range_get(segments, at, size, &file);
 
-    if (capacity < segment_read_capacity(at.offset, size) ||
-        (uintptr_t)buffer % SEGMENT_ALIGNMENT != 0)
-        return tfs_fail(-EINVAL, "segments: buffer of %zu bytes at %p for %zu bytes at %" PRIu64,
-                        capacity, buffer, size, at.offset);
-    err = range_get(segments, at, size, &file);
     if (err < 0)
         return err;
-    if (atomic_load_explicit(&segments->direct, memory_order_relaxed)) {
-        from = tfs_align_down(at.offset, SEGMENT_ALIGNMENT);
-        piece.iov_len = segment_read_capacity(at.offset, size);
-    }
-    into.size = piece.iov_len;
-    err = segment_read(segments, file, &into, (size_t)(at.offset - from) + size, from);
-    segment_file_put(segments, file);
+    if (atomic_load_explicit(&segments->direct, memory_order_relaxed))
+        skip = at.offset % LOCAL_ALIGNMENT;
+    err = local_file_read(segments, file, into, skip + size, at.offset - skip);
+    local_file_put(segments, file);
     if (err == 0)
-        *ret_data = (const uint8_t *)buffer + (at.offset - from);
+        *ret_skip = skip;
     return err;
 }
 
-int segments_readv(struct tfs_segments *segments, struct segment_position at, size_t size,
-                   const struct iovec *pieces, int piece_count)
-{
-    struct segment_pieces into;
-    struct segment_file *file;
-    int err = segment_pieces_init(pieces, piece_count, &into);
-
-    if (err < 0)
-        return err;
-    if (at.offset % SEGMENT_ALIGNMENT != 0 || size == 0 || size > into.size)
-        return tfs_fail(-EINVAL, "segments: %zu bytes at %" PRIu64 " into %zu", size, at.offset,
-                        into.size);
-    err = range_get(segments, at, size, &file);
-    if (err < 0)
-        return err;
-    err = segment_read(segments, file, &into, size, at.offset);
-    segment_file_put(segments, file);
-    return err;
-}
-
-static int file_punch(const struct segment_file *file, uint64_t offset, uint64_t size)
+static int file_punch(const struct local_file *file, uint64_t offset, uint64_t size)
 {
     int result;
 
@@ -109,67 +70,64 @@ static int file_punch(const struct segment_file *file, uint64_t offset, uint64_t
         return 0;
     if (errno == EOPNOTSUPP || errno == ENOSYS)
         return -EOPNOTSUPP;
-    return tfs_fail(segment_io_error(errno),
+    return tfs_fail(local_io_error(errno),
                     "segment %016" PRIx64 ": punch %" PRIu64 " at %" PRIu64 ": %s", file->number,
                     size, offset, tfs_error_text(-errno));
 }
 
-int segments_punch(struct tfs_segments *segments, struct segment_position at, uint64_t size)
+int local_punch(struct segment_store *store, struct segment_position at, uint64_t size)
 {
-    struct segment_file *file;
+    struct local_segments *segments = local_of(store);
+    struct local_file *file;
     uint64_t from;
     uint64_t end;
-    int err;
+    int err = range_get(segments, at, size, &file);
 
-    if (segments->options.read_only)
-        return -EROFS;
-    err = range_get(segments, at, size, &file);
     if (err < 0)
         return err;
-    from = tfs_align_up(at.offset, SEGMENT_ALIGNMENT);
-    end = tfs_align_down(at.offset + size, SEGMENT_ALIGNMENT);
+    from = tfs_align_up(at.offset, LOCAL_ALIGNMENT);
+    end = tfs_align_down(at.offset + size, LOCAL_ALIGNMENT);
     if (from < end)
         err = file_punch(file, from, end - from);
-    segment_file_put(segments, file);
+    local_file_put(segments, file);
     return err;
 }
 
-static int remove_locked(struct tfs_segments *segments, uint64_t number, struct segment_file **ret)
+static int remove_locked(struct local_segments *segments, uint64_t number, struct local_file **ret)
     TFS_REQUIRES(&segments->lock)
 {
-    char name[SEGMENT_NAME_SIZE];
+    char name[LOCAL_NAME_SIZE];
     int err;
 
-    if (segment_head_of_locked(segments, number))
+    if (local_head_of_locked(segments, number))
         return tfs_fail(-EBUSY, "segment %016" PRIx64 " is active", number);
     /*
      * Opened first, so that the unlink is quick and the blocks are freed at the last close, without
      * the lock.
      */
-    err = segment_file_get_locked(segments, number, ret);
+    err = local_file_get_locked(segments, number, ret);
     if (err < 0)
         return err;
-    segment_name(number, name);
+    local_name(number, name);
     if (unlinkat(segments->directory_fd, name, 0) < 0)
-        err = tfs_fail(errno == ENOENT ? -ENOENT : segment_io_error(errno),
+        err = tfs_fail(errno == ENOENT ? -ENOENT : local_io_error(errno),
                        "segment %016" PRIx64 ": unlink: %s", number, tfs_error_text(-errno));
     if (err == 0 || err == -ENOENT)
-        segment_file_forget_locked(segments, *ret);
-    *ret = segment_file_put_locked(segments, *ret);
+        local_file_forget_locked(segments, *ret);
+    *ret = local_file_put_locked(segments, *ret);
     return err;
 }
 
-int segments_remove(struct tfs_segments *segments, uint64_t number)
+int local_remove(struct segment_store *store, uint64_t number)
 {
-    struct segment_file *file = NULL;
+    struct local_segments *segments = local_of(store);
+    struct local_file *file = NULL;
     int err;
 
-    if (segments->options.read_only)
-        return -EROFS;
     tfs_mutex_lock(&segments->lock);
     err = remove_locked(segments, number, &file);
     tfs_mutex_unlock(&segments->lock);
-    segment_file_free(file);
+    local_file_free(file);
     return err;
 }
 
@@ -211,7 +169,7 @@ static int numbers_read(DIR *directory, struct number_list *list)
         entry = readdir(directory);
         if (!entry)
             return errno ? tfs_fail(-EIO, "segments: readdir: %s", tfs_error_text(-errno)) : 0;
-        if (segment_name_parse(entry->d_name, &number) < 0)
+        if (local_name_parse(entry->d_name, &number) < 0)
             continue;
         err = number_list_add(list, number);
         if (err < 0)
@@ -219,7 +177,7 @@ static int numbers_read(DIR *directory, struct number_list *list)
     }
 }
 
-static int numbers_collect(struct tfs_segments *segments, struct number_list *list)
+static int numbers_collect(struct local_segments *segments, struct number_list *list)
 {
     int fd = openat(segments->directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
@@ -245,13 +203,13 @@ static int number_compare(const void *a, const void *b)
 }
 
 /* Errors: -ENOENT (removed since the directory was read), -EIO. */
-static int status_get(struct tfs_segments *segments, uint64_t number, struct segment_status *ret)
+static int status_get(struct local_segments *segments, uint64_t number, struct segment_status *ret)
 {
-    char name[SEGMENT_NAME_SIZE];
-    const struct segment_head *head;
+    char name[LOCAL_NAME_SIZE];
+    const struct local_head *head;
     struct stat status;
 
-    segment_name(number, name);
+    local_name(number, name);
     if (fstatat(segments->directory_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
         return errno == ENOENT
                    ? -ENOENT
@@ -262,7 +220,7 @@ static int status_get(struct tfs_segments *segments, uint64_t number, struct seg
         .allocated = (uint64_t)status.st_blocks * 512,
     };
     tfs_mutex_lock(&segments->lock);
-    head = segment_head_of_locked(segments, number);
+    head = local_head_of_locked(segments, number);
     if (head) {
         ret->active = true;
         ret->size = head->end;
@@ -271,9 +229,10 @@ static int status_get(struct tfs_segments *segments, uint64_t number, struct seg
     return 0;
 }
 
-int segments_visit(struct tfs_segments *segments,
-                   int (*visit)(void *context, const struct segment_status *status), void *context)
+int local_visit(struct segment_store *store,
+                int (*visit)(void *context, const struct segment_status *status), void *context)
 {
+    struct local_segments *segments = local_of(store);
     tfs_cleanup(number_list_release) struct number_list list = {0};
     struct segment_status status;
     int err = numbers_collect(segments, &list);

@@ -1,13 +1,12 @@
 /*
- * Making appends durable. One thread syncs all dirty files and, when one of them is new, the
- * directory, for everybody who waits.
+ * Making appends durable: all dirty files and, when one of them is new, the directory.
  *
  * A failed fdatasync is final: the kernel marks pages clean that never reached the disk and reports
  * the next sync as a success, so the error stays.
  */
 #include "store/base/error.h"
 #include "store/base/log.h"
-#include "store/segment/segment_internal.h"
+#include "store/segment/local_internal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -17,7 +16,7 @@
  * Moves what is dirty now to the list of files to be synced. Returns: whether the directory is to
  * be synced too.
  */
-static bool sync_begin(struct tfs_segments *segments)
+static bool sync_begin(struct local_segments *segments)
 {
     bool directory;
 
@@ -35,22 +34,22 @@ static bool sync_begin(struct tfs_segments *segments)
  *
  * Returns: the next file to be synced, still counting the list as its user, or NULL.
  */
-static struct segment_file *sync_next(struct tfs_segments *segments)
+static struct local_file *sync_next(struct local_segments *segments)
 {
-    struct segment_file *file = NULL;
+    struct local_file *file = NULL;
     struct list *node;
 
     tfs_mutex_lock(&segments->lock);
     node = list_pop_front(&segments->syncing);
     if (node) {
-        file = list_entry(node, struct segment_file, dirty_node);
+        file = list_entry(node, struct local_file, dirty_node);
         file->dirty = false;
     }
     tfs_mutex_unlock(&segments->lock);
     return file;
 }
 
-static int file_sync(const struct segment_file *file)
+static int file_sync(const struct local_file *file)
 {
     if (fdatasync(file->fd) == 0)
         return 0;
@@ -59,7 +58,7 @@ static int file_sync(const struct segment_file *file)
     return tfs_fail(-EIO, "segment %016" PRIx64 ": fdatasync", file->number);
 }
 
-static int directory_sync(struct tfs_segments *segments)
+static int directory_sync(struct local_segments *segments)
 {
     if (fsync(segments->directory_fd) == 0)
         return 0;
@@ -70,48 +69,19 @@ static int directory_sync(struct tfs_segments *segments)
     return tfs_fail(-EIO, "segments: fsync of the directory");
 }
 
-static int dirty_sync(void *context)
+int local_sync(struct segment_store *store)
 {
-    struct tfs_segments *segments = context;
-    struct segment_file *file;
+    struct local_segments *segments = local_of(store);
+    struct local_file *file;
     bool directory = sync_begin(segments);
     int first = 0;
     int err;
 
     while ((file = sync_next(segments))) {
         err = file_sync(file);
-        segment_file_put(segments, file);
+        local_file_put(segments, file);
         first = first < 0 ? first : err;
     }
     err = directory ? directory_sync(segments) : 0;
     return first < 0 ? first : err;
-}
-
-int segments_sync(struct tfs_segments *segments)
-{
-    int err;
-
-    tfs_mutex_lock(&segments->lock);
-    err = tfs_group_sync(&segments->appends, &segments->lock, segments->appends.noted, dirty_sync,
-                         segments);
-    tfs_mutex_unlock(&segments->lock);
-    return err;
-}
-
-int segments_health(struct tfs_segments *segments)
-{
-    int err;
-
-    tfs_mutex_lock(&segments->lock);
-    err = segments->appends.error;
-    tfs_mutex_unlock(&segments->lock);
-    return err;
-}
-
-void segments_sync_counts(struct tfs_segments *segments, uint64_t *ret_asked, uint64_t *ret_made)
-{
-    tfs_mutex_lock(&segments->lock);
-    *ret_asked = segments->appends.asked_count;
-    *ret_made = segments->appends.flush_count;
-    tfs_mutex_unlock(&segments->lock);
 }

@@ -1,6 +1,6 @@
 /*
- * Segments: append-only payload files STORE/segments/<number, 16 hex digits>.seg, written with
- * O_DIRECT from the caller's own buffers where the filesystem beneath allows it.
+ * Segments: append-only stores of payload by number. An engine is below it (engine.h), today files
+ * of a local directory, and nothing above this header knows which.
  *
  * What is appended never changes and is addressed by (number, offset, size). One active segment
  * takes all appends, or a few take them where the filesystem lets only one write into a file at a
@@ -16,7 +16,8 @@
 
 #include <sys/uio.h>
 
-/* Appends and their buffers are aligned to this, so is what can be punched. */
+/* What rows can say of places (docs/FORMAT.md): the store appends in multiples of this, from memory
+ * that is aligned to it. No engine needs more: segments_alignment(). */
 enum { SEGMENT_ALIGNMENT = 4096 };
 
 /* Pieces of memory that one append or read may have: a frame's header, its buffers, its end. */
@@ -28,14 +29,19 @@ static inline struct iovec segment_piece(const void *data, size_t size)
     return (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = size};
 }
 
+struct segment_engine;
 struct tfs_segments;
 
 struct segments_options {
-    const char *path; /* the directory, exists */
+    const struct segment_engine *engine; /* NULL: local files */
+    const char *path;                    /* the directory, exists */
     bool read_only;
     bool direct; /* try O_DIRECT; where it is refused, buffered writes with early write-back */
     uint64_t segment_size_max; /* bytes; an append never straddles two segments */
-    uint64_t reserve_size;     /* bytes of the disk that appends leave free for the index */
+
+    /* Bytes of the disk that appends leave free for the index: a 64th of it, between these. */
+    uint64_t reserve_size_min;
+    uint64_t reserve_size_max;
 
     /*
      * Returns a number that was never used before, or a negative errno. Called with a lock of rank
@@ -50,31 +56,40 @@ struct segment_position {
     uint64_t offset; /* bytes, a multiple of SEGMENT_ALIGNMENT for an append */
 };
 
+/* Errors: those of opening the directory, -ENOMEM, -EINVAL (segment_size_max). */
 TFS_MUST_CHECK int segments_open(const struct segments_options *options, struct tfs_segments **ret);
 
 /* Makes everything durable, frees preallocated space. Accepts NULL. Returns the first error. */
 int segments_close(struct tfs_segments *segments);
+
+/* The folder of a store in which the files of an engine are (NULL: the local engine's). NULL: it
+ * has none there. */
+const char *segments_engine_folder(const struct segment_engine *engine);
+
+/* Memory, sizes and places of appends are multiples of this, and what is punched are whole units of
+ * it: a power of two, at most SEGMENT_ALIGNMENT. */
+uint32_t segments_alignment(const struct tfs_segments *segments);
 
 /*
  * Go on appending to an existing segment, from `offset` on (aligned; what lies behind is
  * discarded). Call before the first append; without it the first append starts a new segment.
  *
  * Errors: -ENOENT (no such file), -EUCLEAN (it is shorter than that, or no regular file, or nothing
- *         can be appended there), -EBUSY (one is active already), -EIO, -EROFS.
+ *         can be appended there), -EBUSY (one is active already), -EIO, -EROFS, -EOPNOTSUPP (the
+ *         engine always begins a new one).
  */
 TFS_MUST_CHECK int segments_resume(struct tfs_segments *segments, uint64_t number, uint64_t offset);
 
 /*
  * Write pieces of memory, one behind the other, at the end of an active segment and return where
- * they are. Several threads append at the same time, each with its own pwrite. The data is on its
- * way to the disk, but not durable before segments_sync().
+ * they are. Several threads append at the same time. The data is on its way to the disk, but not
+ * durable before segments_sync().
  *
- * pieces: 1..SEGMENT_PIECES_MAX, only read; each aligned to SEGMENT_ALIGNMENT, its size a multiple
- *         of it. Buffers of huge pages make fewer and larger requests, a third faster with half
- *         the CPU.
- * Errors: -ENOSPC (also when the reserve would be touched), -EIO, -EROFS, -EINVAL (count, size or
- *         alignment), -EUCLEAN (the file of a new number exists), those of take_number. The space
- *         of a failed append is not reused before the next open.
+ * pieces: 1..SEGMENT_PIECES_MAX, only read; each aligned, its size a multiple of
+ *         segments_alignment(). Buffers of huge pages make fewer and larger requests, a third
+ * faster with half the CPU. Errors: -ENOSPC (also when the reserve would be touched), -EIO, -EROFS,
+ * -EINVAL (count, size or alignment), -EUCLEAN (the file of a new number exists), those of
+ * take_number. The space of a failed append is not reused before the next open.
  */
 TFS_MUST_CHECK int segments_appendv(struct tfs_segments *segments, const struct iovec *pieces,
                                     int piece_count, struct segment_position *ret);
@@ -95,8 +110,8 @@ TFS_MUST_CHECK int segments_health(struct tfs_segments *segments);
 void segments_sync_counts(struct tfs_segments *segments, uint64_t *ret_asked, uint64_t *ret_made);
 
 /*
- * Read `size` bytes from anywhere. With O_DIRECT the surrounding aligned range is read into
- * `buffer`, and *ret_data points to the first byte asked for, inside it.
+ * Read `size` bytes from anywhere. The engine may read the surrounding aligned range into `buffer`,
+ * and *ret_data points to the first byte asked for, inside it.
  *
  * buffer:  aligned to SEGMENT_ALIGNMENT, `capacity` >= segment_read_capacity(offset, size).
  * Errors:  -ENOENT (no such segment), -EUCLEAN (it ends before offset + size), -EIO, -EINVAL.
@@ -155,7 +170,7 @@ TFS_MUST_CHECK int segments_visit(struct tfs_segments *segments,
                                   void *context);
 
 /*
- * The disk beneath, as statvfs tells it. Reservations and what is kept are taken off both `free`
+ * The disk beneath. Reservations and what is kept are taken off both `free`
  * and `available`; the reserve only off `available`: it is free and not for data, as are blocks
  * that the disk keeps for root.
  */

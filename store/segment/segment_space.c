@@ -10,7 +10,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <sys/statvfs.h>
+
+enum { RESERVE_PART = 64 }; /* of the disk */
 
 static const uint64_t look_age_max_ns = TFS_NS_PER_S;
 static const uint64_t look_age_max_when_short_ns = 10 * TFS_NS_PER_MS;
@@ -18,8 +19,22 @@ static const int64_t short_size = (int64_t)(256 * TFS_MIB);
 
 void segment_budget_init(struct segment_budget *budget)
 {
-    *budget = (struct segment_budget){0};
+    *budget = (struct segment_budget){.looked_at_ns = 0};
     tfs_mutex_init(&budget->lock, TFS_RANK_LEAF);
+}
+
+void segment_budget_begin(struct segment_budget *budget, const struct segment_engine *engine,
+                          struct segment_store *store, const struct segments_options *options)
+{
+    struct segment_space disk;
+    uint64_t part = 0;
+
+    budget->engine = engine;
+    budget->store = store;
+    if (engine->space(store, &disk) == 0)
+        part = disk.total / RESERVE_PART;
+    budget->reserve_size =
+        tfs_max_u64(options->reserve_size_min, tfs_min_u64(part, options->reserve_size_max));
 }
 
 void segment_budget_release(struct segment_budget *budget)
@@ -37,40 +52,32 @@ static uint64_t to_unsigned(int64_t value)
     return value > 0 ? (uint64_t)value : 0;
 }
 
-static int budget_look_locked(struct tfs_segments *segments) TFS_REQUIRES(&segments->budget.lock)
+static int budget_look_locked(struct segment_budget *budget) TFS_REQUIRES(&budget->lock)
 {
-    struct segment_budget *budget = &segments->budget;
-    struct statvfs status;
-    uint64_t available;
+    struct segment_space disk;
     uint64_t for_root; /* ext4 keeps 5 % for root */
+    int err = budget->engine->space(budget->store, &disk);
 
-    if (fstatvfs(segments->directory_fd, &status) < 0)
-        return tfs_fail(-EIO, "segments: statvfs: %s", tfs_error_text(-errno));
-    if (tfs_mul_overflows(status.f_blocks, status.f_frsize, &budget->total))
-        budget->total = INT64_MAX;
-    if (tfs_mul_overflows(status.f_bavail, status.f_frsize, &available))
-        available = INT64_MAX;
-    if (status.f_bfree < status.f_bavail ||
-        tfs_mul_overflows(status.f_bfree - status.f_bavail, status.f_frsize, &for_root))
-        for_root = 0;
-    budget->kept_back = to_signed(for_root) + to_signed(segments->options.reserve_size);
-    budget->left =
-        to_signed(available) + budget->unused - to_signed(segments->options.reserve_size);
+    if (err < 0)
+        return err;
+    for_root = disk.free > disk.available ? disk.free - disk.available : 0;
+    budget->total = disk.total;
+    budget->kept_back = to_signed(for_root) + to_signed(budget->reserve_size);
+    budget->left = to_signed(disk.available) + budget->unused - to_signed(budget->reserve_size);
     budget->looked_at_ns = tfs_clock_ns();
     return 0;
 }
 
 /* Is there room for `needed` bytes? Looks at the disk only where that can change the answer. */
-static int budget_check_locked(struct tfs_segments *segments, int64_t needed)
-    TFS_REQUIRES(&segments->budget.lock)
+static int budget_check_locked(struct segment_budget *budget, int64_t needed)
+    TFS_REQUIRES(&budget->lock)
 {
-    struct segment_budget *budget = &segments->budget;
     bool is_short = budget->left - needed < short_size;
     uint64_t age = tfs_clock_ns() - budget->looked_at_ns;
     int err;
 
     if (age > (is_short ? look_age_max_when_short_ns : look_age_max_ns) || budget->left < needed) {
-        err = budget_look_locked(segments);
+        err = budget_look_locked(budget);
         if (err < 0)
             return err;
     }
@@ -80,44 +87,43 @@ static int budget_check_locked(struct tfs_segments *segments, int64_t needed)
     return 0;
 }
 
-int segment_budget_take(struct tfs_segments *segments, uint64_t size)
+int segment_budget_take(struct segment_budget *budget, uint64_t size)
 {
-    struct segment_budget *budget = &segments->budget;
     int err;
 
-    tfs_mutex_lock(&segments->budget.lock);
-    err = budget_check_locked(segments, to_signed(size));
+    tfs_mutex_lock(&budget->lock);
+    err = budget_check_locked(budget, to_signed(size));
     if (err == 0) {
         budget->left -= to_signed(size);
         budget->unused -= to_signed(size);
     }
-    tfs_mutex_unlock(&segments->budget.lock);
+    tfs_mutex_unlock(&budget->lock);
     return err;
 }
 
-void segment_budget_return(struct tfs_segments *segments, uint64_t size)
+void segment_budget_return(struct segment_budget *budget, uint64_t size)
 {
-    tfs_mutex_lock(&segments->budget.lock);
-    segments->budget.left += to_signed(size);
-    segments->budget.unused += to_signed(size);
-    tfs_mutex_unlock(&segments->budget.lock);
+    tfs_mutex_lock(&budget->lock);
+    budget->left += to_signed(size);
+    budget->unused += to_signed(size);
+    tfs_mutex_unlock(&budget->lock);
 }
 
-uint64_t segment_budget_spare(struct tfs_segments *segments)
+uint64_t segment_budget_spare(struct segment_budget *budget)
 {
     int64_t left;
 
-    tfs_mutex_lock(&segments->budget.lock);
-    left = segments->budget.left - segments->budget.unused;
-    tfs_mutex_unlock(&segments->budget.lock);
+    tfs_mutex_lock(&budget->lock);
+    left = budget->left - budget->unused;
+    tfs_mutex_unlock(&budget->lock);
     return left > 0 ? (uint64_t)left : 0;
 }
 
-void segment_budget_allocated(struct tfs_segments *segments, int64_t size)
+void segment_budget_allocated(struct segment_budget *budget, int64_t size)
 {
-    tfs_mutex_lock(&segments->budget.lock);
-    segments->budget.unused += size;
-    tfs_mutex_unlock(&segments->budget.lock);
+    tfs_mutex_lock(&budget->lock);
+    budget->unused += size;
+    tfs_mutex_unlock(&budget->lock);
 }
 
 /* How much must be left for a reservation of `size` bytes more. Who takes all of it from what is
@@ -141,17 +147,17 @@ int segments_reserve_kept(struct tfs_segments *segments, uint64_t size, uint64_t
     struct segment_budget *budget = &segments->budget;
     int err;
 
-    tfs_mutex_lock(&segments->budget.lock);
+    tfs_mutex_lock(&budget->lock);
     assert(kept <= size);
     if (is_impossible(budget, size))
         err = tfs_fail(-ENOSPC, "segments: reserve %" PRIu64 " bytes", size);
     else
-        err = budget_check_locked(segments, needed(budget, size, kept));
+        err = budget_check_locked(budget, needed(budget, size, kept));
     if (err == 0) {
         budget->reserved += size;
         budget->kept -= tfs_min_u64(kept, budget->kept); /* the sum came from the disk */
     }
-    tfs_mutex_unlock(&segments->budget.lock);
+    tfs_mutex_unlock(&budget->lock);
     return err;
 }
 
@@ -159,11 +165,11 @@ void segments_unreserve_kept(struct tfs_segments *segments, uint64_t size, uint6
 {
     struct segment_budget *budget = &segments->budget;
 
-    tfs_mutex_lock(&segments->budget.lock);
+    tfs_mutex_lock(&budget->lock);
     assert(kept <= size && size <= budget->reserved);
     budget->reserved -= size;
     budget->kept += kept;
-    tfs_mutex_unlock(&segments->budget.lock);
+    tfs_mutex_unlock(&budget->lock);
 }
 
 int segments_reserve(struct tfs_segments *segments, uint64_t size)
@@ -181,14 +187,14 @@ int segments_keep(struct tfs_segments *segments, uint64_t size)
     struct segment_budget *budget = &segments->budget;
     int err;
 
-    tfs_mutex_lock(&segments->budget.lock);
+    tfs_mutex_lock(&budget->lock);
     if (is_impossible(budget, size))
         err = tfs_fail(-ENOSPC, "segments: keep %" PRIu64 " bytes", size);
     else
-        err = budget_check_locked(segments, needed(budget, size, 0));
+        err = budget_check_locked(budget, needed(budget, size, 0));
     if (err == 0)
         budget->kept += size;
-    tfs_mutex_unlock(&segments->budget.lock);
+    tfs_mutex_unlock(&budget->lock);
     return err;
 }
 
@@ -212,14 +218,14 @@ int segments_space(struct tfs_segments *segments, struct segment_space *ret)
     int64_t available;
     int err;
 
-    tfs_mutex_lock(&segments->budget.lock);
-    err = budget_look_locked(segments);
+    tfs_mutex_lock(&budget->lock);
+    err = budget_look_locked(budget);
     if (err == 0) {
         available = budget->left - to_signed(budget->reserved + budget->kept);
         ret->total = budget->total;
         ret->available = to_unsigned(available);
         ret->free = to_unsigned(available + budget->kept_back);
     }
-    tfs_mutex_unlock(&segments->budget.lock);
+    tfs_mutex_unlock(&budget->lock);
     return err;
 }

@@ -93,7 +93,7 @@ static void keep_the_reserve(struct fixture *fixture)
     uint64_t count;
     int fd;
 
-    fixture->options.reserve_size = reserve;
+    fixture->options.reserve_size_min = fixture->options.reserve_size_max = reserve;
     fixture_reopen(fixture);
     count = append_until_full(fixture);
     assert_in_range(count, 25, 48);
@@ -145,7 +145,7 @@ static void use_what_was_taken_in_advance_elsewhere(struct fixture *fixture)
     struct statvfs disk;
 
     fixture->options.direct = false;
-    fixture->options.reserve_size = reserve;
+    fixture->options.reserve_size_min = fixture->options.reserve_size_max = reserve;
     fixture_reopen(fixture);
     while (count < 8)
         (void)append(fixture, TFS_MIB, count++);
