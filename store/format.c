@@ -14,6 +14,8 @@
 #include "store/base/regular.h"
 #include "store/base/text.h"
 #include "store/holder.h"
+#include "store/index/index.h"
+#include "store/segment/segment.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -34,14 +36,18 @@ static const char name_new[] = "FORMAT.new";
 static const char name_next[] =
     "FORMAT.next"; /* FORMAT with other flags, before it takes its place */
 
+enum part { PART_INDEX, PART_SEGMENTS, PART_COUNT };
+
 struct tfs_format_lock {
     int directory;
     bool has_made_directory;
     bool has_made_store;
     bool is_announced;
     struct format_line line;
-    struct tfs_mutex features_lock; /* rank TFS_RANK_LEAF; one change of FORMAT at a time */
-    atomic_uint features;           /* those that FORMAT names durably */
+    struct tfs_mutex features_lock;  /* rank TFS_RANK_LEAF; one change of FORMAT at a time */
+    atomic_uint features;            /* those that FORMAT names durably */
+    const char *folders[PART_COUNT]; /* of the store, by their engines; NULL: none there */
+    char *path;
     struct format_paths paths;
 };
 
@@ -272,6 +278,16 @@ static int make_private(int directory)
     return status.st_mode & (S_IWGRP | S_IWOTH) ? -errno : 0;
 }
 
+/* The index's engine makes its folder itself. */
+static int make_segments(const struct tfs_format_lock *lock)
+{
+    const char *folder = lock->folders[PART_SEGMENTS];
+
+    if (folder && mkdirat(lock->directory, folder, 0700) < 0 && errno != EEXIST)
+        return -errno;
+    return 0;
+}
+
 static int begin_creation(struct tfs_format_lock *lock, const struct tfs_volume_options *options,
                           struct tfs_message *message)
 {
@@ -288,8 +304,8 @@ static int begin_creation(struct tfs_format_lock *lock, const struct tfs_volume_
     line_text(&lock->line, line);
     if (!err)
         err = write_line(lock->directory, name_new, line);
-    if (!err && mkdirat(lock->directory, "segments", 0700) < 0 && errno != EEXIST)
-        err = -errno;
+    if (!err)
+        err = make_segments(lock);
     if (err)
         return format_message(message, err, "cannot make the store '%s': %s", options->path,
                               tfs_error_text(err));
@@ -322,6 +338,7 @@ static int read_format(struct tfs_format_lock *lock, const struct tfs_volume_opt
 {
     char line[FORMAT_LINE_SIZE_MAX] = "";
     ssize_t size = read_line(lock->directory, name_format, line);
+    int err = 0;
 
     *ret_creating = false;
     if (size == -ENOENT) {
@@ -334,9 +351,9 @@ static int read_format(struct tfs_format_lock *lock, const struct tfs_volume_opt
                                   "the store '%s' was never finished; mount it read-write once",
                                   options->path);
     }
-    if (size > 0 && *ret_creating && mkdirat(lock->directory, "segments", 0700) < 0 &&
-        errno != EEXIST)
-        size = -errno;
+    if (size > 0 && *ret_creating)
+        err = make_segments(lock);
+    size = err ? err : size;
     if (size == -EUCLEAN)
         return format_message(message, -EMEDIUMTYPE, "'%s/FORMAT%s' is no file, or a link",
                               options->path, *ret_creating ? ".new" : "");
@@ -346,36 +363,48 @@ static int read_format(struct tfs_format_lock *lock, const struct tfs_volume_opt
     return check_line(lock, options, line, message);
 }
 
-static int make_paths(struct tfs_format_lock *lock, const char *path)
+/* A part of the store that its engine keeps there. Returns: NULL when memory ran out. */
+static char *part_path(const char *path, const char *folder)
 {
-    if (asprintf(&lock->paths.index, "%s/index", path) < 0)
-        lock->paths.index = NULL;
-    if (asprintf(&lock->paths.segments, "%s/segments", path) < 0)
-        lock->paths.segments = NULL;
-    return lock->paths.index && lock->paths.segments ? 0 : -ENOMEM;
+    char *text;
+
+    if (!folder)
+        return strdup(path);
+    return asprintf(&text, "%s/%s", path, folder) < 0 ? NULL : text;
+}
+
+static int make_paths(struct tfs_format_lock *lock, const struct tfs_volume_options *options)
+{
+    lock->folders[PART_INDEX] = index_engine_folder(options->index_engine);
+    lock->folders[PART_SEGMENTS] = segments_engine_folder(options->segment_engine);
+    lock->path = strdup(options->path);
+    lock->paths.index = part_path(options->path, lock->folders[PART_INDEX]);
+    lock->paths.segments = part_path(options->path, lock->folders[PART_SEGMENTS]);
+    return lock->path && lock->paths.index && lock->paths.segments ? 0 : -ENOMEM;
 }
 
 /* A part that is a directory has nothing in it but files, and is no link itself. A new store has
  * no index yet; for one that lacks it there are better words later. */
-static int check_part(const struct tfs_format_lock *lock, const char *path, const char *part,
+static int check_part(const struct tfs_format_lock *lock, const char *path, enum part part,
                       struct tfs_message *message)
 {
+    const char *folder = lock->folders[part];
     char other[TFS_REGULAR_NAME_SIZE];
-    int found = tfs_regular_find_other(lock->directory, part, other);
+    int found = tfs_regular_find_other(lock->directory, folder, other);
 
     if (found == -EUCLEAN)
         return format_message(message, -ENOTDIR,
                               "the store '%s' is not whole: its '%s' is no directory, or a link",
-                              path, part);
-    if (found < 0 && !(found == -ENOENT && strcmp(part, "index") == 0))
+                              path, folder);
+    if (found < 0 && !(found == -ENOENT && part == PART_INDEX))
         return format_message(message, found, "the store '%s' is not whole: its '%s': %s", path,
-                              part, tfs_error_text(found));
+                              folder, tfs_error_text(found));
     if (found > 0) {
         tfs_make_one_line(other);
         return format_message(message, -EUCLEAN,
                               "the store '%s' is refused: '%s/%s' is a link or another thing that "
                               "is no file",
-                              path, part, other);
+                              path, folder, other);
     }
     return 0;
 }
@@ -389,9 +418,11 @@ static int check_part(const struct tfs_format_lock *lock, const char *path, cons
 static int check_parts(const struct tfs_format_lock *lock, const char *path,
                        struct tfs_message *message)
 {
-    int err = check_part(lock, path, "segments", message);
+    int err = 0;
 
-    return err ? err : check_part(lock, path, "index", message);
+    for (int part = PART_COUNT - 1; part >= 0 && !err; part--)
+        err = lock->folders[part] ? check_part(lock, path, (enum part)part, message) : 0;
+    return err;
 }
 
 int format_open(const struct tfs_volume_options *options, struct tfs_message *message,
@@ -404,7 +435,7 @@ int format_open(const struct tfs_volume_options *options, struct tfs_message *me
         return -ENOMEM;
     lock->directory = -1;
     tfs_mutex_init(&lock->features_lock, TFS_RANK_LEAF);
-    err = make_paths(lock, options->path);
+    err = make_paths(lock, options);
     if (!err)
         err = open_directory(lock, options, message);
     if (!err)
@@ -513,24 +544,22 @@ static void remove_part(int parent, const char *name)
 }
 
 /* FORMAT goes first: a crash in between leaves a store that was never finished. */
-static void remove_store(int directory)
+static void remove_store(const struct tfs_format_lock *lock)
 {
-    (void)renameat(directory, name_format, directory, name_new);
-    remove_part(directory, "index");
-    remove_part(directory, "segments");
-    (void)unlinkat(directory, name_new, 0);
+    (void)renameat(lock->directory, name_format, lock->directory, name_new);
+    for (int part = 0; part < PART_COUNT; part++) {
+        if (lock->folders[part])
+            remove_part(lock->directory, lock->folders[part]);
+    }
+    (void)unlinkat(lock->directory, name_new, 0);
 }
 
 void format_discard(struct tfs_format_lock *lock)
 {
     if (lock && lock->has_made_store)
-        remove_store(lock->directory);
-    if (lock && lock->has_made_directory && lock->paths.index) {
-        char *end = strrchr(lock->paths.index, '/');
-
-        *end = '\0';
-        (void)rmdir(lock->paths.index); /* who has put something into it keeps it */
-    }
+        remove_store(lock);
+    if (lock && lock->has_made_directory && lock->path)
+        (void)rmdir(lock->path); /* who has put something into it keeps it */
     format_close(lock);
 }
 
@@ -554,6 +583,7 @@ void format_close(struct tfs_format_lock *lock)
     if (lock->directory >= 0)
         (void)close(lock->directory); /* gives the lock up */
     tfs_mutex_release(&lock->features_lock);
+    free(lock->path);
     free(lock->paths.index);
     free(lock->paths.segments);
     free(lock);

@@ -1,6 +1,6 @@
 /*
- * The store directory: its FORMAT file, its lock, and its making. Paths of the parts of a store are
- * known here and nowhere else.
+ * The store directory: its FORMAT file, its lock, and its making. Which folders the parts of a store
+ * have in it their engines say.
  *
  * STORE/FORMAT is one line, its flags in hexadecimal:
  *

@@ -84,6 +84,8 @@ struct tfs_upcalls {
 /* ---- volume ---- */
 
 struct tfs_volume;
+struct index_engine;
+struct segment_engine;
 
 struct tfs_volume_options {
     const char *path;    /* the store directory */
@@ -101,7 +103,9 @@ struct tfs_volume_options {
     bool direct;                /* O_DIRECT beneath, where it works */
     unsigned lock_wait_ms;      /* how long to wait for another mount of the store to go */
     bool lock_explain; /* when it stays: who keeps it; looks at the mounts of all processes */
-    struct tfs_upcalls upcalls; /* of zeros: nobody is told */
+    struct tfs_upcalls upcalls;                  /* of zeros: nobody is told */
+    const struct index_engine *index_engine;     /* NULL: RocksDB */
+    const struct segment_engine *segment_engine; /* NULL: local files */
 };
 
 /* The defaults of every field but path; compression is auto. */

@@ -168,7 +168,8 @@ static int open_memory(struct tfs_volume *volume, const struct budget *budget)
 static int open_index(struct tfs_volume *volume, const struct budget *budget, bool creating,
                       struct index_reason *reason)
 {
-    struct index_options options = {.path = format_get_paths(volume->lock_file)->index,
+    struct index_options options = {.engine = volume->options.index_engine,
+                                    .path = format_get_paths(volume->lock_file)->index,
                                     .create = creating,
                                     .read_only = volume->options.read_only,
                                     .memory_size_max = budget->index,
@@ -192,7 +193,8 @@ static int take_segment_number(void *context, uint64_t *ret)
 
 static int open_segments(struct tfs_volume *volume)
 {
-    struct segments_options options = {.path = format_get_paths(volume->lock_file)->segments,
+    struct segments_options options = {.engine = volume->options.segment_engine,
+                                       .path = format_get_paths(volume->lock_file)->segments,
                                        .read_only = volume->options.read_only,
                                        .direct = volume->options.direct,
                                        .segment_size_max = SEGMENT_SIZE_MAX,
