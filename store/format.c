@@ -14,8 +14,6 @@
 #include "store/base/regular.h"
 #include "store/base/text.h"
 #include "store/holder.h"
-#include "store/index/index.h"
-#include "store/segment/segment.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -373,13 +371,14 @@ static char *part_path(const char *path, const char *folder)
     return asprintf(&text, "%s/%s", path, folder) < 0 ? NULL : text;
 }
 
-static int make_paths(struct tfs_format_lock *lock, const struct tfs_volume_options *options)
+static int make_paths(struct tfs_format_lock *lock, const char *path,
+                      const struct format_folders *folders)
 {
-    lock->folders[PART_INDEX] = index_engine_folder(options->index_engine);
-    lock->folders[PART_SEGMENTS] = segments_engine_folder(options->segment_engine);
-    lock->path = strdup(options->path);
-    lock->paths.index = part_path(options->path, lock->folders[PART_INDEX]);
-    lock->paths.segments = part_path(options->path, lock->folders[PART_SEGMENTS]);
+    lock->folders[PART_INDEX] = folders->index;
+    lock->folders[PART_SEGMENTS] = folders->segments;
+    lock->path = strdup(path);
+    lock->paths.index = part_path(path, folders->index);
+    lock->paths.segments = part_path(path, folders->segments);
     return lock->path && lock->paths.index && lock->paths.segments ? 0 : -ENOMEM;
 }
 
@@ -425,8 +424,8 @@ static int check_parts(const struct tfs_format_lock *lock, const char *path,
     return err;
 }
 
-int format_open(const struct tfs_volume_options *options, struct tfs_message *message,
-                struct tfs_format_lock **ret, bool *ret_creating)
+int format_open(const struct tfs_volume_options *options, const struct format_folders *folders,
+                struct tfs_message *message, struct tfs_format_lock **ret, bool *ret_creating)
 {
     struct tfs_format_lock *lock = calloc(1, sizeof(*lock));
     int err;
@@ -435,7 +434,7 @@ int format_open(const struct tfs_volume_options *options, struct tfs_message *me
         return -ENOMEM;
     lock->directory = -1;
     tfs_mutex_init(&lock->features_lock, TFS_RANK_LEAF);
-    err = make_paths(lock, options);
+    err = make_paths(lock, options->path, folders);
     if (!err)
         err = open_directory(lock, options, message);
     if (!err)

@@ -1,6 +1,6 @@
 /*
- * The store directory: its FORMAT file, its lock, and its making. Which folders the parts of a store
- * have in it their engines say.
+ * The store directory: its FORMAT file, its lock, and its making. Which folders the parts of a
+ * store have in it their engines say.
  *
  * STORE/FORMAT is one line, its flags in hexadecimal:
  *
@@ -29,6 +29,12 @@ struct format_line {
     uint32_t compatible;
 };
 
+/* Of the store's directory, as the engines of the parts say; NULL: it has none there. */
+struct format_folders {
+    const char *index;
+    const char *segments;
+};
+
 struct format_paths {
     char *index;
     char *segments;
@@ -42,8 +48,8 @@ struct format_paths {
  * Errors, each with a line in `message`: as tfs_volume_open().
  */
 TFS_MUST_CHECK int format_open(const struct tfs_volume_options *options,
-                               struct tfs_message *message, struct tfs_format_lock **ret,
-                               bool *ret_creating);
+                               const struct format_folders *folders, struct tfs_message *message,
+                               struct tfs_format_lock **ret, bool *ret_creating);
 
 /* The store is complete: give it its FORMAT file, durably. */
 TFS_MUST_CHECK int format_finish(struct tfs_format_lock *lock);

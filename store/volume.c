@@ -369,12 +369,16 @@ static int no_memory(const struct tfs_volume_options *options, struct tfs_messag
 
 static int volume_open(struct tfs_volume *volume, struct tfs_message *message)
 {
+    const struct format_folders folders = {
+        .index = index_engine_folder(volume->options.index_engine),
+        .segments = segments_engine_folder(volume->options.segment_engine),
+    };
     struct index_reason reason = {.text = ""};
     bool creating;
     int err = check_options(&volume->options, message);
 
     if (!err)
-        err = format_open(&volume->options, message, &volume->lock_file, &creating);
+        err = format_open(&volume->options, &folders, message, &volume->lock_file, &creating);
     if (err)
         return err;
     memcpy(volume->uuid, format_uuid(volume->lock_file), sizeof(volume->uuid));

@@ -54,6 +54,8 @@ static int open_parts(struct check *check, struct tfs_message *message)
     struct tfs_volume_options volume;
     struct segments_options segments = {
         .read_only = true, .segment_size_max = SEGMENT_SIZE_ANY, .take_number = refuse_number};
+    const struct format_folders folders = {.index = index_engine_folder(NULL),
+                                           .segments = segments_engine_folder(NULL)};
     bool creating;
     int err;
 
@@ -62,7 +64,7 @@ static int open_parts(struct check *check, struct tfs_message *message)
     volume.create = false;
     volume.read_only = !check->options->repair;
     volume.lock_wait_ms = 0;
-    err = format_open(&volume, message, &check->lock, &creating);
+    err = format_open(&volume, &folders, message, &check->lock, &creating);
     if (err)
         return err;
     if (creating)
