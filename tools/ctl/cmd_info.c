@@ -57,18 +57,13 @@ static void print_ratio(const cJSON *info)
         (void)printf("ratio       -\n"); /* nothing is stored */
 }
 
-/* Small chunks are stored together, large ones in parts: what is counted may have another size than
- * the file was made with. */
+/* Small records are stored together, large ones in parts: a chunk, which is what is counted, may
+ * have another size than the records that the user asked for. */
 static void print_chunks(const cJSON *info)
 {
-    double made_with = answer_number(info, "chunk_size");
-    double counted = answer_number(info, "stored_chunk_size");
-
-    (void)printf("chunks      %.0f of %s", answer_number(info, "chunks"),
-                 units_bytes((uint64_t)(counted > 0 ? counted : made_with)).text);
-    if (counted > 0 && counted != made_with)
-        (void)printf(", for chunk_size %s", units_bytes((uint64_t)made_with).text);
-    (void)printf("\n");
+    (void)printf("record size %s\n", units_bytes((uint64_t)answer_number(info, "chunk_size")).text);
+    (void)printf("chunks      %.0f of up to %s\n", answer_number(info, "chunks"),
+                 units_bytes((uint64_t)answer_number(info, "stored_chunk_size")).text);
 }
 
 static void print_info(const cJSON *info)

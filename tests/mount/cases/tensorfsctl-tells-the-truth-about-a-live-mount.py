@@ -79,7 +79,10 @@ def info_of_a_hole_has_no_ratio_and_chunks_add_up():
         file.write(os.urandom(64 << 20))
     info = ask("info", f"{MNT}/large/file")
     assert info["chunks"] * info["stored_chunk_size"] == 64 << 20 == info["chunk_size"], info
-    assert "16 of 4.0 MiB, for chunk_size 64.0 MiB" in tool("info", f"{MNT}/large/file").decode()
+    told = tool("info", f"{MNT}/large/file").decode()
+    assert "\nrecord size 64.0 MiB\nchunks      16 of up to 4.0 MiB\n" in told, told
+    attribute = json.loads(os.getxattr(f"{MNT}/large/file", "user.tensorfs.info"))
+    assert {**attribute, "inode": info["inode"]} == info == ask("info", f"--store={STORE}", "large/file")
     os.unlink(f"{MNT}/folder/hole")
 
 
