@@ -47,6 +47,9 @@ static void add_memory(cJSON *root, const struct tfs_volume_stats *stats)
     control_add_number(object, "index", stats->memory.index);
     control_add_number(object, "waits", stats->memory.waits);
     control_add_number(object, "inodes", stats->memory.inodes);
+    control_add_number(object, "inodes_bytes", stats->memory.inodes_bytes);
+    control_add_number(object, "inodes_bytes_max", stats->memory.inodes_bytes_max);
+    control_add_number(object, "rows_bytes", stats->memory.rows_bytes);
 }
 
 static void add_writeback(cJSON *root, const struct tfs_volume_stats *stats)

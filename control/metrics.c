@@ -43,6 +43,8 @@ static const struct metric metrics[] = {
     {"memory", "requests", "memory_requests_bytes", "gauge", "Buffers of requests"},
     {"memory", "waits", "memory_waits_total", "counter", "Waits for a buffer"},
     {"memory", "inodes", "inodes", "gauge", "Inodes in memory"},
+    {"memory", "inodes_bytes", "inodes_bytes", "gauge", "What they take"},
+    {"memory", "rows_bytes", "rows_bytes", "gauge", "Rows that are not committed"},
     {"flush", "in_flight", "flush_in_flight", "gauge", "Chunks queued or in flight"},
     {"flush", "chunks", "flushed_chunks_total", "counter", "Chunks written back"},
     {"flush", "raw_bytes", "flushed_raw_bytes_total", "counter", "Their bytes"},

@@ -64,6 +64,8 @@ struct ll {
     bool names_are_synchronous; /* changes of names, at least; immutable after mount_open() */
     struct protocol protocol;
     struct notifier *notifier;
+    struct notifier_task relieve; /* whose who set is_relieving */
+    atomic_bool is_relieving;
     struct inode_hints *hints;
     struct open_inodes inodes;
     void *unreadable;            /* a page of memory that nobody may read */
@@ -115,5 +117,9 @@ void ll_forget_attributes(struct ll *ll, uint64_t inode);
 /* Only on the notifier's thread. size 0: all from the offset on. Pages that were stored to are
  * written back first. */
 void ll_drop_pages(struct ll *ll, uint64_t inode, uint64_t offset, uint64_t size);
+
+/* The kernel was given inodes. When it remembers too many it is asked to forget some, later: see
+ * ll_relieve.c. */
+void ll_relieve(struct ll *ll);
 
 #endif

@@ -169,6 +169,8 @@ static void list_directory(fuse_req_t req, fuse_ino_t inode, const struct wish *
     else if (!ll_reply_buffer(req, listing.buffer, listing.used) && wish->with_attributes)
         forget_listed(&listing);
     free(listing.buffer);
+    if (wish->with_attributes)
+        ll_relieve(listing.ll);
 }
 
 /* Valid replies: buffer of fuse_dirent, empty at the end; error. */

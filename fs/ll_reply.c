@@ -130,6 +130,7 @@ void ll_reply_entry(fuse_req_t req, const struct tfs_attr *attr, uint64_t timeou
     ll_entry_fill(ll, attr, timeout_s, &out);
     if (reply_bytes(req, &out, sizeof(out)) == -ENOENT)
         tfs_forget(ll->volume, attr->inode, 1);
+    ll_relieve(ll);
 }
 
 void ll_reply_no_entry(fuse_req_t req)
@@ -163,6 +164,7 @@ void ll_reply_create(fuse_req_t req, const struct tfs_attr *attr, struct ll_file
         ll_file_close(ll, file);
         tfs_forget(ll->volume, attr->inode, 1);
     }
+    ll_relieve(ll);
 }
 
 void ll_reply_opendir(fuse_req_t req, struct ll_directory *directory)

@@ -26,6 +26,15 @@
 #define PROTOCOL_DIRECT_IO_ALLOW_MMAP (1ull << 36)
 enum { PROTOCOL_OPCODE_STATX = 52 };
 
+/* The same, from Linux 6.18: the numbers of `count` inodes follow, and what of them nobody uses is
+ * forgotten. */
+enum { PROTOCOL_NOTIFY_PRUNE = 9, PROTOCOL_MINOR_PRUNE = 45 };
+struct protocol_notify_prune {
+    uint32_t count;
+    uint32_t padding;
+    uint64_t spare;
+};
+
 struct protocol {
     uint64_t init_unique;  /* of the INIT request; 0: not seen yet */
     uint32_t kernel_minor; /* of the kernel's 7.x */

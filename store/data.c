@@ -18,7 +18,6 @@
 #include <stdlib.h>
 
 enum {
-    DATA_BUCKETS_MIN = 8,
     /* st_blksize: what stdio and Python take as their buffer. A file that is written first gets as
      * much as one FUSE request carries, for each buffer is a request. */
     WRITE_UNIT = 1024 * 1024,

@@ -60,6 +60,12 @@ struct tfs_data {
 /* Holes are told to programs in such units of the file. */
 enum { SEEK_PAGE_SIZE = 4096 };
 
+/* Buckets of a file of no or few chunks, and what that file takes. */
+enum {
+    DATA_BUCKETS_MIN = 8,
+    DATA_MEMORY_SIZE = sizeof(struct tfs_data) + DATA_BUCKETS_MIN * sizeof(struct tfs_chunk *),
+};
+
 TFS_MUST_CHECK int data_new(struct tfs_volume *volume, struct tfs_inode *inode,
                             struct tfs_data **ret);
 void data_free(struct tfs_data *data); /* accepts NULL; nothing may be dirty */

@@ -5,6 +5,11 @@
  * 2. An object without lookups, opens and pins is not in the table.
  * 3. Reclaim gets an inode without a name exactly when its object goes, so nobody can use it any
  * more; one of which the index has nothing it does not get.
+ * 4. An object is on `known` while it has lookups, oldest lookup first.
+ *
+ * Only the kernel can end a lookup. When the objects take more than their share of the memory,
+ * tfs_inodes_to_forget() says of which it should. It names at most two for each lookup that came
+ * since, so that what is in use, which no kernel forgets, costs no more than that.
  */
 #include "store/inode.h"
 
@@ -18,7 +23,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUCKETS_MIN = 1024 };
+enum {
+    BUCKETS_MIN = 1024,
+    ALLOCATION_OVERHEAD = 16, /* malloc()'s, for each */
+    FORGET_PER_LOOKUP = 2,
+    FORGET_CREDIT_MAX = 4096,
+    FORGET_CREDIT_MIN = 64, /* before it is worth a thread's while */
+    LOOKED_AT_FOR_EACH = 4,
+};
 
 struct tfs_inode_table {
     struct tfs_mutex lock;      /* rank TFS_RANK_INODE_TABLE */
@@ -26,9 +38,13 @@ struct tfs_inode_table {
     size_t bucket_count;        /* guarded by lock; a power of two */
     size_t count;               /* guarded by lock */
     uint64_t drops;             /* guarded by lock; objects that left the table so far */
+    uint64_t bytes;             /* guarded by lock; of all objects */
+    uint64_t bytes_max;         /* immutable */
+    struct list known;          /* guarded by lock; oldest lookup first */
+    unsigned forget_credit;     /* guarded by lock; inodes that may be named to the kernel */
 };
 
-int inode_table_new(struct tfs_volume *volume, struct tfs_inode_table **ret)
+int inode_table_new(uint64_t bytes_max, struct tfs_inode_table **ret)
 {
     struct tfs_inode_table *table = calloc(1, sizeof(*table));
 
@@ -40,6 +56,8 @@ int inode_table_new(struct tfs_volume *volume, struct tfs_inode_table **ret)
         free(table);
         return -ENOMEM;
     }
+    table->bytes_max = bytes_max;
+    list_init(&table->known);
     tfs_mutex_init(&table->lock, TFS_RANK_INODE_TABLE);
     *ret = table;
     return 0;
@@ -112,6 +130,18 @@ static void grow_locked(struct tfs_inode_table *table) TFS_REQUIRES(&table->lock
     free(old);
 }
 
+/* Chunks and rows of what is not committed come on top: row_budget.h counts them. */
+static uint64_t inode_bytes(const struct tfs_inode *inode)
+{
+    uint64_t bytes = sizeof(*inode) + ALLOCATION_OVERHEAD;
+
+    if (inode->target)
+        bytes += strlen(inode->target) + 1 + ALLOCATION_OVERHEAD;
+    if (inode->data)
+        bytes += DATA_MEMORY_SIZE + 2ull * ALLOCATION_OVERHEAD;
+    return bytes;
+}
+
 static void insert_locked(struct tfs_inode_table *table, struct tfs_inode *inode)
     TFS_REQUIRES(&table->lock)
 {
@@ -122,6 +152,7 @@ static void insert_locked(struct tfs_inode_table *table, struct tfs_inode *inode
     inode->next = table->buckets[bucket];
     table->buckets[bucket] = inode;
     table->count++;
+    table->bytes += inode_bytes(inode);
 }
 
 static void remove_locked(struct tfs_inode_table *table, struct tfs_inode *inode)
@@ -132,7 +163,9 @@ static void remove_locked(struct tfs_inode_table *table, struct tfs_inode *inode
     while (*at != inode)
         at = &(*at)->next;
     *at = inode->next;
+    list_remove(&inode->known_node);
     table->count--;
+    table->bytes -= inode_bytes(inode);
     table->drops++;
 }
 
@@ -151,6 +184,7 @@ static int inode_new(struct tfs_volume *volume, uint64_t number, const struct me
     inode->entry_count = -1;
     inode->xattr_names = -1;
     list_init(&inode->pending_node);
+    list_init(&inode->known_node);
     tfs_mutex_init(&inode->lock, TFS_RANK_INODE);
     if (record->target_size) {
         inode->target = strndup(target, record->target_size);
@@ -305,10 +339,16 @@ void inode_pin(struct tfs_volume *volume, struct tfs_inode *inode)
 
 void inode_lookup_added(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t parent)
 {
-    tfs_mutex_lock(&volume->inodes->lock);
+    struct tfs_inode_table *table = volume->inodes;
+
+    tfs_mutex_lock(&table->lock);
     inode->lookups++;
     inode->named_in = parent;
-    tfs_mutex_unlock(&volume->inodes->lock);
+    list_remove(&inode->known_node);
+    list_push_back(&table->known, &inode->known_node);
+    if (table->bytes > table->bytes_max && table->forget_credit < FORGET_CREDIT_MAX)
+        table->forget_credit += FORGET_PER_LOOKUP;
+    tfs_mutex_unlock(&table->lock);
 }
 
 uint64_t inode_named_in(struct tfs_volume *volume, struct tfs_inode *inode)
@@ -332,6 +372,8 @@ void inode_forget(struct tfs_volume *volume, uint64_t number, uint64_t count)
     if (inode) {
         inode->lookups -=
             tfs_min_u64(count, inode->lookups); /* the kernel's count is not trusted */
+        if (inode->lookups == 0)
+            list_remove(&inode->known_node);
         last = is_unheld_locked(inode);
         if (last)
             remove_locked(table, inode);
@@ -435,12 +477,61 @@ void inode_table_drop_all(struct tfs_volume *volume)
         finish_drop(volume, inode, true);
 }
 
-uint64_t inode_table_count(struct tfs_volume *volume)
+void inode_table_get_status(struct tfs_volume *volume, struct inode_table_status *ret)
 {
-    uint64_t count;
+    struct tfs_inode_table *table = volume->inodes;
 
-    tfs_mutex_lock(&volume->inodes->lock);
-    count = volume->inodes->count;
-    tfs_mutex_unlock(&volume->inodes->lock);
+    tfs_mutex_lock(&table->lock);
+    *ret = (struct inode_table_status){
+        .count = table->count, .bytes = table->bytes, .bytes_max = table->bytes_max};
+    tfs_mutex_unlock(&table->lock);
+}
+
+/* ---- what the kernel is to forget ---- */
+
+static bool is_full_locked(const struct tfs_inode_table *table) TFS_REQUIRES(&table->lock)
+{
+    return table->bytes > table->bytes_max && !list_is_empty(&table->known);
+}
+
+bool tfs_has_inodes_to_forget(struct tfs_volume *volume)
+{
+    struct tfs_inode_table *table = volume->inodes;
+    bool has;
+
+    tfs_mutex_lock(&table->lock);
+    has = is_full_locked(table) && table->forget_credit >= FORGET_CREDIT_MIN;
+    tfs_mutex_unlock(&table->lock);
+    return has;
+}
+
+/* Takes the oldest to the end, so that one that is not forgotten comes last. */
+static struct tfs_inode *turn_locked(struct tfs_inode_table *table) TFS_REQUIRES(&table->lock)
+{
+    struct tfs_inode *inode = list_entry(table->known.next, struct tfs_inode, known_node);
+
+    list_remove(&inode->known_node);
+    list_push_back(&table->known, &inode->known_node);
+    return inode;
+}
+
+size_t tfs_inodes_to_forget(struct tfs_volume *volume, size_t count_max, uint64_t *ret)
+{
+    struct tfs_inode_table *table = volume->inodes;
+    size_t count = 0;
+
+    tfs_mutex_lock(&table->lock);
+    for (size_t i = 0; i < LOOKED_AT_FOR_EACH * count_max && count < count_max; i++) {
+        const struct tfs_inode *inode;
+
+        if (!is_full_locked(table) || table->forget_credit == 0)
+            break;
+        inode = turn_locked(table);
+        if (inode->opens > 0)
+            continue;
+        ret[count++] = inode->number;
+        table->forget_credit--;
+    }
+    tfs_mutex_unlock(&table->lock);
     return count;
 }

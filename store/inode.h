@@ -43,13 +43,16 @@ struct tfs_inode {
     bool pending;
 
     struct tfs_inode *next; /* in its bucket; guarded by the table's lock, as all below */
+    struct list known_node; /* on table->known while there are lookups */
     uint64_t lookups;
     uint64_t named_in; /* the directory of the last lookup, where it may still be; 0: unknown */
     uint32_t opens;
     uint32_t pins;
 };
 
-TFS_MUST_CHECK int inode_table_new(struct tfs_volume *volume, struct tfs_inode_table **ret);
+/* bytes_max: how much memory inodes may take before the kernel is to forget some. Errors: -ENOMEM.
+ */
+TFS_MUST_CHECK int inode_table_new(uint64_t bytes_max, struct tfs_inode_table **ret);
 void inode_table_free(struct tfs_inode_table *table); /* accepts NULL; drops whatever is left */
 
 /* Pin the inode, loading it when needed. Errors: -ESTALE (no such inode), -EIO, -EUCLEAN. */
@@ -88,6 +91,11 @@ struct meta_inode inode_record(struct tfs_inode *inode);
  * or in use any more. */
 void inode_table_drop_all(struct tfs_volume *volume);
 
-uint64_t inode_table_count(struct tfs_volume *volume);
+struct inode_table_status {
+    uint64_t count;
+    uint64_t bytes; /* of the objects */
+    uint64_t bytes_max;
+};
+void inode_table_get_status(struct tfs_volume *volume, struct inode_table_status *ret);
 
 #endif

@@ -27,13 +27,16 @@ struct tfs_volume_stats {
         uint64_t misses; /* the index was asked */
     } names;
     struct {
-        uint64_t budget;  /* the option */
-        uint64_t used;    /* now: buffers in use, for dirty data, in flight and cache */
-        uint64_t dirty;   /* now: of these, not written back */
-        uint64_t buffers; /* now: all buffers, also those that are free */
-        uint64_t index;   /* now: RocksDB's memtables and block cache */
-        uint64_t waits;   /* how often somebody waited for a buffer */
-        uint64_t inodes;  /* now: how many are in memory */
+        uint64_t budget;           /* the option */
+        uint64_t used;             /* now: buffers in use, for dirty data, in flight and cache */
+        uint64_t dirty;            /* now: of these, not written back */
+        uint64_t buffers;          /* now: all buffers, also those that are free */
+        uint64_t index;            /* now: RocksDB's memtables and block cache */
+        uint64_t waits;            /* how often somebody waited for a buffer */
+        uint64_t inodes;           /* now: how many are in memory */
+        uint64_t inodes_bytes;     /* now: what they take */
+        uint64_t inodes_bytes_max; /* when they take more, the kernel is to forget some */
+        uint64_t rows_bytes;       /* now: of rows that are not committed */
     } memory;
     struct {
         uint64_t in_flight; /* now: chunks queued or being written back */

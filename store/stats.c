@@ -11,6 +11,7 @@
 #include "store/memory.h"
 #include "store/names.h"
 #include "store/report.h"
+#include "store/row_budget.h"
 #include "store/segment/segment.h"
 #include "store/usage.h"
 #include "store/volume.h"
@@ -30,6 +31,7 @@ static void get_cache(const struct tfs_volume *volume, struct tfs_volume_stats *
 
 static void get_memory(struct tfs_volume *volume, struct tfs_volume_stats *ret)
 {
+    struct inode_table_status inodes;
     struct memory_status status;
 
     memory_get_status(volume->memory, &status);
@@ -39,7 +41,11 @@ static void get_memory(struct tfs_volume *volume, struct tfs_volume_stats *ret)
     ret->memory.buffers = status.buffer_count * (uint64_t)FRAME_BUFFER_SIZE;
     ret->memory.index = index_memory_used(volume->index);
     ret->memory.waits = status.waits;
-    ret->memory.inodes = inode_table_count(volume);
+    inode_table_get_status(volume, &inodes);
+    ret->memory.inodes = inodes.count;
+    ret->memory.inodes_bytes = inodes.bytes;
+    ret->memory.inodes_bytes_max = inodes.bytes_max;
+    ret->memory.rows_bytes = row_budget_used(volume);
 }
 
 static void get_writeback(struct tfs_volume *volume, struct tfs_volume_stats *ret)

@@ -185,6 +185,15 @@ TFS_MUST_CHECK int tfs_lookup(struct tfs_volume *volume, uint64_t parent, const 
 /* Gives back `count` of the lookups. Never fails, never blocks. */
 void tfs_forget(struct tfs_volume *volume, uint64_t inode, uint64_t count);
 
+/*
+ * Inodes take more than their share of the memory: who was given lookups should give some back. Up
+ * to `count_max` numbers of inodes that are not open, those first that were looked up longest ago,
+ * in ret[]. Returns how many; 0: enough for now. One whose lookups are not given back comes again
+ * later.
+ */
+bool tfs_has_inodes_to_forget(struct tfs_volume *volume);
+size_t tfs_inodes_to_forget(struct tfs_volume *volume, size_t count_max, uint64_t *ret);
+
 /* Errors: -ESTALE when there is no such inode. */
 TFS_MUST_CHECK int tfs_getattr(struct tfs_volume *volume, uint64_t inode, struct tfs_attr *ret);
 

@@ -93,6 +93,7 @@ struct budget {
     uint64_t index;
     uint64_t headers;
     uint64_t names;
+    uint64_t inodes;
     unsigned request_scratches;
     size_t buffers;
     size_t dirty_buffers;
@@ -111,18 +112,20 @@ static struct budget make_budget(struct tfs_volume_options *options)
         .index = clamp(options->memory_size / 8, 8 * TFS_MIB, 128 * TFS_MIB),
         .headers = clamp(options->memory_size / 64, TFS_MIB, 64 * TFS_MIB),
         .names = clamp(options->memory_size / 256, 64 * TFS_KIB, 16 * TFS_MIB),
+        .inodes = clamp(options->memory_size / 16, 4 * TFS_MIB, 256 * TFS_MIB),
     };
     uint64_t scratches;
-    uint64_t rest;
+    uint64_t shares;
 
     options->threads = (unsigned)clamp(options->memory_size / 6 / worker, 1, options->threads);
     budget.request_scratches =
         (unsigned)clamp(options->memory_size / 12 / request, REQUEST_SCRATCHES_MIN,
                         tfs_min_u64(2ull * options->threads, REQUEST_SCRATCHES_MAX));
     scratches = options->threads * worker + (budget.request_scratches + 4ull) * request;
-    rest = options->memory_size - tfs_min_u64(options->memory_size, budget.index + budget.headers +
-                                                                        budget.names + scratches);
-    budget.buffers = tfs_max_u64(BUFFERS_MIN, rest / FRAME_BUFFER_SIZE);
+    shares = budget.index + budget.headers + budget.names + budget.inodes + scratches;
+    budget.buffers = tfs_max_u64(
+        BUFFERS_MIN,
+        (options->memory_size - tfs_min_u64(options->memory_size, shares)) / FRAME_BUFFER_SIZE);
     budget.dirty_buffers = budget.buffers - tfs_max_u64(CLEAN_BUFFERS_MIN, budget.buffers / 8);
     return budget;
 }
@@ -332,7 +335,7 @@ static int open_parts(struct tfs_volume *volume, bool creating, struct index_rea
     frames.load_time = &volume->stats.load_time;
     err = frames_new(&frames, &volume->frames);
     if (!err)
-        err = inode_table_new(volume, &volume->inodes);
+        err = inode_table_new(budget.inodes, &volume->inodes);
     if (!err)
         err = names_new(budget.names, &volume->names);
     if (!err)

@@ -149,6 +149,21 @@ void tfs_forget(struct tfs_volume *volume, uint64_t number, uint64_t count)
     tfs_mutex_unlock(&volume->lock);
 }
 
+/* Its memory has no bound. */
+bool tfs_has_inodes_to_forget(struct tfs_volume *volume)
+{
+    (void)volume;
+    return false;
+}
+
+size_t tfs_inodes_to_forget(struct tfs_volume *volume, size_t count_max, uint64_t *ret)
+{
+    (void)volume;
+    (void)count_max;
+    (void)ret;
+    return 0;
+}
+
 static int make_locked(struct tfs_volume *volume, uint64_t parent, const char *name,
                        const struct tfs_make *what, struct tfs_attr *ret)
 {

@@ -83,7 +83,9 @@ static void print_memory(const cJSON *memory)
                  units_bytes((uint64_t)answer_number(memory, "requests")).text,
                  units_bytes((uint64_t)answer_number(memory, "budget")).text);
     (void)printf("%-22s %.0f\n", "waits for memory", answer_number(memory, "waits"));
-    (void)printf("%-22s %.0f\n", "inodes in memory", answer_number(memory, "inodes"));
+    (void)printf("%-22s %.0f, %s of %s\n", "inodes in memory", answer_number(memory, "inodes"),
+                 units_bytes((uint64_t)answer_number(memory, "inodes_bytes")).text,
+                 units_bytes((uint64_t)answer_number(memory, "inodes_bytes_max")).text);
 }
 
 static void print_cache(const cJSON *cache)
