@@ -19,6 +19,7 @@
 #include "store/dead_list.h"
 #include "store/dirty_list.h"
 #include "store/frames.h"
+#include "store/index/index.h"
 #include "store/memory.h"
 #include "store/row_budget.h"
 #include "store/segment/segment.h"

@@ -15,6 +15,7 @@
 #include "store/base/bytes.h"
 #include "store/base/error.h"
 #include "store/data.h"
+#include "store/index/index.h"
 #include "store/volume.h"
 
 static void take_map_locked(struct tfs_chunk *chunk, struct chunk_map *map)

@@ -11,6 +11,7 @@
 #include "store/data.h"
 #include "store/dead_list.h"
 #include "store/flush.h"
+#include "store/index/index.h"
 #include "store/promise.h"
 #include "store/volume.h"
 

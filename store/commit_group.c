@@ -11,6 +11,7 @@
 
 #include "store/base/clock.h"
 #include "store/dead_list.h"
+#include "store/index/index.h"
 #include "store/segment/segment.h"
 #include "store/super.h"
 #include "store/volume.h"

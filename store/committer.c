@@ -15,6 +15,7 @@
 #include "store/dead_list.h"
 #include "store/file.h"
 #include "store/flush.h"
+#include "store/index/index.h"
 #include "store/volume.h"
 
 #include <errno.h>

@@ -24,6 +24,7 @@
 #include "store/data.h"
 #include "store/dead_list.h"
 #include "store/encode.h"
+#include "store/index/index.h"
 #include "store/scratch.h"
 #include "store/segment/segment.h"
 #include "store/usage.h"

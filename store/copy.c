@@ -11,6 +11,7 @@
 #include "store/data.h"
 #include "store/dead_list.h"
 #include "store/file.h"
+#include "store/index/index.h"
 #include "store/namespace.h"
 #include "store/usage.h"
 

@@ -14,6 +14,7 @@
 #include "store/data.h"
 #include "store/dead_list.h"
 #include "store/format.h"
+#include "store/index/index.h"
 #include "store/purge_rows.h"
 #include "store/usage.h"
 #include "store/volume.h"

@@ -11,6 +11,7 @@
 #include "store/base/clock.h"
 #include "store/base/error.h"
 #include "store/commit_list.h"
+#include "store/index/index.h"
 #include "store/volume.h"
 
 #include <assert.h>

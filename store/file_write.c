@@ -11,6 +11,7 @@
 #include "store/data.h"
 #include "store/file.h"
 #include "store/flush.h"
+#include "store/index/index.h"
 #include "store/memory.h"
 #include "store/room.h"
 #include "store/row_budget.h"

@@ -16,6 +16,7 @@
 #include "store/base/error.h"
 #include "store/data.h"
 #include "store/dead_list.h"
+#include "store/index/index.h"
 #include "store/volume.h"
 
 #include <assert.h>

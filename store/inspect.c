@@ -7,6 +7,7 @@
 #include "store/commit.h"
 #include "store/data.h"
 #include "store/frames.h"
+#include "store/index/index.h"
 #include "store/namespace.h"
 #include "store/report.h"
 #include "store/segment/segment.h"

@@ -16,6 +16,7 @@
 #include "store/base/clock.h"
 #include "store/base/error.h"
 #include "store/data.h"
+#include "store/index/index.h"
 
 #include <assert.h>
 #include <errno.h>

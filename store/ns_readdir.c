@@ -9,6 +9,7 @@
  */
 #include "store/base/bytes.h"
 #include "store/base/error.h"
+#include "store/index/index.h"
 #include "store/namespace.h"
 
 #include <errno.h>

@@ -8,6 +8,7 @@
 #include "store/base/bytes.h"
 #include "store/base/clock.h"
 #include "store/base/error.h"
+#include "store/index/index.h"
 #include "store/inode.h"
 #include "store/volume.h"
 

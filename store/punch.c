@@ -4,6 +4,7 @@
 #include "store/base/log.h"
 #include "store/compactor.h"
 #include "store/dead_list.h"
+#include "store/index/index.h"
 #include "store/segment/segment.h"
 #include "store/volume.h"
 

@@ -8,6 +8,7 @@
 #include "store/base/error.h"
 #include "store/data.h"
 #include "store/dead_list.h"
+#include "store/index/index.h"
 #include "store/punch.h"
 #include "store/purge_rows.h"
 #include "store/segment/segment.h"

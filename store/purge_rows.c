@@ -3,6 +3,7 @@
 #include "store/base/bytes.h"
 #include "store/data.h"
 #include "store/dead_list.h"
+#include "store/index/index.h"
 #include "store/usage.h"
 #include "store/volume.h"
 

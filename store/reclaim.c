@@ -18,6 +18,7 @@
 #include "store/base/log.h"
 #include "store/cut.h"
 #include "store/dead_list.h"
+#include "store/index/index.h"
 #include "store/meta.h"
 #include "store/punch.h"
 #include "store/purge.h"

@@ -7,6 +7,7 @@
 #include "store/codec/frame.h"
 #include "store/commit_list.h"
 #include "store/flush.h"
+#include "store/index/index.h"
 #include "store/inode.h"
 #include "store/memory.h"
 #include "store/names.h"

@@ -6,6 +6,7 @@
 #include "store/base/bytes.h"
 #include "store/base/clock.h"
 #include "store/base/error.h"
+#include "store/index/index.h"
 #include "store/meta.h"
 #include "store/volume.h"
 

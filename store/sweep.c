@@ -11,6 +11,7 @@
 #include "store/base/bytes.h"
 #include "store/base/error.h"
 #include "store/data.h"
+#include "store/index/index.h"
 #include "store/segment/segment.h"
 #include "store/usage.h"
 #include "store/volume.h"

@@ -17,6 +17,7 @@
 #include "store/format.h"
 #include "store/frames.h"
 #include "store/give_back.h"
+#include "store/index/index.h"
 #include "store/inode.h"
 #include "store/memory.h"
 #include "store/meta.h"

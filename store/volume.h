@@ -11,7 +11,6 @@
 #include "store/base/lock.h"
 #include "store/complaint.h"
 #include "store/dirty_list.h"
-#include "store/index/index.h"
 #include "store/path.h"
 #include "store/stats.h"
 #include "store/store.h"
@@ -19,6 +18,7 @@
 
 #include <errno.h>
 
+struct index_batch;
 struct tfs_cache;
 struct tfs_commit;
 struct tfs_commit_list;
@@ -28,6 +28,7 @@ struct tfs_dead_list;
 struct tfs_flush;
 struct tfs_format_lock;
 struct tfs_frames;
+struct tfs_index;
 struct tfs_inode;
 struct tfs_inode_table;
 struct tfs_memory;

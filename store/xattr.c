@@ -7,6 +7,7 @@
 
 #include "store/acl.h"
 #include "store/base/error.h"
+#include "store/index/index.h"
 #include "store/namespace.h"
 
 #include <errno.h>

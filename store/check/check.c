@@ -11,6 +11,7 @@
  * repair that ends takes it away: what is corrected by halves may be read, and not written to.
  */
 #include "store/check/check_internal.h"
+#include "store/index/index.h"
 
 #include "store/base/error.h"
 #include "store/base/log.h"

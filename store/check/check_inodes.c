@@ -5,6 +5,7 @@
 #include "store/base/bytes.h"
 #include "store/base/clock.h"
 #include "store/check/check_internal.h"
+#include "store/index/index.h"
 #include "store/inode.h"
 
 #include <errno.h>

@@ -10,6 +10,7 @@
 #include "store/check/check_internal.h"
 #include "store/codec/frame.h"
 #include "store/data.h"
+#include "store/index/index.h"
 #include "store/segment/segment.h"
 
 #include <errno.h>

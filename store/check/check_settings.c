@@ -5,6 +5,7 @@
 #include "store/base/bytes.h"
 #include "store/base/error.h"
 #include "store/check/check_internal.h"
+#include "store/index/index.h"
 #include "store/segment/segment.h"
 #include "store/super.h"
 

@@ -4,6 +4,7 @@
  */
 #include "store/base/bytes.h"
 #include "store/check/check_internal.h"
+#include "store/index/index.h"
 
 #include <errno.h>
 #include <string.h>

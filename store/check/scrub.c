@@ -18,6 +18,7 @@
 #include "store/base/error.h"
 #include "store/codec/frame.h"
 #include "store/data.h"
+#include "store/index/index.h"
 #include "store/path.h"
 #include "store/scratch.h"
 #include "store/segment/segment.h"

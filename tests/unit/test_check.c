@@ -8,6 +8,7 @@
 #include "check_fixture.h"
 
 #include "store/base/bytes.h"
+#include "store/index/index.h"
 #include "store/namespace.h"
 #include "store/row.h"
 

@@ -6,6 +6,7 @@
 #include "check_fixture.h"
 
 #include "store/base/bytes.h"
+#include "store/index/index.h"
 #include "store/reclaim.h"
 #include "store/row.h"
 #include "store/segment/segment.h"

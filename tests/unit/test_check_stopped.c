@@ -9,6 +9,7 @@
 #include "check_fixture.h"
 
 #include "store/base/log.h"
+#include "store/index/index.h"
 #include "store/namespace.h"
 #include "store/reclaim.h"
 #include "store/volume.h"

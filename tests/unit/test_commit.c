@@ -9,6 +9,7 @@
 
 #include "store/commit.h"
 #include "store/commit_list.h"
+#include "store/index/index.h"
 #include "store/segment/segment.h"
 #include "store/snapshot.h"
 #include "store/volume.h"

@@ -13,6 +13,7 @@
 #include "store/data.h"
 #include "store/flush.h"
 #include "store/index/engine.h"
+#include "store/index/index.h"
 #include "store/row_budget.h"
 #include "store/volume.h"
 

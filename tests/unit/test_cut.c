@@ -12,6 +12,7 @@
 #include "store/committer.h"
 #include "store/cut.h"
 #include "store/data.h"
+#include "store/index/index.h"
 #include "store/reclaim.h"
 #include "store/volume.h"
 

@@ -8,6 +8,7 @@
 #include "check_fixture.h"
 
 #include "store/commit.h"
+#include "store/index/index.h"
 #include "store/reclaim.h"
 #include "store/volume.h"
 

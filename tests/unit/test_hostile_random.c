@@ -12,6 +12,7 @@
 #include "store/base/bytes.h"
 #include "store/base/log.h"
 #include "store/check/scrub.h"
+#include "store/index/index.h"
 #include "store/namespace.h"
 #include "store/reclaim.h"
 #include "store/volume.h"

@@ -8,6 +8,7 @@
 #include "store_fixture.h"
 
 #include "store/base/bytes.h"
+#include "store/index/index.h"
 #include "store/meta.h"
 #include "store/volume.h"
 

@@ -11,6 +11,7 @@
 #include "store/dead_list.h"
 #include "store/flush.h"
 #include "store/gc.h"
+#include "store/index/index.h"
 #include "store/reclaim.h"
 #include "store/segment/segment.h"
 #include "store/sweep.h"

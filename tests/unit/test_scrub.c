@@ -10,6 +10,7 @@
 #include "store/base/log.h"
 #include "store/check/scrub.h"
 #include "store/data.h"
+#include "store/index/index.h"
 #include "store/volume.h"
 
 #include <errno.h>

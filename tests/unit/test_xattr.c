@@ -7,6 +7,7 @@
 #include "store_fixture.h"
 
 #include "store/base/bytes.h"
+#include "store/index/index.h"
 #include "store/volume.h"
 
 #include <errno.h>
