@@ -6,6 +6,8 @@
  */
 #include "formats/zip_end.h"
 
+#include "formats/zip_layout.h"
+
 #include "store/base/bytes.h"
 
 #include <errno.h>
@@ -13,9 +15,6 @@
 #include <string.h>
 
 enum {
-    END_BYTES = 22,
-    END64_LOCATOR_BYTES = 20,
-    END64_BYTES = 56,
     /* Archives mostly touch each other, so the first look is short. */
     WINDOW_BYTES_MIN = 4 << 10,
     WINDOW_BYTES_MAX = 1 << 20,
@@ -46,7 +45,7 @@ static int magic_is_at(const struct format_source *source, struct tensor_list *l
 static int record64_read(const struct format_source *source, struct tensor_list *list,
                          uint64_t offset, struct end_record *record)
 {
-    uint8_t end[END64_BYTES];
+    uint8_t end[ZIP_END64_BYTES];
     int err;
 
     if (offset > source->size || source->size - offset < sizeof(end))
@@ -54,9 +53,9 @@ static int record64_read(const struct format_source *source, struct tensor_list 
     err = tensor_list_read(list, source, offset, end, sizeof(end));
     if (err < 0 || memcmp(end, "PK\6\6", 4) != 0)
         return err;
-    record->entry_count = tfs_get_le64(end + 32);
-    record->directory_size = tfs_get_le64(end + 40);
-    record->directory_offset = tfs_get_le64(end + 48);
+    record->entry_count = tfs_get_le64(end + ZIP_END64_ENTRY_COUNT);
+    record->directory_size = tfs_get_le64(end + ZIP_END64_DIRECTORY_SIZE);
+    record->directory_offset = tfs_get_le64(end + ZIP_END64_DIRECTORY_OFFSET);
     record->directory_end = offset;
     return 1;
 }
@@ -66,18 +65,18 @@ static int record64_read(const struct format_source *source, struct tensor_list 
 static int record64_find(const struct format_source *source, struct tensor_list *list,
                          uint64_t end_offset, struct end_record *record)
 {
-    uint8_t locator[END64_LOCATOR_BYTES];
+    uint8_t locator[ZIP_LOCATOR64_BYTES];
     int found;
 
-    if (end_offset < END64_LOCATOR_BYTES + END64_BYTES)
+    if (end_offset < ZIP_LOCATOR64_BYTES + ZIP_END64_BYTES)
         return 0;
     found =
-        tensor_list_read(list, source, end_offset - END64_LOCATOR_BYTES, locator, sizeof(locator));
+        tensor_list_read(list, source, end_offset - ZIP_LOCATOR64_BYTES, locator, sizeof(locator));
     if (found < 0 || memcmp(locator, "PK\6\7", 4) != 0)
         return found;
-    found = record64_read(source, list, end_offset - END64_LOCATOR_BYTES - END64_BYTES, record);
+    found = record64_read(source, list, end_offset - ZIP_LOCATOR64_BYTES - ZIP_END64_BYTES, record);
     if (found == 0)
-        found = record64_read(source, list, tfs_get_le64(locator + 8), record);
+        found = record64_read(source, list, tfs_get_le64(locator + ZIP_LOCATOR64_OFFSET), record);
     return found < 0 ? found : 0;
 }
 
@@ -127,7 +126,7 @@ static int archive_of_end(const struct format_source *source, struct tensor_list
     }
     if (found == 1)
         *ret = (struct zip_archive){.begin = begin,
-                                    .end = end_offset + END_BYTES + tfs_get_le16(end + 20),
+                                    .end = end_offset + ZIP_END_BYTES + tfs_get_le16(end + 20),
                                     .directory_offset = begin + record.directory_offset,
                                     .directory_size = record.directory_size,
                                     .entry_count = record.entry_count};
@@ -150,7 +149,7 @@ static int window_search(struct search *search, const uint8_t *window, uint64_t 
         int found;
 
         if (end[0] != 'P' || memcmp(end, "PK\5\6", 4) != 0 ||
-            tfs_get_le16(end + 20) > search->limit - (window_offset + at) - END_BYTES)
+            tfs_get_le16(end + 20) > search->limit - (window_offset + at) - ZIP_END_BYTES)
             continue;
         found = archive_of_end(search->source, search->list, end, window_offset + at, ret);
         if (found != 0)
@@ -165,16 +164,16 @@ int zip_end_find(const struct format_source *source, struct tensor_list *list, u
 {
     struct search search = {source, list, limit, *refused};
     /* An end record that has room begins before this. */
-    uint64_t begins_end = limit < END_BYTES ? 0 : limit - END_BYTES + 1;
+    uint64_t begins_end = limit < ZIP_END_BYTES ? 0 : limit - ZIP_END_BYTES + 1;
     size_t size = WINDOW_BYTES_MIN;
-    uint8_t *window = malloc(WINDOW_BYTES_MAX + END_BYTES);
+    uint8_t *window = malloc(WINDOW_BYTES_MAX + ZIP_END_BYTES);
     int found = window ? 0 : -ENOMEM;
 
     while (found == 0 && begins_end > 0 && search.refused < ZIP_END_REFUSED_MAX) {
         size_t count = (size_t)tfs_min_u64(size, begins_end);
         uint64_t offset = begins_end - count;
 
-        found = tensor_list_read(list, source, offset, window, count + END_BYTES - 1);
+        found = tensor_list_read(list, source, offset, window, count + ZIP_END_BYTES - 1);
         if (found == 0)
             found = window_search(&search, window, offset, count, ret);
         begins_end = offset;

@@ -4,7 +4,7 @@
  * looked at as bytes, loaded by read() and by mmap(), and loaded again after damage.
  */
 #include "tools/bench/formats/format.h"
-#include "tools/bench/formats/zip.h"
+#include "formats/zip_layout.h"
 #include "tools/bench/system/directory.h"
 #include "tools/common/console.h"
 

@@ -4,7 +4,7 @@
  */
 #include "tools/bench/formats/torch_load.h"
 
-#include "tools/bench/formats/zip.h"
+#include "formats/zip_layout.h"
 
 #include "store/base/bytes.h"
 #include "tools/common/console.h"
@@ -101,7 +101,7 @@ static int entry_next(const struct directory *directory, uint64_t *position, str
         return -EUCLEAN;
     ret->name = (const char *)at + ZIP_CENTRAL_BYTES;
     ret->name_size = tfs_get_le16(at + ZIP_CENTRAL_NAME_SIZE);
-    ret->size = tfs_get_le32(at + ZIP_CENTRAL_SIZE);
+    ret->size = tfs_get_le32(at + ZIP_CENTRAL_RAW_SIZE);
     ret->offset = tfs_get_le32(at + ZIP_CENTRAL_OFFSET);
     extra_size = tfs_get_le16(at + ZIP_CENTRAL_EXTRA_SIZE);
     total = (uint64_t)ZIP_CENTRAL_BYTES + ret->name_size + extra_size +

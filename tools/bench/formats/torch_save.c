@@ -12,7 +12,7 @@
 #include "tools/bench/formats/sink.h"
 #include "tools/bench/formats/torch_load.h"
 #include "tools/bench/formats/torch_pickle.h"
-#include "tools/bench/formats/zip.h"
+#include "formats/zip_layout.h"
 
 #include "tools/common/console.h"
 

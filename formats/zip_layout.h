@@ -2,8 +2,8 @@
  * Constants of ZIP archives: PKWARE's APPNOTE.TXT, sections 4.3 and 4.5.3. Offsets are from the
  * record's start.
  */
-#ifndef TENSORFS_BENCH_FORMATS_ZIP_H
-#define TENSORFS_BENCH_FORMATS_ZIP_H
+#ifndef TFS_FORMATS_ZIP_LAYOUT_H
+#define TFS_FORMATS_ZIP_LAYOUT_H
 
 #define ZIP_LOCAL_SIGNATURE      0x04034b50u
 #define ZIP_DESCRIPTOR_SIGNATURE 0x08074b50u
@@ -19,7 +19,11 @@ enum {
     ZIP_LOCAL_EXTRA_SIZE = 28,
 
     ZIP_CENTRAL_BYTES = 46,
-    ZIP_CENTRAL_SIZE = 24,
+    ZIP_CENTRAL_FLAGS = 8,
+    ZIP_CENTRAL_METHOD = 10,
+    ZIP_CENTRAL_CRC = 16,
+    ZIP_CENTRAL_SIZE = 20,     /* as stored */
+    ZIP_CENTRAL_RAW_SIZE = 24, /* before compression */
     ZIP_CENTRAL_NAME_SIZE = 28,
     ZIP_CENTRAL_EXTRA_SIZE = 30,
     ZIP_CENTRAL_COMMENT_SIZE = 32,
