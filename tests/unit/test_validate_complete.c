@@ -104,6 +104,69 @@ static void a_tensor_that_is_not_in_its_shard_is_named(void **state)
     assert_output_has("1 of 1 tensors are not in 'm-00002-of-00002.safetensors', the first 'b'");
 }
 
+/* torch.save of a dict of one tensor, or of two names for it. */
+static void torch_shard_write(const char *path, const char *tensor, const char *tied)
+{
+    struct bytes pickle = {0};
+    struct bytes bytes = {0};
+    struct zip_member members[2];
+
+    pickle_build(tensor, "ByteStorage", 2, &pickle);
+    if (tied) {
+        pickle.size -= 2; /* SETITEM and STOP */
+        bytes_put(&pickle, "q\x01sX", 4);
+        bytes_put_number(&pickle, strlen(tied), 4);
+        bytes_put(&pickle, tied, strlen(tied));
+        bytes_put(&pickle, "h\x01s.", 4);
+    }
+    members[0] = (struct zip_member){"m/data.pkl", pickle.data, pickle.size};
+    members[1] = (struct zip_member){"m/data/0", "\1\2", 2};
+    zip_build(members, 2, &bytes);
+    file_write(path, bytes.data, bytes.size);
+    bytes_free(&pickle);
+    bytes_free(&bytes);
+}
+
+static void names_in_shards_of_torch_are_compared_too(void **state)
+{
+    static const char *const first = "t/pytorch_model-00001-of-00002.bin";
+    static const char *const second = "t/pytorch_model-00002-of-00002.bin";
+
+    (void)state;
+    text_write("t/pytorch_model.bin.index.json",
+               "{\"weight_map\": {\"a\": \"pytorch_model-00001-of-00002.bin\", "
+               "\"tied\": \"pytorch_model-00001-of-00002.bin\", "
+               "\"b\": \"pytorch_model-00002-of-00002.bin\"}}");
+    torch_shard_write(first, "a", "tied");
+    torch_shard_write(second, "b", NULL);
+    assert_int_equal(validate("t"), 0);
+    torch_shard_write(first, "a", NULL);
+    assert_int_equal(validate("t"), 1);
+    assert_output_has(
+        "1 of 2 tensors are not in 'pytorch_model-00001-of-00002.bin', the first 'tied'");
+    torch_shard_write(first, "a", "tied");
+    torch_shard_write(second, "B", NULL);
+    assert_int_equal(validate("t"), 1);
+    assert_output_has(
+        "1 of 1 tensors are not in 'pytorch_model-00002-of-00002.bin', the first 'b'");
+}
+
+/* A bare pickle, or an archive of a list: what has no names cannot lack one. */
+static void shards_whose_names_cannot_be_told_are_not_accused(void **state)
+{
+    static const char list[] = "\x80\x02].";
+    const struct zip_member members[] = {{"m/data.pkl", list, sizeof(list) - 1}};
+    struct bytes bytes = {0};
+
+    (void)state;
+    zip_build(members, 1, &bytes);
+    file_write("u/b.bin", bytes.data, bytes.size);
+    bytes_free(&bytes);
+    file_write("u/a.bin", list, sizeof(list) - 1);
+    text_write("u/x.bin.index.json", "{\"weight_map\": {\"a\": \"a.bin\", \"b\": \"b.bin\"}}");
+    assert_int_equal(validate("u"), 0);
+}
+
 static void a_cache_of_links_is_complete_by_its_links(void **state)
 {
     (void)state;
@@ -374,6 +437,8 @@ int main(void)
         TEST(a_sharded_model_that_is_complete_is_ok),
         TEST(a_shard_that_is_missing_is_named_once),
         TEST(a_tensor_that_is_not_in_its_shard_is_named),
+        TEST(names_in_shards_of_torch_are_compared_too),
+        TEST(shards_whose_names_cannot_be_told_are_not_accused),
         TEST(a_cache_of_links_is_complete_by_its_links),
         TEST(an_index_that_is_none_is_malformed),
         TEST(an_index_leads_to_no_other_folder),

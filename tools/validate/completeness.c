@@ -5,6 +5,7 @@
 
 #include "formats/dcp_metadata.h"
 #include "formats/shard_index.h"
+#include "formats/torch_names.h"
 #include "store/base/error.h"
 #include "tools/validate/sibling.h"
 #include "tools/validate/tensors.h"
@@ -42,13 +43,29 @@ static int names_sort_compare(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Are the tensors of these entries, all of one shard, in the list? */
-static int names_check(struct validate_file *file, const struct shard_entry *entries, size_t count,
-                       const struct tensor_list *list)
+/* Are the tensors of these entries, all of one shard, among the names, which are ascending? */
+static void names_check(struct validate_file *file, const struct shard_entry *entries, size_t count,
+                        char *const *names, size_t name_count)
 {
-    char **names = calloc(list->count + 1, sizeof(char *));
     const char *first = NULL;
     size_t missing = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (name_count > 0 &&
+            bsearch(entries[i].tensor, names, name_count, sizeof(char *), name_compare))
+            continue;
+        first = missing++ == 0 ? entries[i].tensor : first;
+    }
+    if (missing > 0)
+        validate_file_problem(file, VALIDATE_MISSING, 0, 0, 0,
+                              "%zu of %zu tensors are not in '%.100s', the first '%.100s'", missing,
+                              count, entries->file, first);
+}
+
+static int list_names_check(struct validate_file *file, const struct shard_entry *entries,
+                            size_t count, const struct tensor_list *list)
+{
+    char **names = calloc(list->count + 1, sizeof(char *));
 
     if (!names)
         return -ENOMEM;
@@ -56,35 +73,49 @@ static int names_check(struct validate_file *file, const struct shard_entry *ent
         names[i] = list->tensors[i].name;
     if (list->count > 0)
         qsort(names, list->count, sizeof(char *), names_sort_compare);
-    for (size_t i = 0; i < count; i++) {
-        if (list->count > 0 &&
-            bsearch(entries[i].tensor, names, list->count, sizeof(char *), name_compare))
-            continue;
-        first = missing++ == 0 ? entries[i].tensor : first;
-    }
+    names_check(file, entries, count, names, list->count);
     free(names);
-    if (missing > 0)
-        validate_file_problem(file, VALIDATE_MISSING, 0, 0, 0,
-                              "%zu of %zu tensors are not in '%.100s', the first '%.100s'", missing,
-                              count, entries->file, first);
     return 0;
 }
 
-/* Only safetensors name all their tensors. */
+/* safetensors name all their tensors. */
+static int safetensors_check(struct validate_file *file, const struct shard_entry *entries,
+                             size_t count, const struct format_source *source)
+{
+    struct tensor_list list;
+    int err = validate_tensors_find(source, entries->file, &list);
+
+    if (err == 0)
+        err = list_names_check(file, entries, count, &list);
+    tensor_list_release(&list);
+    return err;
+}
+
+/* In other shards torch's names are looked for; what has none says nothing. */
+static int torch_check(struct validate_file *file, const struct shard_entry *entries, size_t count,
+                       const struct format_source *source)
+{
+    struct torch_names names;
+    int err = torch_names_find(source, &names);
+
+    if (err < 0)
+        return err;
+    names_check(file, entries, count, names.names, names.count);
+    torch_names_release(&names);
+    return 0;
+}
+
+/* What is wrong with the shard itself is its own problem. */
 static int shard_open_check(struct validate_file *file, const struct shard_entry *entries,
                             size_t count, int fd, uint64_t size)
 {
     struct format_source source;
-    struct tensor_list list;
     int err;
 
-    if (!sibling_ends_with(entries->file, ".safetensors"))
-        return 0;
     validate_source_of_file(fd, size, &source);
-    err = validate_tensors_find(&source, entries->file, &list);
-    if (err == 0)
-        err = names_check(file, entries, count, &list);
-    tensor_list_release(&list);
+    err = sibling_ends_with(entries->file, ".safetensors")
+              ? safetensors_check(file, entries, count, &source)
+              : torch_check(file, entries, count, &source);
     return err == -ENOMEM || err == -EINTR ? err : 0;
 }
 
