@@ -189,6 +189,22 @@ static void a_manifest_that_fails_leaves_the_one_that_was_there(void **state)
     assert_output_lacks(".new-");
 }
 
+static void files_of_no_format_without_checksums_are_nothing_to_check(void **state)
+{
+    (void)state;
+    file_write("raw/a.bin", "some bytes", 10);
+    file_write("raw/b.txt", "a text", 6);
+    assert_int_equal(command(in_directory("raw"), NULL), 2);
+    assert_errors_have("nothing to check: no tensors in 2 files, and no checksums");
+    assert_int_equal(command(in_directory("raw"), "--json", NULL), 2);
+    assert_int_equal(command(in_directory("raw/a.bin"), NULL), 2);
+    assert_int_equal(command(in_directory("raw"), "--write-manifest", in_directory("m"), NULL), 0);
+    assert_int_equal(command(in_directory("raw"), "--against", in_directory("m"), NULL), 0);
+    assert_int_equal(command(in_directory("raw"), "--against", in_directory("raw"), NULL), 0);
+    nan_write("raw/w.safetensors");
+    assert_int_equal(command(in_directory("raw"), NULL), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -201,6 +217,7 @@ int main(void)
         TEST(links_in_a_circle_and_into_nothing_are_named_and_end),
         TEST(a_link_to_a_directory_elsewhere_is_said_and_not_followed),
         TEST(nothing_to_check_is_an_error),
+        TEST(files_of_no_format_without_checksums_are_nothing_to_check),
         TEST(an_empty_directory_lacks_what_a_manifest_has),
         TEST(a_manifest_that_fails_leaves_the_one_that_was_there),
     };

@@ -74,6 +74,31 @@ static int interrupted(const char *what)
     return STATUS_SIGNAL + interrupt_signal();
 }
 
+/* Was there something that could have been wrong: a format, somebody's checksums, a copy? */
+static bool was_checked(const struct validate_file *file)
+{
+    bool is_expected = file->has_copy;
+
+    for (unsigned i = 0; i < VALIDATE_EXPECTATION_COUNT; i++)
+        is_expected |= file->expected[i].source != NULL;
+    return is_expected || file->problem_count > 0 || strcmp(file->tensors.format, "raw") != 0;
+}
+
+/* Bytes without a format and without checksums are read, and that is all. Says so. */
+static bool nothing_was_checked(const struct file_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (was_checked(list->files[i]))
+            return false;
+    }
+    (void)fprintf(
+        stderr,
+        "validate: nothing to check: no tensors in %zu files, and no checksums to compare "
+        "them with\n",
+        list->count);
+    return true;
+}
+
 static int check_files(struct gpu *gpu, struct validate_options *options, struct file_list *list)
 {
     struct validate_report report = {.device = gpu_description(gpu),
@@ -90,6 +115,9 @@ static int check_files(struct gpu *gpu, struct validate_options *options, struct
     report.files = list->files;
     report.file_count = list->count;
     report.is_interrupted = interrupt_is_pending();
+    if (!report.is_interrupted && !options->write_manifest &&
+        validate_report_problems(&report) == 0 && nothing_was_checked(list))
+        return STATUS_TROUBLE;
     if (options->json)
         validate_report_json(stdout, &report);
     else
