@@ -3,8 +3,8 @@
  * damaged ones are refused. Method: a small model is saved in each format into a scratch directory,
  * looked at as bytes, loaded by read() and by mmap(), and loaded again after damage.
  */
-#include "tools/bench/formats/format.h"
 #include "formats/zip_layout.h"
+#include "tools/bench/formats/format.h"
 #include "tools/bench/system/directory.h"
 #include "tools/common/console.h"
 

@@ -8,11 +8,11 @@
  * of every payload on the way, and calls no fsync. The CRC is zlib's here, PyTorch uses its own:
  * both belong to the cost of saving.
  */
+#include "formats/zip_layout.h"
 #include "tools/bench/formats/format.h"
 #include "tools/bench/formats/sink.h"
 #include "tools/bench/formats/torch_load.h"
 #include "tools/bench/formats/torch_pickle.h"
-#include "formats/zip_layout.h"
 
 #include "tools/common/console.h"
 
