@@ -1,5 +1,6 @@
 #include "test_index_fixture.h"
 
+#include "memory_index.h"
 #include "store/base/bytes.h"
 
 #include <dirent.h>
@@ -10,10 +11,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+bool fixture_is_in_memory(void)
+{
+    const char *engine = getenv("TFS_TEST_INDEX_ENGINE");
+
+    return engine && strcmp(engine, "memory") == 0;
+}
+
 int fixture_try_open(const struct fixture *fixture, bool create, bool read_only,
                      struct tfs_index **ret)
 {
     struct index_options options = {
+        .engine = fixture_is_in_memory() ? &index_memory : NULL,
         .path = fixture->path,
         .create = create,
         .read_only = read_only,
@@ -60,6 +69,7 @@ int fixture_tear_down(void **state)
     if (system(command) != 0)
         err = -EIO;
     free(fixture);
+    memory_index_forget_all();
     return err;
 }
 

@@ -1,6 +1,7 @@
 /*
  * What the tests of the index share: an index of its own for each test in a new directory under
- * $TMPDIR, keys as the store makes them, and short ways to put and to check a text.
+ * $TMPDIR (or in memory, when the environment has TFS_TEST_INDEX_ENGINE=memory), keys as the store
+ * makes them, and short ways to put and to check a text.
  */
 #ifndef TFS_TEST_INDEX_FIXTURE_H
 #define TFS_TEST_INDEX_FIXTURE_H
@@ -22,6 +23,9 @@ struct fixture {
     struct tfs_index *index;
     struct index_batch *batch;
 };
+
+/* Whether the engine is not RocksDB but the one of memory_index.h. */
+bool fixture_is_in_memory(void);
 
 int fixture_set_up(void **state);
 int fixture_tear_down(void **state);
