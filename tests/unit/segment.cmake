@@ -7,3 +7,5 @@ tfs_add_unit_test(test_segment_full
     LINK tfs_segment)
 tfs_add_unit_test(test_segment_faults SOURCES test_segment_faults.c test_segment_fixture.c
     LINK tfs_segment)
+tfs_add_unit_test(test_segment_engine
+    SOURCES test_segment_engine.c test_segment_fixture.c memory_segments.c LINK tfs_segment)

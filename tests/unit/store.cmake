@@ -40,6 +40,7 @@ tfs_add_store_test(test_usage VOLUME)
 # The volume through its public calls.
 tfs_add_store_test(test_volume VOLUME WRAP fsync)
 tfs_add_store_test(test_store_links VOLUME)
+tfs_add_store_test(test_store_in_memory VOLUME SOURCES memory_index.c memory_segments.c)
 tfs_add_store_test(test_namespace VOLUME)
 tfs_add_store_test(test_ns_remove VOLUME SOURCES store_crash.c)
 tfs_add_store_test(test_ns_random VOLUME)
