@@ -88,6 +88,22 @@ struct tfs_chunk {
     struct chunk_slot slots[CHUNK_SLOTS_MAX];
 };
 
+/* What its holder, or who has the inode's lock, may look at. The row is known: chunk_load_row(). */
+static inline const struct chunk_slot *chunk_slot(const struct tfs_chunk *chunk, uint32_t index)
+{
+    return &chunk->slots[index];
+}
+
+static inline struct tfs_row *chunk_row(const struct tfs_chunk *chunk)
+{
+    return chunk->row;
+}
+
+static inline bool chunk_is_dirty(const struct tfs_chunk *chunk)
+{
+    return chunk->dirty;
+}
+
 /* The chunk's object, made when there is none; one more user. Called with the inode's lock. NULL:
  * no memory. */
 struct tfs_chunk *chunk_get_locked(struct tfs_inode *inode, uint64_t index);

@@ -18,6 +18,7 @@
 #include "store/base/bytes.h"
 #include "store/base/crc32c.h"
 #include "store/base/error.h"
+#include "store/chunk_row.h"
 #include "store/codec/frame.h"
 #include "store/compact_choose.h"
 #include "store/compactor.h"
@@ -374,7 +375,7 @@ static bool is_committed(struct tfs_inode *inode, uint64_t row)
     committed = row < inode->data->cut.first; /* what was cut off goes anyway */
     chunk = chunk_find_locked(inode, row);
     if (chunk) {
-        committed = committed && !chunk->row_changed && !chunk->commits;
+        committed = committed && chunk_row_is_committed_locked(chunk);
         chunk_put_locked(chunk);
     }
     tfs_mutex_unlock(&inode->lock);
@@ -388,14 +389,10 @@ static void take_over(struct tfs_inode *inode, uint64_t index, struct tfs_row *r
 
     tfs_mutex_lock(&inode->lock);
     chunk = chunk_find_locked(inode, index);
-    if (chunk && chunk->row_known) {
-        row_unref(chunk->row);
-        row_unref(chunk->committed);
-        chunk->row = row_ref(row);
-        chunk->committed = row_ref(row);
-    }
-    if (chunk)
+    if (chunk) {
+        chunk_row_exchange_locked(chunk, row);
         chunk_put_locked(chunk);
+    }
     tfs_mutex_unlock(&inode->lock);
 }
 

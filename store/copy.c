@@ -6,6 +6,7 @@
  * frames. Chunks that have changed again in between are copied instead.
  */
 #include "store/base/error.h"
+#include "store/chunk_row.h"
 #include "store/commit.h"
 #include "store/commit_list.h"
 #include "store/data.h"
@@ -65,7 +66,7 @@ static void look_for_change(struct tfs_chunk *chunk, void *context)
     struct changed_range *range = context;
 
     if (chunk->index >= range->first && chunk->index < range->end &&
-        (chunk->dirty || chunk->row_changed || chunk->commits))
+        (chunk_is_dirty(chunk) || !chunk_row_is_committed_locked(chunk)))
         range->changed = true;
 }
 
@@ -129,13 +130,8 @@ static void forget_row(struct tfs_chunk *chunk, void *context)
 {
     struct changed_range *range = context;
 
-    if (chunk->index < range->first || chunk->index >= range->end || !chunk->row_known)
-        return;
-    row_unref(chunk->row);
-    row_unref(chunk->committed);
-    chunk->row = NULL;
-    chunk->committed = NULL;
-    chunk->row_known = false;
+    if (chunk->index >= range->first && chunk->index < range->end)
+        chunk_row_forget_locked(chunk);
 }
 
 /* The target's state in memory after the batch. */

@@ -172,6 +172,22 @@ void data_touch_locked(struct tfs_volume *volume, struct tfs_inode *inode)
     commit_list_note(volume, inode);
 }
 
+void data_discard_dirty(struct tfs_volume *volume, struct tfs_inode *inode)
+{
+    struct list *unflushed = &inode->data->unflushed;
+    struct list *next;
+
+    tfs_mutex_lock(&inode->lock);
+    for (struct list *node = unflushed->next; node != unflushed; node = next) {
+        struct tfs_chunk *chunk = list_entry(node, struct tfs_chunk, unflushed_node);
+
+        next = node->next; /* the node leaves the list */
+        if (!chunk->queued && !chunk->in_flight)
+            chunk_discard_locked(volume, chunk, 0);
+    }
+    tfs_mutex_unlock(&inode->lock);
+}
+
 void data_enter(struct tfs_inode *inode)
 {
     struct tfs_data *data = inode->data;

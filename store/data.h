@@ -97,6 +97,10 @@ void data_attr_locked(struct tfs_inode *inode, struct tfs_attr *ret);
  * commit. */
 void data_touch_locked(struct tfs_volume *volume, struct tfs_inode *inode);
 
+/* Forgets all dirty bytes of a file that nobody wants any more, but those of chunks that are on
+ * their way. The gate is closed. Takes the inode's lock. */
+void data_discard_dirty(struct tfs_volume *volume, struct tfs_inode *inode);
+
 /*
  * The gate. Reads, writes and flushes enter together; a change of shape (truncate, punch, clone
  * into) waits until they have left and keeps them out. A commit that has begun is waited for too,

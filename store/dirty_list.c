@@ -27,3 +27,10 @@ void dirty_list_remove(struct dirty_list *list, struct tfs_chunk *chunk)
     list_remove(&chunk->pressure_node);
     tfs_mutex_unlock(&list->lock);
 }
+
+struct tfs_chunk *dirty_list_take_oldest_locked(struct dirty_list *list, bool stuck)
+{
+    struct list *node = list_pop_front(stuck ? &list->stuck : &list->chunks);
+
+    return node ? list_entry(node, struct tfs_chunk, pressure_node) : NULL;
+}

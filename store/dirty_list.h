@@ -3,7 +3,8 @@
  * those that damage keeps from it (stuck.h) apart. Two lists and nothing more: flush.c works them
  * off.
  *
- * A chunk's place changes together with its state, so all calls are made with its inode's lock.
+ * A chunk's place changes together with its state, so all calls but the last are made with its
+ * inode's lock.
  * Threads: any; takes a lock of rank FLUSH.
  */
 #ifndef TFS_DIRTY_LIST_H
@@ -28,5 +29,11 @@ void dirty_list_add(struct dirty_list *list, struct tfs_chunk *chunk, bool stuck
 
 /* It is not dirty any more, or in flight. Harmless when it is on no list. */
 void dirty_list_remove(struct dirty_list *list, struct tfs_chunk *chunk);
+
+/* Takes the oldest chunk, or the oldest stuck one, off its list; NULL: there is none. Called with
+ * `lock`, and without the inode's: the chunk may be written back and gone as soon as it is let go.
+ */
+struct tfs_chunk *dirty_list_take_oldest_locked(struct dirty_list *list, bool stuck)
+    TFS_REQUIRES(&list->lock);
 
 #endif

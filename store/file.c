@@ -55,23 +55,6 @@ int tfs_file_open(struct tfs_volume *volume, uint64_t number, int flags, struct 
     return 0;
 }
 
-/* Forgets all dirty bytes of a file that nobody wants any more. The gate is closed. */
-static void discard_dirty(struct tfs_volume *volume, struct tfs_inode *inode)
-{
-    struct list *unflushed = &inode->data->unflushed;
-    struct list *next;
-
-    tfs_mutex_lock(&inode->lock);
-    for (struct list *node = unflushed->next; node != unflushed; node = next) {
-        struct tfs_chunk *chunk = list_entry(node, struct tfs_chunk, unflushed_node);
-
-        next = node->next; /* the node leaves the list */
-        if (!chunk->queued && !chunk->in_flight)
-            chunk_discard_locked(volume, chunk, 0);
-    }
-    tfs_mutex_unlock(&inode->lock);
-}
-
 bool file_discard_removed(struct tfs_volume *volume, struct tfs_inode *inode)
 {
     bool removed;
@@ -83,7 +66,7 @@ bool file_discard_removed(struct tfs_volume *volume, struct tfs_inode *inode)
     data_enter_exclusive(inode);
     removed = !inode_is_open(volume, inode);
     if (removed) {
-        discard_dirty(volume, inode);
+        data_discard_dirty(volume, inode);
         allocate_drop(volume, inode);
     }
     data_leave_exclusive(inode);

@@ -48,7 +48,7 @@ struct write_part {
 static int write_slot(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t index,
                       const struct write_part *part, struct spare_buffers *spare)
 {
-    const struct chunk_slot *slot = &chunk->slots[index];
+    const struct chunk_slot *slot = chunk_slot(chunk, index);
     uint32_t from = part->offset % FRAME_BUFFER_SIZE;
     uint32_t to = from + part->size;
     int err = 0;
@@ -88,7 +88,7 @@ static int write_slots(struct tfs_volume *volume, struct tfs_chunk *chunk, struc
 static bool has_dirty_slot(const struct tfs_chunk *chunk)
 {
     for (int i = 0; i < CHUNK_SLOTS_MAX; i++) {
-        if (chunk->slots[i].buffer)
+        if (chunk_slot(chunk, i)->buffer)
             return true;
     }
     return false;

@@ -27,9 +27,8 @@ struct chunk_name {
 static unsigned take_oldest_locked(struct tfs_flush *flush, struct chunk_name *ret, bool *ret_stuck)
     TFS_REQUIRES(&flush->list->lock)
 {
-    struct list *from = &flush->list->chunks;
     unsigned count = 0;
-    struct list *node;
+    struct tfs_chunk *chunk;
 
     *ret_stuck = false;
     if (flush->in_flight > 0 || !list_is_empty(&flush->list->chunks)) {
@@ -37,12 +36,10 @@ static unsigned take_oldest_locked(struct tfs_flush *flush, struct chunk_name *r
     } else if (flush->vain_from_ns == 0) {
         flush->vain_from_ns = tfs_clock_ns();
     } else if (tfs_clock_ns() - flush->vain_from_ns >= STUCK_PATIENCE_MS * TFS_NS_PER_MS) {
-        from = &flush->list->stuck;
         *ret_stuck = true;
     }
-    while (count < RELIEVE_CHUNKS && (node = list_pop_front(from))) {
-        struct tfs_chunk *chunk = list_entry(node, struct tfs_chunk, pressure_node);
-
+    while (count < RELIEVE_CHUNKS &&
+           (chunk = dirty_list_take_oldest_locked(flush->list, *ret_stuck))) {
         ret[count++] = (struct chunk_name){chunk->inode, chunk->index};
         inode_pin(flush->volume, chunk->inode); /* alive: an inode with dirty chunks is pinned */
     }

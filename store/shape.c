@@ -39,7 +39,7 @@ struct removal {
 static int zero_slot(struct removal *removal, struct tfs_chunk *chunk, uint32_t from, uint32_t to)
 {
     uint32_t index = from / FRAME_BUFFER_SIZE;
-    const struct chunk_slot *slot = &chunk->slots[index];
+    const struct chunk_slot *slot = chunk_slot(chunk, index);
     int err = 0;
 
     from -= index * FRAME_BUFFER_SIZE;
@@ -69,9 +69,9 @@ static int hole_row(struct removal *removal, struct tfs_chunk *chunk, uint32_t f
     struct tfs_row *row;
     int err;
 
-    if (first >= end || !chunk->row)
+    if (first >= end || !chunk_row(chunk))
         return 0;
-    err = row_replace(chunk->row, &inode->data->shape, &hole, end - first, &row);
+    err = row_replace(chunk_row(chunk), &inode->data->shape, &hole, end - first, &row);
     if (err)
         return err;
     tfs_mutex_lock(&inode->lock);
@@ -88,7 +88,7 @@ static int forget_dirty(struct removal *removal, struct tfs_chunk *chunk, uint32
     int err = 0;
 
     for (uint32_t i = from / FRAME_BUFFER_SIZE; i * FRAME_BUFFER_SIZE < to && !err; i++) {
-        const struct chunk_slot *slot = &chunk->slots[i];
+        const struct chunk_slot *slot = chunk_slot(chunk, i);
         uint32_t base = i * FRAME_BUFFER_SIZE;
         uint32_t cut_from = from > base ? from - base : 0;
         uint32_t cut_to = (uint32_t)tfs_min_u64(to - base, FRAME_BUFFER_SIZE);
@@ -110,7 +110,7 @@ static int forget_dirty(struct removal *removal, struct tfs_chunk *chunk, uint32
  * them the next write-back makes the chunk one piece again. */
 static bool is_fragmented(const struct tfs_chunk *chunk)
 {
-    return row_is_fragmented(chunk->row, &chunk->inode->data->shape);
+    return row_is_fragmented(chunk_row(chunk), &chunk->inode->data->shape);
 }
 
 /* Removes [from, to) of one chunk. */
@@ -220,7 +220,7 @@ static int edge_begin(struct removal *removal, uint64_t size, struct edge *ret)
         return -ENOMEM;
     err = chunk_load_row(removal->volume, edge.chunk);
     if (!err)
-        err = row_clip(edge.chunk->row, shape, edge.size, &edge.row);
+        err = row_clip(chunk_row(edge.chunk), shape, edge.size, &edge.row);
     if (!err) {
         *ret = edge;
         return 0;
@@ -236,7 +236,7 @@ static void edge_cut_locked(struct removal *removal, struct edge *edge)
     if (!edge->chunk)
         return;
     chunk_discard_locked(removal->volume, edge->chunk, edge->size);
-    if (edge->chunk->row)
+    if (chunk_row(edge->chunk))
         chunk_set_row_locked(removal->volume, edge->chunk, edge->row);
     chunk_put_locked(edge->chunk);
 }

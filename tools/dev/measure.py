@@ -25,10 +25,10 @@ STRUCTS = ("tfs_chunk", "tfs_data", "tfs_inode")
 LIMITS = {
     "largest circle in store": (4, 4),
     "largest circle in formats": (1, 1),
-    "largest circle in fs": (4, 4),
+    "largest circle in fs": (1, 1),
     "largest circle in tools": (1, 1),
-    "files that call index_*": (36, 6),
-    "percent of files that see index.h": (47, 25),
+    "files that call index_*": (35, 6),
+    "percent of files that see index.h": (45, 25),
     "unit tests with --wrap": (15, 2),
     "files that touch struct tfs_chunk": (16, 3),
     "files that touch struct tfs_data": (24, 3),
