@@ -81,24 +81,26 @@ static int take_error(const cJSON *error, struct tfs_message *message)
     return -(int)number->valuedouble;
 }
 
-/* One line of the answer. Returns: 1 when *ret_result is there, 0 to go on. */
+/* One line of the answer; of a kind that is not known it is passed over: the mount may be newer.
+ * Returns: 1 when *ret_result is there, 0 to go on. */
 static int take_line(const char *line, size_t size, const struct control_sink *sink,
                      struct cJSON **ret_result, struct tfs_message *message)
 {
     cJSON *root = cJSON_ParseWithLength(line, size);
     cJSON *member = root ? root->child : NULL;
     const char *kind = member ? member->string : NULL;
-    int err = -EPROTO;
+    int err = 0;
 
-    if (kind && strcmp(kind, "error") == 0) {
+    if (!kind) {
+        err = -EPROTO;
+    } else if (strcmp(kind, "error") == 0) {
         err = take_error(member, message);
-    } else if (kind && strcmp(kind, "result") == 0) {
+    } else if (strcmp(kind, "result") == 0) {
         *ret_result = cJSON_DetachItemViaPointer(root, member);
         err = 1;
-    } else if (kind && strcmp(kind, "item") == 0) {
-        err = sink->emit(sink->context, "item", cJSON_DetachItemViaPointer(root, member));
-    } else if (kind && strcmp(kind, "progress") == 0) {
-        err = sink->emit(sink->context, "progress", cJSON_DetachItemViaPointer(root, member));
+    } else if (strcmp(kind, "item") == 0 || strcmp(kind, "progress") == 0) {
+        err = sink->emit(sink->context, *kind == 'i' ? "item" : "progress",
+                         cJSON_DetachItemViaPointer(root, member));
     }
     cJSON_Delete(root);
     return err;

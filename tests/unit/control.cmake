@@ -2,6 +2,8 @@
 if(NOT TARGET bench_memstore)
     return()
 endif()
-tfs_add_unit_test(test_control_json SOURCES test_control_json.c LINK tfs_control bench_memstore)
-tfs_add_unit_test(test_control_request SOURCES test_control_request.c LINK tfs_control bench_memstore)
-tfs_add_unit_test(test_control_server SOURCES test_control_server.c LINK tfs_control bench_memstore)
+foreach(name address client commands json metrics request server wire)
+    tfs_add_unit_test(test_control_${name}
+        SOURCES test_control_${name}.c control_fixture.c
+        LINK tfs_control bench_memstore)
+endforeach()

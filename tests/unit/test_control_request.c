@@ -1,16 +1,13 @@
 /*
  * Goal: requests of the control protocol are taken when they are right and refused when not, within
- * their limits; names do not get out with the log; metrics are what Prometheus reads.
+ * their limits; names do not get out with the log.
  * Method: texts.
  */
 #include "control/log_ring.h"
-#include "control/metrics.h"
-#include "control/metrics_server.h"
 #include "control/request.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -170,56 +167,6 @@ static void the_log_keeps_its_newest_lines_and_hides_names(void **state)
     tfs_log_set_sink(NULL);
 }
 
-/* ---- metrics ---- */
-
-static void a_histogram_is_added_up_for_prometheus(void **state)
-{
-    const struct control_host host = {.version = "1\"2", .mountpoint = "/a\\b\n"};
-    cJSON *stats =
-        cJSON_Parse("{\"read_bytes\": 12, \"cache\": {\"hits\": 3}, \"requests\": {\"READ\": "
-                    "{\"count\": 9, \"total_ns\": 1500000000, \"buckets_us\": [1, 2, "
-                    "0, 4]}}}");
-    char *text;
-
-    (void)state;
-    assert_non_null(stats);
-    assert_int_equal(control_metrics_of(stats, &host, &text), 0);
-    assert_non_null(strstr(text, "{version=\"1\\\"2\",mountpoint=\"/a\\\\b\\n\"} 1\n"));
-    assert_non_null(strstr(text, "\ntensorfs_read_bytes_total 12\n"));
-    assert_non_null(strstr(text, "\ntensorfs_cache_hits_total 3\n"));
-    assert_null(strstr(text, "tensorfs_cache_misses_total"));
-    assert_non_null(strstr(text, "_bucket{operation=\"READ\",le=\"1e-06\"} 1\n"));
-    assert_non_null(strstr(text, "_bucket{operation=\"READ\",le=\"8e-06\"} 7\n"));
-    assert_non_null(strstr(text, "_bucket{operation=\"READ\",le=\"+Inf\"} 7\n"));
-    assert_non_null(strstr(text, "_sum{operation=\"READ\"} 1.500000000\n"));
-    free(text);
-    cJSON_Delete(stats);
-}
-
-static void a_port_alone_is_one_of_this_machine(void **state)
-{
-    static const char *const loopback[] = {"9100", ":9100", "127.0.0.1:9100"};
-    static const char *const wrong[] = {
-        "",     ":",     "x",      "65536", "localhost:1", "1.2.3:1",     "127.0.0.1",
-        "[::1", "[::1]", "::1:80", "-1",    "80 ",         "999.1.1.1:1", "[1.2.3.4]:1"};
-    struct control_metrics_address address;
-
-    (void)state;
-    for (size_t i = 0; i < TFS_ARRAY_COUNT(loopback); i++) {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&address.address;
-
-        assert_int_equal(control_metrics_parse(loopback[i], &address), 0);
-        assert_int_equal(v4->sin_family, AF_INET);
-        assert_int_equal(ntohs(v4->sin_port), 9100);
-        assert_int_equal(ntohl(v4->sin_addr.s_addr), INADDR_LOOPBACK);
-    }
-    assert_int_equal(control_metrics_parse("[::1]:80", &address), 0);
-    assert_int_equal(address.address.ss_family, AF_INET6);
-    assert_int_equal(control_metrics_parse("0.0.0.0:80", &address), 0);
-    for (size_t i = 0; i < TFS_ARRAY_COUNT(wrong); i++)
-        assert_int_equal(control_metrics_parse(wrong[i], &address), -EINVAL);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,8 +176,6 @@ int main(void)
         cmocka_unit_test(a_request_may_be_so_deep_and_no_deeper),
         cmocka_unit_test(members_are_checked_before_they_are_used),
         cmocka_unit_test(the_log_keeps_its_newest_lines_and_hides_names),
-        cmocka_unit_test(a_histogram_is_added_up_for_prometheus),
-        cmocka_unit_test(a_port_alone_is_one_of_this_machine),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
