@@ -82,7 +82,10 @@ static void counters_are_told_in_the_order_of_always(void **state)
                    .buffers = 11,
                    .index = 12,
                    .waits = 13,
-                   .inodes = 14},
+                   .inodes = 14,
+                   .inodes_bytes = 34,
+                   .inodes_bytes_max = 35,
+                   .rows_bytes = 36},
         .flush =
             {.in_flight = 15, .chunks = 16, .raw_bytes = 17, .stored_bytes = 18, .failures = 19},
         .commit = {.syncs = 20, .commits = 21, .files = 22, .pending_files = 23},
@@ -102,7 +105,7 @@ static void counters_are_told_in_the_order_of_always(void **state)
         "{\"cache\":{\"hits\":1,\"misses\":2,\"evictions\":3,\"bytes\":4,\"bytes_max\":5},"
         "\"names\":{\"hits\":6,\"misses\":7},"
         "\"memory\":{\"budget\":8,\"used\":9,\"dirty\":10,\"buffers\":11,\"index\":12,"
-        "\"waits\":13,\"inodes\":14},"
+        "\"waits\":13,\"inodes\":14,\"inodes_bytes\":34,\"inodes_bytes_max\":35,\"rows_bytes\":36},"
         "\"flush\":{\"in_flight\":15,\"chunks\":16,\"raw_bytes\":17,\"stored_bytes\":18,"
         "\"failures\":19},"
         "\"commit\":{\"syncs\":20,\"commits\":21,\"files\":22,\"pending_files\":23},"
