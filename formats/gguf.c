@@ -204,7 +204,7 @@ static int take_shape(struct reader *reader, const char *name, uint64_t *ret_fir
 static int take_tensor(struct reader *reader)
 {
     char name[NAME_BYTES_MAX];
-    struct tensor tensor = {.name = NULL};
+    struct tensor_place tensor = {.name = NULL};
     uint64_t name_size = 0;
     uint64_t first = 0;
     uint64_t count = 0;
@@ -240,7 +240,7 @@ static int tensors_place(struct reader *reader)
     uint64_t expected = 0;
 
     for (size_t i = 0; i < reader->list->count; i++) {
-        struct tensor *tensor = &reader->list->tensors[i];
+        struct tensor_place *tensor = &reader->list->tensors[i];
         uint64_t end;
 
         if (tensor->offset != expected)

@@ -16,8 +16,8 @@
 
 enum { NPY_MAGIC_BYTES = 8 };
 
-static int header_apply(const char *text, size_t text_size, const char *name, struct tensor *tensor,
-                        struct tensor_list *list)
+static int header_apply(const char *text, size_t text_size, const char *name,
+                        struct tensor_place *tensor, struct tensor_list *list)
 {
     struct npy_header header;
     const char *reason;
@@ -52,7 +52,7 @@ static int header_find(const uint8_t *magic, size_t *ret_offset, size_t *ret_siz
 int npy_find(const struct format_source *source, uint64_t offset, uint64_t size, const char *name,
              struct tensor_list *list)
 {
-    struct tensor tensor = {.dtype = DTYPE_BYTES};
+    struct tensor_place tensor = {.dtype = DTYPE_BYTES};
     uint8_t magic[NPY_MAGIC_BYTES + 4];
     size_t header_offset;
     size_t header_size;

@@ -129,7 +129,7 @@ static int entry_parse(struct header *header, struct entry *entry)
 
 static int entry_add(struct header *header, const struct entry *entry)
 {
-    struct tensor tensor = {.size = entry->end - entry->begin};
+    struct tensor_place tensor = {.size = entry->end - entry->begin};
     uint64_t size;
 
     if (dtype_of_safetensors(entry->dtype, strlen(entry->dtype), &tensor.dtype) < 0)
@@ -214,7 +214,7 @@ static int coverage_check(struct tensor_list *list, uint64_t data_offset, uint64
     int err = tensor_list_finish(list, file_size);
 
     for (size_t i = 0; err == 0 && i < list->count; i++) {
-        const struct tensor *tensor = &list->tensors[i];
+        const struct tensor_place *tensor = &list->tensors[i];
 
         if (tensor->offset != at)
             return tensor_list_malformed(

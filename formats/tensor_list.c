@@ -54,7 +54,7 @@ int tensor_list_read(struct tensor_list *list, const struct format_source *sourc
 static int list_grow(struct tensor_list *list)
 {
     size_t capacity = list->capacity ? 2 * list->capacity : 64;
-    struct tensor *tensors;
+    struct tensor_place *tensors;
 
     if (list->count == FORMAT_TENSOR_COUNT_MAX)
         return tensor_list_malformed(list, "more than %u tensors", FORMAT_TENSOR_COUNT_MAX);
@@ -67,7 +67,7 @@ static int list_grow(struct tensor_list *list)
 }
 
 int tensor_list_add(struct tensor_list *list, const char *name, size_t name_size,
-                    const struct tensor *tensor)
+                    const struct tensor_place *tensor)
 {
     int err = list->count == list->capacity ? list_grow(list) : 0;
     char *copy;
@@ -107,8 +107,8 @@ int tensor_list_add_member(struct tensor_list *list, const char *name, size_t na
 
 static int offset_compare(const void *a, const void *b)
 {
-    const struct tensor *left = a;
-    const struct tensor *right = b;
+    const struct tensor_place *left = a;
+    const struct tensor_place *right = b;
 
     if (left->offset != right->offset)
         return left->offset < right->offset ? -1 : 1;
@@ -189,7 +189,7 @@ int tensor_list_finish(struct tensor_list *list, uint64_t file_size)
     if (list->count > 0)
         qsort(list->tensors, list->count, sizeof(*list->tensors), offset_compare);
     for (size_t i = 0; i < list->count; i++) {
-        const struct tensor *tensor = &list->tensors[i];
+        const struct tensor_place *tensor = &list->tensors[i];
 
         if (tensor->offset > file_size || tensor->size > file_size - tensor->offset)
             return tensor_list_malformed(list, "tensor '%.100s' ends behind the file",
@@ -208,13 +208,13 @@ int tensor_list_finish(struct tensor_list *list, uint64_t file_size)
 
 static int name_compare(const void *a, const void *b)
 {
-    return strcmp((*(const struct tensor *const *)a)->name,
-                  (*(const struct tensor *const *)b)->name);
+    return strcmp((*(const struct tensor_place *const *)a)->name,
+                  (*(const struct tensor_place *const *)b)->name);
 }
 
 int tensor_list_check_names(struct tensor_list *list)
 {
-    const struct tensor **order = calloc(list->count + 1, sizeof(struct tensor *));
+    const struct tensor_place **order = calloc(list->count + 1, sizeof(struct tensor_place *));
     int err = 0;
 
     if (!order)
@@ -222,7 +222,7 @@ int tensor_list_check_names(struct tensor_list *list)
     for (size_t i = 0; i < list->count; i++)
         order[i] = &list->tensors[i];
     if (list->count > 0)
-        qsort(order, list->count, sizeof(struct tensor *), name_compare);
+        qsort(order, list->count, sizeof(struct tensor_place *), name_compare);
     for (size_t i = 1; err == 0 && i < list->count; i++) {
         if (name_compare(&order[i - 1], &order[i]) == 0)
             err = tensor_list_malformed(list, "tensor '%.100s' twice", order[i]->name);

@@ -10,7 +10,7 @@
 
 #define FORMAT_TENSOR_COUNT_MAX (1u << 20)
 
-struct tensor {
+struct tensor_place {
     char *name;
     uint64_t offset; /* of its first byte in the file */
     uint64_t size;   /* in bytes, a multiple of its dtype's width */
@@ -26,7 +26,7 @@ struct format_member {
 };
 
 struct tensor_list {
-    struct tensor *tensors; /* ascending by offset, not overlapping */
+    struct tensor_place *tensors; /* ascending by offset, not overlapping */
     size_t count;
     size_t capacity;
     struct format_member *members; /* likewise; a tensor is in one of them, or in none of it */
@@ -48,7 +48,7 @@ TFS_MUST_CHECK int tensor_list_read(struct tensor_list *list, const struct forma
 
 /* Errors: -EUCLEAN (more tensors than the limit), -ENOMEM. */
 TFS_MUST_CHECK int tensor_list_add(struct tensor_list *list, const char *name, size_t name_size,
-                                   const struct tensor *tensor);
+                                   const struct tensor_place *tensor);
 
 /* Errors: -ENOMEM. */
 TFS_MUST_CHECK int tensor_list_add_member(struct tensor_list *list, const char *name,

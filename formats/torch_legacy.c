@@ -168,7 +168,7 @@ static struct torch_storage *storage_find(const struct storage_map *map, struct 
 static int storage_add(const struct format_source *source, struct tensor_list *list,
                        const struct torch_storage *storage, uint64_t *offset)
 {
-    struct tensor tensor = {.dtype = storage->dtype, .offset = *offset + 8};
+    struct tensor_place tensor = {.dtype = storage->dtype, .offset = *offset + 8};
     char name[NAME_BYTES_MAX];
     uint8_t count[8];
     int err;

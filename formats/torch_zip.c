@@ -18,7 +18,7 @@ static int storage_add(const struct zip_directory *directory, const struct zip_e
 {
     const size_t prefix_size = pickle->name_size - strlen("data.pkl");
     char name[NAME_BYTES_MAX];
-    struct tensor tensor = {.dtype = storage->dtype};
+    struct tensor_place tensor = {.dtype = storage->dtype};
     struct zip_entry *entry;
     uint64_t size;
     int name_size = snprintf(name, sizeof(name), "%.*sdata/%.*s", (int)prefix_size, pickle->name,

@@ -108,7 +108,7 @@ static int archive_parse(const struct format_source *source, const struct zip_ar
 static int tensors_move(struct tensor_list *list, size_t first, uint64_t begin, bool is_in_sequence)
 {
     for (size_t i = first; i < list->count; i++) {
-        struct tensor *tensor = &list->tensors[i];
+        struct tensor_place *tensor = &list->tensors[i];
         char *name;
 
         tensor->offset += begin;

@@ -14,7 +14,7 @@ static void list_verify(const struct tensor_list *list, uint64_t file_size)
     uint64_t end = 0;
 
     for (size_t i = 0; i < list->count; i++) {
-        const struct tensor *tensor = &list->tensors[i];
+        const struct tensor_place *tensor = &list->tensors[i];
 
         if (tensor->offset < end || tensor->size > file_size ||
             tensor->offset > file_size - tensor->size ||

@@ -62,7 +62,7 @@ static void assert_tensors(struct bytes *bytes, const char *values)
     assert_string_equal(list.format, "torch");
     assert_int_equal(list.count, strlen(values));
     for (size_t i = 0; i < list.count; i++) {
-        const struct tensor *tensor = &list.tensors[i];
+        const struct tensor_place *tensor = &list.tensors[i];
 
         assert_int_equal(tensor->dtype, DTYPE_F16);
         assert_int_equal(tensor->size, STORAGE_BYTES);

@@ -56,7 +56,7 @@ int validate_extents_build(struct validate_file *file)
     if (!file->extents)
         return -ENOMEM;
     for (size_t i = 0; i < list->count; i++) {
-        const struct tensor *tensor = &list->tensors[i];
+        const struct tensor_place *tensor = &list->tensors[i];
 
         if (tensor->size == 0)
             continue;

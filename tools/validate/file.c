@@ -79,7 +79,7 @@ void validate_file_swap_names(struct validate_file *a, struct validate_file *b)
 /* The tensors that touch [offset, offset + size); they are sorted and do not overlap. */
 static void tensors_touched(const struct validate_file *file, struct validate_problem *problem)
 {
-    const struct tensor *tensors = file->tensors.tensors;
+    const struct tensor_place *tensors = file->tensors.tensors;
     size_t low = 0;
     size_t high = file->tensors.count;
 
@@ -271,7 +271,7 @@ void validate_file_finish(struct validate_file *file, const struct validate_opti
     if (!options->no_nan)
         return;
     for (size_t i = 0; i < file->tensors.count; i++) {
-        const struct tensor *tensor = &file->tensors.tensors[i];
+        const struct tensor_place *tensor = &file->tensors.tensors[i];
         const struct gpu_stats *stats = &file->stats[i];
 
         if (stats->nan_count + stats->inf_count > 0)

@@ -47,7 +47,7 @@ struct validate_extent {
 };
 
 /* By which arithmetic a tensor is checked: of complex numbers that of their parts. */
-static inline enum dtype validate_dtype(const struct tensor *tensor)
+static inline enum dtype validate_dtype(const struct tensor_place *tensor)
 {
     return dtype_info(tensor->dtype)->arithmetic;
 }

@@ -201,7 +201,7 @@ void validate_report_member(FILE *out, const char *key, double value)
     validate_report_number(out, value);
 }
 
-static void json_tensor(FILE *out, const struct tensor *tensor, const struct gpu_stats *stats)
+static void json_tensor(FILE *out, const struct tensor_place *tensor, const struct gpu_stats *stats)
 {
     struct gpu_summary summary;
 
