@@ -97,7 +97,7 @@ static void no_kind_is_zeros_or_not_finite(void **state)
 
     (void)state;
     for (int kind = 0; kind < TENSOR_BYTES; kind++) {
-        unsigned width = tensor_kinds[kind].width;
+        unsigned width = tensor_kind_width(kind);
         int zeros = 0;
 
         fill_row((enum tensor_kind)kind, 3, COLUMNS, row);

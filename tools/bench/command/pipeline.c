@@ -90,7 +90,7 @@ static void items_reset(struct pipeline *pipeline, const struct place *place, en
 
         pipeline_item_reset(item);
         *item = (struct pipeline_item){
-            .spec = {.parameters = settings->item_size / tensor_kinds[TENSOR_BF16].width,
+            .spec = {.parameters = settings->item_size / tensor_kind_width(TENSOR_BF16),
                      .copies = {[TENSOR_BF16] = 1},
                      .seed = settings->common.seed + i,
                      .threads = 1},

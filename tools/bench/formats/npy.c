@@ -5,11 +5,12 @@
  * Python dict padded with blanks so that the data starts at a multiple of 64), then the array with
  * one write; no fsync, no rename.
  */
-#include "tools/bench/formats/byte_buffer.h"
 #include "tools/bench/formats/format.h"
 #include "tools/bench/formats/sink.h"
+#include "tools/bench/formats/written.h"
 
-#include "store/base/bytes.h"
+#include "formats/npy.h"
+#include "formats/npy_write.h"
 #include "tools/common/console.h"
 
 #include <errno.h>
@@ -17,36 +18,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MAGIC_BYTES = 8, PREFIX_BYTES = 10, ARRAY_ALIGNMENT = 64, HEADER_BYTES_MAX = 512 };
-
-static const char npy_magic[MAGIC_BYTES] = "\x93NUMPY\x01";
-
-static void npy_header(const struct tensor *tensor, struct byte_buffer *header)
-{
-    byte_buffer_append(header, npy_magic, MAGIC_BYTES);
-    byte_buffer_append_le(header, 0, 2);
-    byte_buffer_append_text(header, "{'descr': '%s', 'fortran_order': False, 'shape': (%llu,",
-                            tensor_kinds[tensor->kind].npy, (unsigned long long)tensor->shape[0]);
-    if (tensor->dimension_count == 2)
-        byte_buffer_append_text(header, " %llu", (unsigned long long)tensor->shape[1]);
-    byte_buffer_append_text(header, "), }");
-    while ((header->size + 1) % ARRAY_ALIGNMENT != 0 && header->error == 0)
-        byte_buffer_append_byte(header, ' ');
-    byte_buffer_append_byte(header, '\n');
-    if (header->error == 0)
-        tfs_put_le16(header->data + MAGIC_BYTES, (uint16_t)(header->size - PREFIX_BYTES));
-}
-
 static int file_save(const struct tensor *tensor, const char *path, bool durable, bool with_header)
 {
     tfs_cleanup(sink_release) struct sink sink = {.fd = -1};
     tfs_cleanup(byte_buffer_release) struct byte_buffer header = {0};
-    int err;
+    const struct written_tensor written = written_tensor_of(tensor);
+    int err = with_header ? npy_header_build(&written, &header) : 0;
 
-    if (with_header)
-        npy_header(tensor, &header);
-    if (header.error < 0)
-        return console_fail(header.error, "the header of '%s'", path);
+    if (err < 0)
+        return console_fail(err, "the header of '%s'", path);
     err = sink_open(&sink, path, 0);
     if (err < 0)
         return err;
@@ -82,25 +62,37 @@ static int directory_save(const struct model *model, const char *path, bool dura
     return sink_sync_directory_of(path);
 }
 
+/* Where the array begins, which reaches to the file's end. */
+static int array_find(struct source *source, uint64_t *ret_offset)
+{
+    const struct format_source format = source_as_format(source);
+    struct tensor_list list;
+    int err;
+
+    tensor_list_init(&list);
+    err = npy_find(&format, 0, format.size, "array", &list);
+    if (err < 0)
+        err = source_complain(source, err, list.reason);
+    else if (list.tensors[0].offset + list.tensors[0].size != format.size)
+        err = source_reject(source, "another size");
+    else
+        *ret_offset = list.tensors[0].offset;
+    tensor_list_release(&list);
+    return err;
+}
+
 static int file_load(struct tensor *tensor, const char *path, enum source_method method,
                      bool with_header)
 {
     tfs_cleanup(source_release) struct source source;
-    uint8_t prefix[PREFIX_BYTES];
     uint64_t data = 0;
     int err = source_open(&source, path, method);
 
+    if (err == 0 && with_header)
+        err = array_find(&source, &data);
     if (err < 0)
         return err;
-    if (with_header) {
-        err = source_read(&source, 0, prefix, sizeof(prefix));
-        if (err < 0)
-            return err;
-        if (memcmp(prefix, npy_magic, MAGIC_BYTES) != 0)
-            return source_reject(&source, "no npy header");
-        data = PREFIX_BYTES + tfs_get_le16(prefix + MAGIC_BYTES);
-    }
-    if (source.size < data || source.size - data != tensor->bytes)
+    if (source.size - data != tensor->bytes)
         return source_reject(&source, "another size");
     return source_read(&source, data, tensor->data, tensor->bytes);
 }

@@ -92,3 +92,28 @@ int source_read(const struct source *source, uint64_t offset, void *dst, uint64_
     return source->map ? source_copy(source, offset, dst, size)
                        : source_pread(source, offset, dst, size);
 }
+
+static ssize_t format_read(const struct format_source *format, uint64_t offset, void *dst,
+                           size_t size)
+{
+    int err = source_read(format->object, format->base + offset, dst, size);
+
+    return err < 0 ? err : (ssize_t)size;
+}
+
+struct format_source source_as_format(struct source *source)
+{
+    return (struct format_source){.read = format_read,
+                                  .is_stopped = interrupt_is_pending,
+                                  .size = source->size,
+                                  .object = source};
+}
+
+int source_complain(const struct source *source, int err, const char *reason)
+{
+    if (err == -EUCLEAN)
+        return source_reject(source, reason);
+    if (err == -ENOMEM)
+        return console_fail(err, "the header of '%s'", source->path);
+    return err;
+}

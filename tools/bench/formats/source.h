@@ -5,7 +5,7 @@
 #ifndef TENSORFS_BENCH_FORMATS_SOURCE_H
 #define TENSORFS_BENCH_FORMATS_SOURCE_H
 
-#include "store/base/defs.h"
+#include "formats/source.h"
 #include "tools/common/console.h"
 
 enum source_method {
@@ -32,6 +32,16 @@ void source_release(struct source *source);
  */
 TFS_MUST_CHECK int source_read(const struct source *source, uint64_t offset, void *dst,
                                uint64_t size);
+
+/* As a source for the readers in formats/; borrowed. What a read cannot deliver is said. */
+struct format_source source_as_format(struct source *source);
+
+/*
+ * Say what a reader in formats/ found wrong, unless reading said it.
+ *
+ * Returns: err.
+ */
+int source_complain(const struct source *source, int err, const char *reason);
 
 /* Say that a file is not what was saved. Returns -EUCLEAN. */
 static inline int source_reject(const struct source *source, const char *what)

@@ -72,10 +72,10 @@ double entropy_bound(enum tensor_kind kind, const void *data, uint64_t bytes)
 
     for (uint64_t offset = 0; offset < bytes; offset += ENTROPY_BLOCK_BYTES) {
         uint64_t size = tfs_min_u64(ENTROPY_BLOCK_BYTES, bytes - offset);
-        double plain = block_bound(at + offset, size, info->width, false);
+        double plain = block_bound(at + offset, size, tensor_kind_width(kind), false);
 
         if (info->rotates_sign)
-            plain = fmin(plain, block_bound(at + offset, size, info->width, true));
+            plain = fmin(plain, block_bound(at + offset, size, tensor_kind_width(kind), true));
         bound += plain;
     }
     return bound;

@@ -92,7 +92,7 @@ static int tensor_generate(void *argument, size_t index)
         fill_gain(tensor->kind, tensor->seed, tensor->shape[0], tensor->data);
         return 0;
     }
-    row_bytes = tensor->shape[1] * tensor_kinds[tensor->kind].width;
+    row_bytes = tensor->shape[1] * tensor_kind_width(tensor->kind);
     for (uint64_t row = 0; row < tensor->shape[0]; row++)
         fill_row(tensor->kind, tensor->seed + row, tensor->shape[1],
                  tensor->data + row * row_bytes);

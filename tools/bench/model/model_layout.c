@@ -26,7 +26,7 @@ double model_bytes_per_parameter(const struct model_spec *spec)
     double bytes = 0;
 
     for (int kind = 0; kind < TENSOR_BYTES; kind++)
-        bytes += spec->copies[kind] * tensor_kinds[kind].width;
+        bytes += spec->copies[kind] * tensor_kind_width(kind);
     return bytes;
 }
 
@@ -108,7 +108,7 @@ static int layout_tensor(struct model *model, enum tensor_kind kind, const char 
     (void)snprintf(tensor.name, sizeof(tensor.name), "%s%s", tensor_kinds[kind].prefix, name);
     tensor.shape[0] = rows ? rows : columns;
     tensor.shape[1] = rows ? columns : 0;
-    tensor.bytes = (rows ? rows : 1) * columns * tensor_kinds[kind].width;
+    tensor.bytes = (rows ? rows : 1) * columns * tensor_kind_width(kind);
     return layout_append(model, &tensor);
 }
 
@@ -173,8 +173,8 @@ static int tensor_order(const void *a, const void *b)
 {
     const struct tensor *x = a;
     const struct tensor *y = b;
-    unsigned x_width = tensor_kinds[x->kind].width;
-    unsigned y_width = tensor_kinds[y->kind].width;
+    unsigned x_width = tensor_kind_width(x->kind);
+    unsigned y_width = tensor_kind_width(y->kind);
 
     if (x_width != y_width)
         return x_width > y_width ? -1 : 1;

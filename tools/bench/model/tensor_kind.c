@@ -4,12 +4,12 @@
 #include <string.h>
 
 const struct tensor_kind_info tensor_kinds[TENSOR_KIND_COUNT] = {
-    [TENSOR_BF16] = {"bf16", "model.", "BF16", "BFloat16Storage", "<V2", 2, true},
-    [TENSOR_FP16] = {"fp16", "model_fp16.", "F16", "HalfStorage", "<f2", 2, false},
-    [TENSOR_FP32] = {"fp32", "master.", "F32", "FloatStorage", "<f4", 4, true},
-    [TENSOR_ADAM_M] = {"adam_m", "optimizer.exp_avg.", "F32", "FloatStorage", "<f4", 4, true},
-    [TENSOR_ADAM_V] = {"adam_v", "optimizer.exp_avg_sq.", "F32", "FloatStorage", "<f4", 4, true},
-    [TENSOR_BYTES] = {"bytes", "", "U8", "ByteStorage", "|u1", 1, false},
+    [TENSOR_BF16] = {"bf16", "model.", DTYPE_BF16, true},
+    [TENSOR_FP16] = {"fp16", "model_fp16.", DTYPE_F16, false},
+    [TENSOR_FP32] = {"fp32", "master.", DTYPE_F32, true},
+    [TENSOR_ADAM_M] = {"adam_m", "optimizer.exp_avg.", DTYPE_F32, true},
+    [TENSOR_ADAM_V] = {"adam_v", "optimizer.exp_avg_sq.", DTYPE_F32, true},
+    [TENSOR_BYTES] = {"bytes", "", DTYPE_U8, false},
 };
 
 int tensor_kind_parse(const char *name, enum tensor_kind *ret)

@@ -5,7 +5,7 @@
 #ifndef TENSORFS_BENCH_TENSOR_KIND_H
 #define TENSORFS_BENCH_TENSOR_KIND_H
 
-#include "store/base/defs.h"
+#include "formats/dtype.h"
 
 enum tensor_kind {
     TENSOR_BF16,   /* weights: normal, the scale of each row log-normal */
@@ -18,17 +18,20 @@ enum tensor_kind {
 };
 
 struct tensor_kind_info {
-    const char *name;        /* in configurations: "bf16", "adam_m" */
-    const char *prefix;      /* of the names of such tensors */
-    const char *safetensors; /* dtype names of the formats */
-    const char *torch_storage;
-    const char *npy;
-    unsigned width;    /* bytes of an element */
+    const char *name;   /* in configurations: "bf16", "adam_m" */
+    const char *prefix; /* of the names of such tensors */
+    enum dtype dtype;
     bool rotates_sign; /* the sign bit is best coded apart from the exponent */
 };
 
 /* Rows in the order of the enum. */
 extern const struct tensor_kind_info tensor_kinds[TENSOR_KIND_COUNT];
+
+/* Bytes of an element. */
+static inline uint32_t tensor_kind_width(enum tensor_kind kind)
+{
+    return dtype_width(tensor_kinds[kind].dtype);
+}
 
 /* Returns 0, or -EINVAL when no kind that can be generated has this name. */
 TFS_MUST_CHECK int tensor_kind_parse(const char *name, enum tensor_kind *ret);

@@ -26,13 +26,13 @@ void *cache_file_buffer(const struct cache_file *file)
 /* bf16 rows, and the block's number over the first four elements. */
 static void block_fill(const struct cache_file *file, uint64_t block, uint8_t *buffer)
 {
-    uint64_t row_bytes = ROW_ELEMENTS * (uint64_t)tensor_kinds[TENSOR_BF16].width;
+    uint64_t row_bytes = ROW_ELEMENTS * (uint64_t)tensor_kind_width(TENSOR_BF16);
 
     for (uint64_t offset = 0; offset < file->block_bytes; offset += row_bytes) {
         uint64_t bytes = tfs_min_u64(row_bytes, file->block_bytes - offset);
 
         fill_row(TENSOR_BF16, file->seed + block * file->block_bytes + offset,
-                 bytes / tensor_kinds[TENSOR_BF16].width, buffer + offset);
+                 bytes / tensor_kind_width(TENSOR_BF16), buffer + offset);
     }
     tfs_put_le64(buffer, block);
 }

@@ -1,4 +1,4 @@
-#include "tools/bench/formats/byte_buffer.h"
+#include "formats/byte_buffer.h"
 
 #include "store/base/bytes.h"
 
@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 void byte_buffer_append(struct byte_buffer *buffer, const void *data, size_t size)
 {
@@ -42,6 +43,11 @@ void byte_buffer_append_le(struct byte_buffer *buffer, uint64_t value, unsigned 
     byte_buffer_append(buffer, raw, bytes);
 }
 
+void byte_buffer_append_string(struct byte_buffer *buffer, const char *text)
+{
+    byte_buffer_append(buffer, text, strlen(text));
+}
+
 void byte_buffer_append_text(struct byte_buffer *buffer, const char *format, ...)
 {
     char text[1024];
@@ -53,6 +59,19 @@ void byte_buffer_append_text(struct byte_buffer *buffer, const char *format, ...
     va_end(arguments);
     assert(size >= 0 && (size_t)size < sizeof(text));
     byte_buffer_append(buffer, text, (size_t)size);
+}
+
+int byte_buffer_take(struct byte_buffer *buffer, struct byte_buffer *ret)
+{
+    int err = buffer->error;
+
+    if (err < 0) {
+        byte_buffer_release(buffer);
+        return err;
+    }
+    *ret = *buffer;
+    *buffer = (struct byte_buffer){0};
+    return 0;
 }
 
 void byte_buffer_release(struct byte_buffer *buffer)
