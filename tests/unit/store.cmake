@@ -60,20 +60,18 @@ tfs_add_store_test(test_commit_batches VOLUME SOURCES store_crash.c
     WRAP index_commit commit_group_run)
 tfs_add_store_test(test_copy VOLUME WRAP commit_inode)
 tfs_add_store_test(test_cut VOLUME SOURCES check_fixture.c store_crash.c WRAP cut_purge cut_put)
-tfs_add_store_test(test_xattr VOLUME WRAP index_scan_open)
-tfs_add_store_test(test_path VOLUME WRAP index_scan_open)
+tfs_add_store_test(test_xattr VOLUME)
+tfs_add_store_test(test_path VOLUME)
 tfs_add_store_test(test_ns_make VOLUME WRAP data_new)
 tfs_add_store_test(test_snapshot VOLUME SOURCES store_crash.c
     WRAP snapshot_take flush_inode flush_inode_start)
-tfs_add_store_test(test_chunk_map VOLUME
-    WRAP segments_sync index_scan_open index_scan_close)
-tfs_add_store_test(test_flush VOLUME SOURCES store_crash.c WRAP segments_appendv)
+tfs_add_store_test(test_chunk_map VOLUME)
+tfs_add_store_test(test_flush VOLUME SOURCES store_crash.c)
 tfs_add_store_test(test_plain_frames VOLUME WRAP frame_encode)
 tfs_add_store_test(test_reclaim VOLUME SOURCES store_crash.c wrap_numbers.c
     WRAP segments_punch numbers_take sweep_segments)
 tfs_add_store_test(test_superseded VOLUME WRAP frames_header)
-tfs_add_store_test(test_full_disk VOLUME SOURCES small_disk.c upcall_notes.c
-    WRAP segments_appendv commit_removed)
+tfs_add_store_test(test_full_disk VOLUME SOURCES small_disk.c upcall_notes.c)
 
 tfs_add_store_test(test_allocation VOLUME SOURCES small_disk.c store_crash.c)
 

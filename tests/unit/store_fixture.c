@@ -38,6 +38,20 @@ int fixture_set_up(void **state)
     return err;
 }
 
+int fixture_set_up_with(void **state, const struct index_engine *index,
+                        const struct segment_engine *segments)
+{
+    int err = fixture_set_up_closed(state);
+    struct fixture *fixture = *state;
+
+    if (err)
+        return err;
+    fixture->options.index_engine = index;
+    fixture->options.segment_engine = segments;
+    fixture_open(fixture);
+    return 0;
+}
+
 int fixture_tear_down(void **state)
 {
     struct fixture *fixture = *state;

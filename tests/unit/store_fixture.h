@@ -29,6 +29,8 @@ int fixture_set_up_closed(void **state);
 
 /* The same with an open volume. */
 int fixture_set_up(void **state);
+int fixture_set_up_with(void **state, const struct index_engine *index,
+                        const struct segment_engine *segments); /* NULL: the volume's own */
 int fixture_tear_down(void **state); /* fails the test when closing does */
 
 /* Open with fixture->options as they are now; and the same where it may fail. */

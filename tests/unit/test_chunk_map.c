@@ -14,8 +14,8 @@
 #include "store/base/lock.h"
 #include "store/check/check.h"
 #include "store/data.h"
-#include "store/index/index.h"
-#include "store/segment/segment.h"
+#include "store/index/engine.h"
+#include "store/segment/engine.h"
 
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -95,33 +95,36 @@ static void looks_at(enum moment moment)
         let_commit_go();
 }
 
-int __real_segments_sync(struct tfs_segments *segments);
-int __wrap_segments_sync(struct tfs_segments *segments);
-int __real_index_scan_open(struct tfs_index *index, const struct index_range *range,
-                           struct index_scan **ret);
-int __wrap_index_scan_open(struct tfs_index *index, const struct index_range *range,
-                           struct index_scan **ret);
-void __real_index_scan_close(struct index_scan *scan);
-void __wrap_index_scan_close(struct index_scan *scan);
-
 /* A commit comes here when it has taken what it writes, and before it writes it. */
-int __wrap_segments_sync(struct tfs_segments *segments)
+static int segments_sync_it(struct segment_store *store)
 {
     step(ARMED, TAKEN, LOOKING);
-    return __real_segments_sync(segments);
+    return segment_local.sync(store);
 }
 
-int __wrap_index_scan_open(struct tfs_index *index, const struct index_range *range,
-                           struct index_scan **ret)
+static int scan_open(struct index_db *db, const struct index_range *range, struct index_scan **ret)
 {
     looks_at(BEFORE_THE_LOOK);
-    return __real_index_scan_open(index, range, ret);
+    return index_rocksdb.scan_open(db, range, ret);
 }
 
-void __wrap_index_scan_close(struct index_scan *scan)
+static void scan_close(struct index_scan *scan)
 {
-    __real_index_scan_close(scan);
+    index_rocksdb.scan_close(scan);
     looks_at(BEHIND_THE_LOOK);
+}
+
+static int set_up(void **state)
+{
+    static struct index_engine index;
+    static struct segment_engine segments;
+
+    index = index_rocksdb;
+    index.scan_open = scan_open;
+    index.scan_close = scan_close;
+    segments = segment_local;
+    segments.sync = segments_sync_it;
+    return fixture_set_up_with(state, &index, &segments);
 }
 
 static void *close_file(void *file)
@@ -265,7 +268,7 @@ static void a_removed_file_leaves_no_row_behind(void **state)
     fixture_open(fixture);
 }
 
-#define MAP_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
+#define MAP_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, fixture_tear_down)
 
 int main(void)
 {

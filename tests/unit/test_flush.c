@@ -2,8 +2,8 @@
  * Write-back: how much of it goes on at once, and what becomes of data that cannot be written:
  * who is told, how often, and that it is there again when the disk has room.
  *
- * Method: appends to segments are wrapped. They fail when told to, and count how many go on at the
- * same time. A test that could wait for ever is ended by alarm(2).
+ * Method: an engine of the segments whose appends fail when told to, and count how many go on at
+ * the same time. A test that could wait for ever is ended by alarm(2).
  */
 #include "store_crash.h"
 
@@ -11,7 +11,7 @@
 #include "store/data.h"
 #include "store/flush.h"
 #include "store/memory.h"
-#include "store/segment/segment.h"
+#include "store/segment/engine.h"
 #include "store/volume.h"
 
 #include <errno.h>
@@ -30,13 +30,10 @@ static atomic_int appends_at_most;
 static atomic_bool hold_appends;
 static atomic_uint failed_appends;
 
-int __real_segments_appendv(struct tfs_segments *segments, const struct iovec *pieces,
-                            int piece_count, struct segment_position *ret);
-int __wrap_segments_appendv(struct tfs_segments *segments, const struct iovec *pieces,
-                            int piece_count, struct segment_position *ret);
+static struct segment_engine engine; /* of local files, with that append */
 
-int __wrap_segments_appendv(struct tfs_segments *segments, const struct iovec *pieces,
-                            int piece_count, struct segment_position *ret)
+static int append(struct segment_store *store, const struct segment_pieces *from,
+                  struct segment_position *ret)
 {
     int now = atomic_fetch_add(&appends_now, 1) + 1;
     int most = atomic_load(&appends_at_most);
@@ -47,7 +44,7 @@ int __wrap_segments_appendv(struct tfs_segments *segments, const struct iovec *p
     while (atomic_load(&hold_appends))
         (void)sched_yield(); /* cannot fail */
     if (!err)
-        err = __real_segments_appendv(segments, pieces, piece_count, ret);
+        err = segment_local.append(store, from, ret);
     else
         atomic_fetch_add(&failed_appends, 1);
     atomic_fetch_sub(&appends_now, 1);
@@ -60,7 +57,9 @@ static int set_up(void **state)
     atomic_store(&appends_at_most, 0);
     atomic_store(&hold_appends, false);
     (void)alarm(TIME_LIMIT_S);
-    return fixture_set_up(state);
+    engine = segment_local;
+    engine.append = append;
+    return fixture_set_up_with(state, NULL, &engine);
 }
 
 /* The disk fails, or works again. */

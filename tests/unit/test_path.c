@@ -2,12 +2,12 @@
  * Names of files in messages: found in the directory where the kernel looked the file up, or by a
  * search of the store; and for messages not again and again.
  *
- * Method: scans of the table of entries are wrapped and counted, those of one directory apart from
- * those of all.
+ * Method: an engine of the index that counts the scans of the table of entries, those of one
+ * directory apart from those of all.
  */
 #include "store_fixture.h"
 
-#include "store/index/index.h"
+#include "store/index/engine.h"
 #include "store/path.h"
 #include "store/volume.h"
 
@@ -17,23 +17,21 @@
 static atomic_uint searches_of_a_directory;
 static atomic_uint searches_of_all;
 
-int __real_index_scan_open(struct tfs_index *index, const struct index_range *range,
-                           struct index_scan **ret);
-int __wrap_index_scan_open(struct tfs_index *index, const struct index_range *range,
-                           struct index_scan **ret);
-
-int __wrap_index_scan_open(struct tfs_index *index, const struct index_range *range,
-                           struct index_scan **ret)
+static int scan_open(struct index_db *db, const struct index_range *range, struct index_scan **ret)
 {
     if (range->table == INDEX_DENTRY)
         atomic_fetch_add(range->prefix_size ? &searches_of_a_directory : &searches_of_all, 1);
-    return __real_index_scan_open(index, range, ret);
+    return index_rocksdb.scan_open(db, range, ret);
 }
 
 static int set_up(void **state)
 {
-    int err = fixture_set_up(state);
+    static struct index_engine engine;
+    int err;
 
+    engine = index_rocksdb;
+    engine.scan_open = scan_open;
+    err = fixture_set_up_with(state, &engine, NULL);
     atomic_store(&searches_of_a_directory, 0);
     atomic_store(&searches_of_all, 0);
     return err;

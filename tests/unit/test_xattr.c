@@ -7,7 +7,7 @@
 #include "store_fixture.h"
 
 #include "store/base/bytes.h"
-#include "store/index/index.h"
+#include "store/index/engine.h"
 #include "store/volume.h"
 
 #include <errno.h>
@@ -25,22 +25,20 @@ static uint64_t directory;
 
 static atomic_uint xattr_scans;
 
-int __real_index_scan_open(struct tfs_index *index, const struct index_range *range,
-                           struct index_scan **ret);
-int __wrap_index_scan_open(struct tfs_index *index, const struct index_range *range,
-                           struct index_scan **ret);
-
-int __wrap_index_scan_open(struct tfs_index *index, const struct index_range *range,
-                           struct index_scan **ret)
+static int scan_open(struct index_db *db, const struct index_range *range, struct index_scan **ret)
 {
     if (range->table == INDEX_XATTR)
         atomic_fetch_add(&xattr_scans, 1);
-    return __real_index_scan_open(index, range, ret);
+    return index_rocksdb.scan_open(db, range, ret);
 }
 
 static int open_all(void **state)
 {
-    return fixture_set_up((void **)&fixture);
+    static struct index_engine engine;
+
+    engine = index_rocksdb;
+    engine.scan_open = scan_open;
+    return fixture_set_up_with((void **)&fixture, &engine, NULL);
 }
 
 static int close_all(void **state)
