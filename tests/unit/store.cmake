@@ -68,8 +68,7 @@ tfs_add_store_test(test_snapshot VOLUME SOURCES store_crash.c
 tfs_add_store_test(test_chunk_map VOLUME)
 tfs_add_store_test(test_flush VOLUME SOURCES store_crash.c)
 tfs_add_store_test(test_plain_frames VOLUME WRAP frame_encode)
-tfs_add_store_test(test_reclaim VOLUME SOURCES store_crash.c wrap_numbers.c
-    WRAP segments_punch numbers_take sweep_segments)
+tfs_add_store_test(test_reclaim VOLUME SOURCES store_crash.c chosen_numbers.c)
 tfs_add_store_test(test_superseded VOLUME WRAP frames_header)
 tfs_add_store_test(test_full_disk VOLUME SOURCES small_disk.c upcall_notes.c)
 
@@ -83,8 +82,7 @@ tfs_add_store_test(test_hostile_random VOLUME SOURCES check_fixture.c check_read
 tfs_add_store_test(test_check_stopped VOLUME SOURCES check_fixture.c)
 tfs_add_store_test(test_hostile VOLUME SOURCES check_fixture.c)
 tfs_add_store_test(test_scrub VOLUME)
-tfs_add_store_test(test_compact VOLUME SOURCES store_crash.c wrap_numbers.c
-    WRAP segments_punch index_commit numbers_take)
+tfs_add_store_test(test_compact VOLUME SOURCES store_crash.c chosen_numbers.c)
 
 # The same with more rounds.
 foreach(random test_check_random test_hostile_random)

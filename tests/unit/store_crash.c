@@ -19,6 +19,8 @@ struct fixture *crash_copy(const struct fixture *fixture)
                    "cp -a --sparse=always segments '%s'",
                    copy->path, fixture->path, copy->path, copy->path);
     assert_int_equal(system(command), 0);
+    copy->options.index_engine = fixture->options.index_engine;
+    copy->options.segment_engine = fixture->options.segment_engine;
     fixture_open(copy);
     return copy;
 }

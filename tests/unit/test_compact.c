@@ -6,7 +6,8 @@
  * enough. After each test the store is closed and checked.
  */
 #include "store_crash.h"
-#include "wrap_numbers.h"
+
+#include "chosen_numbers.h"
 
 #include "store/check/check.h"
 #include "store/commit.h"
@@ -14,9 +15,9 @@
 #include "store/compactor.h"
 #include "store/dead_list.h"
 #include "store/gc.h"
-#include "store/index/index.h"
+#include "store/index/engine.h"
 #include "store/reclaim.h"
-#include "store/segment/segment.h"
+#include "store/segment/engine.h"
 #include "store/usage.h"
 #include "store/volume.h"
 
@@ -31,28 +32,22 @@ enum { KEPT_SIZE = 1 << 20, DEAD_SIZE = 8 << 20 };
 
 static bool punch_works;
 
-int __real_segments_punch(struct tfs_segments *segments, struct segment_position at, uint64_t size);
-int __wrap_segments_punch(struct tfs_segments *segments, struct segment_position at, uint64_t size);
-
-int __wrap_segments_punch(struct tfs_segments *segments, struct segment_position at, uint64_t size)
+static int punch(struct segment_store *store, struct segment_position at, uint64_t size)
 {
-    return punch_works ? __real_segments_punch(segments, at, size) : -EOPNOTSUPP;
+    return punch_works ? segment_local.punch(store, at, size) : -EOPNOTSUPP;
 }
 
 /* Called around each commit of the index, while it is set. */
 static void (*at_commit)(void *context);
 static void *at_commit_context;
 
-int __real_index_commit(struct tfs_index *index, struct index_batch *batch, bool durable);
-int __wrap_index_commit(struct tfs_index *index, struct index_batch *batch, bool durable);
-
-int __wrap_index_commit(struct tfs_index *index, struct index_batch *batch, bool durable)
+static int apply(struct index_db *db, const struct index_batch *batch)
 {
     int err;
 
     if (at_commit)
         at_commit(at_commit_context);
-    err = __real_index_commit(index, batch, durable);
+    err = index_rocksdb.apply(db, batch);
     if (at_commit)
         at_commit(at_commit_context);
     return err;
@@ -117,9 +112,9 @@ static void a_segment_is_emptied_while_an_older_one_is_appended_to(void **state)
     struct fixture *fixture = *state;
     struct tfs_gc_result result;
 
-    wrap_numbers_set_next_segment(99);
+    chosen_numbers_set_next(99);
     make_mostly_dead_segment(fixture);
-    wrap_numbers_set_next_segment(1);
+    chosen_numbers_set_next(1);
     fixture_make_file(fixture, "other", KEPT_SIZE, 3);
     assert_true(segments_is_active(fixture->volume->segments, 1));
     result = collect(fixture);
@@ -464,8 +459,16 @@ static void readers_and_writers_notice_nothing(void **state)
 
 static int set_up(void **state)
 {
+    static struct index_engine index;
+    static struct segment_engine segments;
+
+    index = index_rocksdb;
+    index.apply = apply;
+    segments = segment_local;
+    segments.open = chosen_numbers_open;
+    segments.punch = punch;
     punch_works = false;
-    return fixture_set_up(state);
+    return fixture_set_up_with(state, &index, &segments);
 }
 
 #define COMPACT_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, fixture_tear_down)

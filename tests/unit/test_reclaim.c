@@ -2,18 +2,19 @@
  * Space that is not needed any more comes back: of removed files, of dead frames, and of what a
  * crash left behind; and never earlier than nothing can need it.
  *
- * Method: a crash is a copy of the store as it is on the disk, opened beside it. Punches are
- * wrapped to look at what is durable when they happen.
+ * Method: a crash is a copy of the store as it is on the disk, opened beside it. The punch of the
+ * segments' engine looks at what is durable when it happens.
  */
 #include "store_crash.h"
-#include "wrap_numbers.h"
+
+#include "chosen_numbers.h"
 
 #include "store/dead_list.h"
 #include "store/flush.h"
 #include "store/gc.h"
 #include "store/index/index.h"
 #include "store/reclaim.h"
-#include "store/segment/segment.h"
+#include "store/segment/engine.h"
 #include "store/sweep.h"
 #include "store/usage.h"
 #include "store/volume.h"
@@ -31,32 +32,25 @@ static atomic_uint early_punches;  /* before the last commit was durable */
 static atomic_uint punches;
 static atomic_bool refuse_punches; /* as a disk that fails, or one that is not asked in time */
 
-int __real_segments_punch(struct tfs_segments *segments, struct segment_position at, uint64_t size);
-int __wrap_segments_punch(struct tfs_segments *segments, struct segment_position at, uint64_t size);
-
-int __wrap_segments_punch(struct tfs_segments *segments, struct segment_position at, uint64_t size)
+static int punch(struct segment_store *store, struct segment_position at, uint64_t size)
 {
     if (watched && index_durable_number(watched->index) < index_commit_number(watched->index))
         atomic_fetch_add(&early_punches, 1);
     atomic_fetch_add(&punches, 1);
     if (atomic_load(&refuse_punches))
         return -EIO;
-    return __real_segments_punch(segments, at, size);
+    return segment_local.punch(store, at, size);
 }
 
 static atomic_bool stop_appends;
-static atomic_bool stop_sweeps; /* as an unmount does */
-
-int __real_sweep_segments(struct tfs_volume *volume, uint64_t first, uint64_t end,
-                          const atomic_bool *stop);
-int __wrap_sweep_segments(struct tfs_volume *volume, uint64_t first, uint64_t end,
-                          const atomic_bool *stop);
-
-int __wrap_sweep_segments(struct tfs_volume *volume, uint64_t first, uint64_t end,
-                          const atomic_bool *stop)
+static int set_up(void **state)
 {
-    return __real_sweep_segments(volume, first, end,
-                                 atomic_load(&stop_sweeps) ? &stop_sweeps : stop);
+    static struct segment_engine segments;
+
+    segments = segment_local;
+    segments.open = chosen_numbers_open;
+    segments.punch = punch;
+    return fixture_set_up_with(state, NULL, &segments);
 }
 
 /* Waits until the segments take no more than this. */
@@ -198,11 +192,11 @@ static void a_segment_goes_while_an_older_one_is_appended_to(void **state)
 {
     struct fixture *fixture = *state;
 
-    wrap_numbers_set_next_segment(99);
+    chosen_numbers_set_next(99);
     fixture_make_file(fixture, "file", 4 * TFS_MIB, 1);
     assert_false(segment_is_gone(fixture));
     assert_int_equal(segments_seal(fixture->volume->segments), 0);
-    wrap_numbers_set_next_segment(1);
+    chosen_numbers_set_next(1);
     fixture_make_file(fixture, "keep", TFS_MIB, 2);
     assert_true(segments_is_active(fixture->volume->segments, 1));
     fixture_remove_file(fixture, "file");
@@ -477,7 +471,7 @@ static void gc_gives_back_what_nobody_remembers(void **state)
     assert_kept(fixture);
 }
 
-static void a_sweep_that_an_unmount_stopped_is_made_by_a_later_mount(void **state)
+static void a_sweep_that_did_not_come_to_its_end_is_made_by_a_later_mount(void **state)
 {
     struct fixture *fixture = *state;
     struct fixture *copy;
@@ -485,12 +479,12 @@ static void a_sweep_that_an_unmount_stopped_is_made_by_a_later_mount(void **stat
 
     fixture_make_file(fixture, "keep", 4 * TFS_MIB, 1);
     file = write_uncommitted(fixture, 16 * TFS_MIB, 2);
-    atomic_store(&stop_sweeps, true);
+    atomic_store(&refuse_punches, true); /* which ends a sweep */
     copy = crash_copy(fixture);
     fixture_reopen(copy); /* nothing was appended between */
     fixture_make_file(copy, "second", 4 * TFS_MIB, 3);
     fixture_reopen(copy);
-    atomic_store(&stop_sweeps, false);
+    atomic_store(&refuse_punches, false);
     fixture_reopen(copy);
     wait_for_space(copy, 9 * TFS_MIB);
     fixture_assert_file(copy, "keep", 4 * TFS_MIB, 1);
@@ -509,7 +503,7 @@ static void a_sweep_that_is_stopped_says_so(void **state)
     fixture_assert_file(fixture, "file", TFS_MIB, 1);
 }
 
-#define RECLAIM_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
+#define RECLAIM_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, fixture_tear_down)
 
 int main(void)
 {
@@ -529,7 +523,7 @@ int main(void)
         RECLAIM_TEST(frames_that_lie_together_are_given_back_together),
         RECLAIM_TEST(what_died_in_old_segments_before_a_crash_comes_back),
         RECLAIM_TEST(gc_gives_back_what_nobody_remembers),
-        RECLAIM_TEST(a_sweep_that_an_unmount_stopped_is_made_by_a_later_mount),
+        RECLAIM_TEST(a_sweep_that_did_not_come_to_its_end_is_made_by_a_later_mount),
         RECLAIM_TEST(a_sweep_that_is_stopped_says_so),
     };
 
