@@ -54,8 +54,7 @@ tfs_add_store_test(test_stuck VOLUME SOURCES store_crash.c upcall_notes.c)
 tfs_add_store_test(test_report VOLUME)
 
 # The volume with calls of its lower layers wrapped.
-tfs_add_store_test(test_commit VOLUME SOURCES store_crash.c
-    WRAP flush_inode segments_sync index_commit index_sync index_batch_put index_health segments_health)
+tfs_add_store_test(test_commit VOLUME SOURCES store_crash.c)
 tfs_add_store_test(test_commit_batches VOLUME SOURCES store_crash.c
     WRAP index_commit commit_group_run)
 tfs_add_store_test(test_copy VOLUME WRAP commit_inode)

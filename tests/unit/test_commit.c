@@ -2,15 +2,17 @@
  * Commits: their order, what is shared by many, what a failure leaves, and what each strength
  * promises.
  *
- * Method: the calls that make things durable are wrapped. They note that they were called, fail
- * when told to, and one of them can be held until the test has seen what it waits for.
+ * Method: engines whose calls that make things durable note that they were made, fail when told
+ * to, as engines do that cannot be reached, and one of which can be held until the test has seen
+ * what it waits for.
  */
 #include "store_crash.h"
 
 #include "store/commit.h"
 #include "store/commit_list.h"
+#include "store/index/engine.h"
 #include "store/index/index.h"
-#include "store/segment/segment.h"
+#include "store/segment/engine.h"
 #include "store/snapshot.h"
 #include "store/volume.h"
 
@@ -21,34 +23,20 @@
 
 enum { LOG_SIZE = 4096, THREADS = 8 };
 
-/* What was called: S segments_sync, C index_commit, D index_sync. */
+/* What the engines were asked for: S sync of the segments, C a batch, D sync of the index. */
 static struct {
     pthread_mutex_t lock;
     char calls[LOG_SIZE];
     size_t count;
 } note = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static atomic_int fail_segments_sync; /* calls that are still to fail */
-static atomic_int fail_index_commit;
-static atomic_int spoil_batch_put;
-static atomic_uint flushed;            /* returns of flush_inode() */
-static atomic_uint hold_until_flushed; /* index_sync() waits until there are so many */
+static atomic_int fail_segments_sync; /* calls that are still to fail, with the error */
+static atomic_int fail_index_apply;
+static atomic_int failure = -ETIMEDOUT;
+static atomic_uint hold_until_flushed; /* index_sync() waits for so many chunks written back */
 
-static atomic_int health_of_index;
-static atomic_int health_of_segments;
-
-int __wrap_index_health(struct tfs_index *index);
-int __wrap_segments_health(struct tfs_segments *segments);
-
-int __wrap_index_health(struct tfs_index *index)
-{
-    return atomic_load(&health_of_index);
-}
-
-int __wrap_segments_health(struct tfs_segments *segments)
-{
-    return atomic_load(&health_of_segments);
-}
+static struct fixture *volume_of_test; /* for its counters */
+static struct index_db *index_of_test;
 
 static void note_call(char call)
 {
@@ -85,56 +73,40 @@ static bool fires(atomic_int *count)
     return true;
 }
 
-int __real_segments_sync(struct tfs_segments *segments);
-int __real_flush_inode(struct tfs_volume *volume, struct tfs_inode *inode);
-int __real_index_commit(struct tfs_index *index, struct index_batch *batch, bool durable);
-int __real_index_sync(struct tfs_index *index);
-void __real_index_batch_put(struct index_batch *batch, enum index_table table, const void *key,
-                            size_t key_size, const void *value, size_t value_size);
-int __wrap_segments_sync(struct tfs_segments *segments);
-int __wrap_flush_inode(struct tfs_volume *volume, struct tfs_inode *inode);
-int __wrap_index_commit(struct tfs_index *index, struct index_batch *batch, bool durable);
-int __wrap_index_sync(struct tfs_index *index);
-void __wrap_index_batch_put(struct index_batch *batch, enum index_table table, const void *key,
-                            size_t key_size, const void *value, size_t value_size);
-
-int __wrap_segments_sync(struct tfs_segments *segments)
+static int sync_segments(struct segment_store *store)
 {
     note_call('S');
-    return fires(&fail_segments_sync) ? -EIO : __real_segments_sync(segments);
+    return fires(&fail_segments_sync) ? atomic_load(&failure) : segment_local.sync(store);
 }
 
-int __wrap_flush_inode(struct tfs_volume *volume, struct tfs_inode *inode)
-{
-    int err = __real_flush_inode(volume, inode);
-
-    atomic_fetch_add(&flushed, 1);
-    return err;
-}
-
-int __wrap_index_commit(struct tfs_index *index, struct index_batch *batch, bool durable)
+static int apply(struct index_db *db, const struct index_batch *batch)
 {
     note_call('C');
-    return fires(&fail_index_commit) ? -ENOSPC : __real_index_commit(index, batch, durable);
+    return fires(&fail_index_apply) ? atomic_load(&failure) : index_rocksdb.apply(db, batch);
 }
 
-int __wrap_index_sync(struct tfs_index *index)
+static uint64_t flushed_chunks(const struct fixture *fixture)
 {
+    return tfs_counter_get(&fixture->volume->stats.flushed_chunks);
+}
+
+static int sync_index(struct index_db *db)
+{
+    uint64_t hold = atomic_load(&hold_until_flushed);
+
     note_call('D');
-    while (atomic_load(&flushed) < atomic_load(&hold_until_flushed))
+    while (hold > 0 && flushed_chunks(volume_of_test) < hold)
         (void)sched_yield(); /* cannot fail */
-    return __real_index_sync(index);
+    return index_rocksdb.sync(db);
 }
 
-void __wrap_index_batch_put(struct index_batch *batch, enum index_table table, const void *key,
-                            size_t key_size, const void *value, size_t value_size)
+static int open_index(const struct index_options *options, struct index_db **ret)
 {
-    static const uint8_t too_large[INDEX_VALUE_SIZE_MAX + 1];
+    int err = index_rocksdb.open(options, ret);
 
-    if (fires(&spoil_batch_put))
-        __real_index_batch_put(batch, table, key, key_size, too_large, sizeof(too_large));
-    else
-        __real_index_batch_put(batch, table, key, key_size, value, value_size);
+    if (!err)
+        index_of_test = *ret;
+    return err;
 }
 
 /* A volume's first append commits the number of its segment; the tests look at what comes after. */
@@ -149,13 +121,22 @@ static void begin_segment(struct fixture *fixture)
 
 static int set_up(void **state)
 {
-    struct fixture *fixture;
-    int err = fixture_set_up(state);
+    static struct index_engine index;
+    static struct segment_engine segments;
+    int err;
 
-    fixture = *state;
+    index = index_rocksdb;
+    index.open = open_index;
+    index.apply = apply;
+    index.sync = sync_index;
+    segments = segment_local;
+    segments.sync = sync_segments;
+    atomic_store(&failure, -ETIMEDOUT);
     atomic_store(&hold_until_flushed, 0);
+    err = fixture_set_up_with(state, &index, &segments);
+    volume_of_test = *state;
     if (!err)
-        begin_segment(fixture);
+        begin_segment(*state);
     note_begin();
     return err;
 }
@@ -206,7 +187,7 @@ static void what_is_committed_is_not_committed_again(void **state)
     note_begin();
     assert_int_equal(tfs_file_flush(file), 0);
     assert_int_equal(tfs_file_sync(file, false), 0);
-    assert_calls("D");
+    assert_calls("");
     tfs_file_close(file);
 }
 
@@ -274,6 +255,7 @@ static void concurrent_syncs_share_the_work(void **state)
     struct syncer syncers[THREADS];
     pthread_t threads[THREADS];
     uint64_t commits;
+    uint64_t flushed = flushed_chunks(fixture);
 
     for (int i = 0; i < THREADS; i++) {
         char name[16];
@@ -284,7 +266,7 @@ static void concurrent_syncs_share_the_work(void **state)
     }
     commits = tfs_counter_get(&fixture->volume->stats.commits);
     /* The first one's sync of the index takes until all are about to ask for theirs. */
-    atomic_store(&hold_until_flushed, atomic_load(&flushed) + THREADS);
+    atomic_store(&hold_until_flushed, (unsigned)flushed + THREADS);
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, sync_file, &syncers[i]), 0);
     for (int i = 0; i < THREADS; i++) {
@@ -305,7 +287,7 @@ static void a_failed_sync_of_the_segments_commits_nothing(void **state)
     fixture_write_random(file, 0, TFS_MIB, 1);
     note_begin();
     atomic_store(&fail_segments_sync, 1);
-    assert_int_equal(tfs_file_sync(file, false), -EIO);
+    assert_int_equal(tfs_file_sync(file, false), -ETIMEDOUT);
     assert_calls("S");
     copy = crash_copy(fixture);
     assert_int_equal(crash_size(copy, "file"), 0);
@@ -327,8 +309,8 @@ static void a_failed_batch_is_told_and_tried_again(void **state)
     struct fixture *copy;
 
     fixture_write_random(file, 0, 100, 1);
-    atomic_store(&fail_index_commit, 1);
-    assert_int_equal(tfs_file_flush(file), -ENOSPC);
+    atomic_store(&fail_index_apply, 1);
+    assert_int_equal(tfs_file_flush(file), -ETIMEDOUT);
     assert_int_equal(commit_list_count(fixture->volume->commit_list), 1);
     fixture_assert_random(file, 0, 100, 1);
     assert_int_equal(tfs_file_flush(file), 0);
@@ -338,14 +320,16 @@ static void a_failed_batch_is_told_and_tried_again(void **state)
     crash_end(copy);
 }
 
-static void a_record_that_the_batch_refuses_is_told(void **state)
+static void a_batch_that_is_too_large_is_told(void **state)
 {
     struct fixture *fixture = *state;
     struct tfs_file *file = fixture_create(fixture, "file");
+    size_t limit = index_of_test->batch_bytes_max;
 
     fixture_write_random(file, 0, 100, 1);
-    atomic_store(&spoil_batch_put, 1);
+    index_of_test->batch_bytes_max = 10;
     assert_int_equal(tfs_file_sync(file, false), -EOVERFLOW);
+    index_of_test->batch_bytes_max = limit;
     assert_int_equal(tfs_file_sync(file, false), 0);
     tfs_file_close(file);
     fixture_reopen(fixture);
@@ -363,9 +347,8 @@ static void a_file_that_is_refused_does_not_hold_up_the_others(void **state)
 
     fixture_write_random(refused, 0, 100, 1);
     fixture_write_random(other, 0, 100, 2);
-    atomic_store(&spoil_batch_put,
-                 5); /* two records of each in one batch, one of the first alone */
-    assert_int_equal(tfs_volume_sync(fixture->volume), -EOVERFLOW);
+    atomic_store(&fail_index_apply, 2); /* the batch of both, and that of the first alone */
+    assert_int_equal(tfs_volume_sync(fixture->volume), -ETIMEDOUT);
     copy = crash_copy(fixture);
     assert_int_equal(crash_size(copy, "refused"), 0);
     assert_int_equal(crash_size(copy, "other"), 100);
@@ -407,19 +390,24 @@ static void what_nobody_syncs_is_committed_after_a_while(void **state)
 /* Nothing of it could ever be committed: it would fill the disk with garbage until the unmount. */
 static void nothing_is_written_where_nothing_can_be_committed(void **state)
 {
-    atomic_int *const states[] = {&health_of_index, &health_of_segments};
+    atomic_int *const failures[] = {&fail_index_apply, &fail_segments_sync};
     struct fixture *fixture = *state;
-    struct tfs_file *file = fixture_create(fixture, "file");
 
-    for (size_t i = 0; i < TFS_ARRAY_COUNT(states); i++) {
+    atomic_store(&failure, -EIO);
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(failures); i++) {
+        struct tfs_file *file = fixture_create(fixture, i ? "second" : "first one");
+
         fixture_write_random(file, 0, 4 * TFS_MIB, i);
-        atomic_store(states[i], -EIO);
+        atomic_store(failures[i], 1);
+        assert_int_equal(tfs_file_flush(file), -EIO);
+        assert_int_equal(atomic_load(failures[i]), 0);
         assert_int_equal(tfs_file_write(file, 4 * TFS_MIB, "more", 4, 0), -EIO);
-        atomic_store(states[i], 0);
         fixture_assert_random(file, 0, 4 * TFS_MIB, i); /* what is there can be read */
         assert_int_equal(fixture_attr(fixture, tfs_file_inode(file)).size, 4 * TFS_MIB);
+        tfs_file_close(file);
+        assert_int_equal(tfs_volume_close(TAKE_PTR(fixture->volume)), -EIO);
+        fixture_open(fixture); /* where it can be again */
     }
-    tfs_file_close(file);
 }
 
 #define COMMIT_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, fixture_tear_down)
@@ -436,7 +424,7 @@ int main(void)
         COMMIT_TEST(concurrent_syncs_share_the_work),
         COMMIT_TEST(a_failed_sync_of_the_segments_commits_nothing),
         COMMIT_TEST(a_failed_batch_is_told_and_tried_again),
-        COMMIT_TEST(a_record_that_the_batch_refuses_is_told),
+        COMMIT_TEST(a_batch_that_is_too_large_is_told),
         COMMIT_TEST(a_file_that_is_refused_does_not_hold_up_the_others),
         COMMIT_TEST(what_nobody_syncs_is_committed_after_a_while),
         COMMIT_TEST(nothing_is_written_where_nothing_can_be_committed),
