@@ -20,11 +20,11 @@
 #include "store/index/index.h"
 #include "store/inode.h"
 #include "store/memory.h"
+#include "store/memory_shares.h"
 #include "store/meta.h"
 #include "store/names.h"
 #include "store/numbers.h"
 #include "store/reclaim.h"
-#include "store/scratch.h"
 #include "store/segment/segment.h"
 #include "store/super.h"
 #include "store/usage.h"
@@ -39,11 +39,7 @@ enum {
     CONCURRENCY_DEFAULT = 16,
     COMMIT_INTERVAL_DEFAULT_S = 5,
     LOCK_WAIT_DEFAULT_MS = 10000,
-    BUFFERS_MIN = 96, /* with less, one writer and one reader wait for each other's buffers */
     WARM_BUFFERS_PER_WORKER = 64, /* four chunks of 4 MiB: being filled, waiting, in work */
-    CLEAN_BUFFERS_MIN = 24,       /* always left for loads */
-    REQUEST_SCRATCHES_MIN = 2,
-    REQUEST_SCRATCHES_MAX = 16,
 };
 #define SEGMENT_SIZE_MAX (1ull * TFS_GIB)
 /* What appends leave free, so that the index can still be written on a full disk: removing files
@@ -88,49 +84,6 @@ static int check_options(struct tfs_volume_options *options, struct tfs_message 
     return 0;
 }
 
-/* How the budget is shared. Scratch memory is bounded to a third of it: with little memory there
- * are fewer workers. */
-struct budget {
-    uint64_t index;
-    uint64_t headers;
-    uint64_t names;
-    uint64_t inodes;
-    unsigned request_scratches;
-    size_t buffers;
-    size_t dirty_buffers;
-};
-
-static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
-{
-    return tfs_max_u64(low, tfs_min_u64(value, high));
-}
-
-static struct budget make_budget(struct tfs_volume_options *options)
-{
-    uint64_t worker = scratch_capacity_for_frames() + 3 * TFS_MIB;    /* with its codec context */
-    uint64_t request = scratch_capacity_for_requests() + 3 * TFS_MIB; /* likewise */
-    struct budget budget = {
-        .index = clamp(options->memory_size / 8, 8 * TFS_MIB, 128 * TFS_MIB),
-        .headers = clamp(options->memory_size / 64, TFS_MIB, 64 * TFS_MIB),
-        .names = clamp(options->memory_size / 256, 64 * TFS_KIB, 16 * TFS_MIB),
-        .inodes = clamp(options->memory_size / 16, 4 * TFS_MIB, 256 * TFS_MIB),
-    };
-    uint64_t scratches;
-    uint64_t shares;
-
-    options->threads = (unsigned)clamp(options->memory_size / 6 / worker, 1, options->threads);
-    budget.request_scratches =
-        (unsigned)clamp(options->memory_size / 12 / request, REQUEST_SCRATCHES_MIN,
-                        tfs_min_u64(2ull * options->threads, REQUEST_SCRATCHES_MAX));
-    scratches = options->threads * worker + (budget.request_scratches + 4ull) * request;
-    shares = budget.index + budget.headers + budget.names + budget.inodes + scratches;
-    budget.buffers = tfs_max_u64(
-        BUFFERS_MIN,
-        (options->memory_size - tfs_min_u64(options->memory_size, shares)) / FRAME_BUFFER_SIZE);
-    budget.dirty_buffers = budget.buffers - tfs_max_u64(CLEAN_BUFFERS_MIN, budget.buffers / 8);
-    return budget;
-}
-
 static size_t evict(void *context, size_t count)
 {
     struct tfs_volume *volume = context;
@@ -152,10 +105,10 @@ static int relieve(void *context)
     return flush_relieve(volume->flush);
 }
 
-static int open_memory(struct tfs_volume *volume, const struct budget *budget)
+static int open_memory(struct tfs_volume *volume, const struct memory_shares *shares)
 {
-    struct memory_options memory = {.buffer_count = budget->buffers,
-                                    .dirty_count_max = budget->dirty_buffers,
+    struct memory_options memory = {.buffer_count = shares->buffers,
+                                    .dirty_count_max = shares->dirty_buffers,
                                     .warm_count = (size_t)WARM_BUFFERS_PER_WORKER *
                                                   tfs_max_u64(2, volume->options.threads),
                                     .evict = evict,
@@ -163,20 +116,20 @@ static int open_memory(struct tfs_volume *volume, const struct budget *budget)
                                     .relieve = relieve,
                                     .context = volume};
     uint64_t cache_size =
-        tfs_min_u64(volume->options.cache_size, (uint64_t)budget->buffers * FRAME_BUFFER_SIZE);
+        tfs_min_u64(volume->options.cache_size, (uint64_t)shares->buffers * FRAME_BUFFER_SIZE);
     int err = memory_new(&memory, &volume->memory);
 
     return err ? err : cache_new(volume->memory, cache_size, &volume->cache);
 }
 
-static int open_index(struct tfs_volume *volume, const struct budget *budget, bool creating,
+static int open_index(struct tfs_volume *volume, const struct memory_shares *shares, bool creating,
                       struct index_reason *reason)
 {
     struct index_options options = {.engine = volume->options.index_engine,
                                     .path = format_get_paths(volume->lock_file)->index,
                                     .create = creating,
                                     .read_only = volume->options.read_only,
-                                    .memory_size_max = budget->index,
+                                    .memory_size_max = shares->index,
                                     .reason = reason};
     int err = index_open(&options, &volume->index);
 
@@ -305,11 +258,11 @@ static int check_repaired(const struct tfs_volume *volume, const struct super *s
 
 static int open_parts(struct tfs_volume *volume, bool creating, struct index_reason *reason)
 {
-    struct budget budget = make_budget(&volume->options);
-    struct frames_options frames = {.request_scratch_count = budget.request_scratches,
-                                    .header_bytes_max = budget.headers};
+    struct memory_shares shares = memory_shares_of(&volume->options);
+    struct frames_options frames = {.request_scratch_count = shares.request_scratches,
+                                    .header_bytes_max = shares.headers};
     struct super super;
-    int err = open_index(volume, &budget, creating, reason);
+    int err = open_index(volume, &shares, creating, reason);
 
     if (!err)
         err = super_read(volume->index, &super);
@@ -324,7 +277,7 @@ static int open_parts(struct tfs_volume *volume, bool creating, struct index_rea
     if (!err)
         err = open_segments(volume);
     if (!err)
-        err = open_memory(volume, &budget);
+        err = open_memory(volume, &shares);
     if (err)
         return err;
     volume->name_hash_seed = super.name_hash_seed;
@@ -336,9 +289,9 @@ static int open_parts(struct tfs_volume *volume, bool creating, struct index_rea
     frames.load_time = &volume->stats.load_time;
     err = frames_new(&frames, &volume->frames);
     if (!err)
-        err = inode_table_new(budget.inodes, &volume->inodes);
+        err = inode_table_new(shares.inodes, &volume->inodes);
     if (!err)
-        err = names_new(budget.names, &volume->names);
+        err = names_new(shares.names, &volume->names);
     if (!err)
         err = dead_list_new(volume->usage, &volume->dead);
     if (!err)
