@@ -34,6 +34,11 @@ static void add_caches(cJSON *root, const struct tfs_volume_stats *stats)
     object = cJSON_AddObjectToObject(root, "names");
     control_add_number(object, "hits", stats->names.hits);
     control_add_number(object, "misses", stats->names.misses);
+    object = cJSON_AddObjectToObject(root, "rows");
+    control_add_number(object, "hits", stats->rows.hits);
+    control_add_number(object, "misses", stats->rows.misses);
+    control_add_number(object, "looked_up", stats->rows.looked_up);
+    control_add_number(object, "bytes", stats->rows.bytes);
 }
 
 static void add_memory(cJSON *root, const struct tfs_volume_stats *stats)

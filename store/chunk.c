@@ -11,7 +11,6 @@
 #include "store/chunk.h"
 
 #include "store/allocation.h"
-#include "store/base/bytes.h"
 #include "store/base/error.h"
 #include "store/commit_list.h"
 #include "store/complaint.h"
@@ -22,6 +21,7 @@
 #include "store/index/index.h"
 #include "store/memory.h"
 #include "store/row_budget.h"
+#include "store/row_table.h"
 #include "store/segment/segment.h"
 #include "store/volume.h"
 
@@ -220,10 +220,8 @@ void chunk_release_exclusive_locked(struct tfs_chunk *chunk)
 int chunk_read_row(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t index,
                    struct tfs_row **ret)
 {
-    uint8_t key[META_EXTENT_KEY_SIZE];
-    struct index_value value;
+    const struct row_cache_key key = {.inode = inode->number, .index = index};
     bool cut;
-    int err;
 
     /* Before the look at the index: a row that was cut off may be removed between the two. */
     tfs_mutex_lock(&inode->lock);
@@ -233,17 +231,7 @@ int chunk_read_row(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t 
         *ret = NULL;
         return 0;
     }
-    meta_extent_key(inode->number, index, key);
-    err = index_get(volume->index, INDEX_EXTENT, key, sizeof(key), &value);
-    if (err == -ENOENT) {
-        *ret = NULL;
-        return 0;
-    }
-    if (err)
-        return err;
-    err = row_decode(value.data, value.size, &inode->data->shape, ret);
-    index_value_release(&value);
-    return err;
+    return row_table_get(volume, &key, &inode->data->shape, ret);
 }
 
 int chunk_unreadable(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t offset,

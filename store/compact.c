@@ -26,6 +26,7 @@
 #include "store/dead_list.h"
 #include "store/encode.h"
 #include "store/index/index.h"
+#include "store/row_table.h"
 #include "store/scratch.h"
 #include "store/segment/segment.h"
 #include "store/usage.h"
@@ -206,18 +207,9 @@ static void free_copies(struct compaction *run)
 static int read_row(struct compaction *run, uint64_t inode, uint64_t row,
                     const struct row_shape *shape, struct tfs_row **ret)
 {
-    uint8_t key[META_EXTENT_KEY_SIZE];
-    struct index_value value;
-    int err;
+    const struct row_cache_key key = {.inode = inode, .index = row};
 
-    *ret = NULL;
-    meta_extent_key(inode, row, key);
-    err = index_get(run->volume->index, INDEX_EXTENT, key, sizeof(key), &value);
-    if (err)
-        return err == -ENOENT ? 0 : err;
-    err = row_decode(value.data, value.size, shape, ret);
-    index_value_release(&value);
-    return err;
+    return row_table_get(run->volume, &key, shape, ret);
 }
 
 static bool rows_are_equal(const struct tfs_row *a, const struct tfs_row *b)

@@ -28,6 +28,7 @@ struct memory_shares memory_shares_of(struct tfs_volume_options *options)
         .headers = clamp(options->memory_size / 64, TFS_MIB, 64 * TFS_MIB),
         .names = clamp(options->memory_size / 256, 64 * TFS_KIB, 16 * TFS_MIB),
         .inodes = clamp(options->memory_size / 16, 4 * TFS_MIB, 256 * TFS_MIB),
+        .rows = clamp(options->memory_size / 128, TFS_MIB, 64 * TFS_MIB),
     };
     uint64_t scratches;
     uint64_t taken;
@@ -37,7 +38,7 @@ struct memory_shares memory_shares_of(struct tfs_volume_options *options)
         (unsigned)clamp(options->memory_size / 12 / request, REQUEST_SCRATCHES_MIN,
                         tfs_min_u64(2ull * options->threads, REQUEST_SCRATCHES_MAX));
     scratches = options->threads * worker + (shares.request_scratches + 4ull) * request;
-    taken = shares.index + shares.headers + shares.names + shares.inodes + scratches;
+    taken = shares.index + shares.headers + shares.names + shares.inodes + shares.rows + scratches;
     shares.buffers =
         tfs_max_u64(BUFFERS_MIN, (options->memory_size - tfs_min_u64(options->memory_size, taken)) /
                                      FRAME_BUFFER_SIZE);

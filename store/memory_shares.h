@@ -13,6 +13,7 @@ struct memory_shares {
     uint64_t headers;
     uint64_t names;
     uint64_t inodes;
+    uint64_t rows;              /* that were looked up lately */
     unsigned request_scratches; /* how many */
     size_t buffers;             /* likewise */
     size_t dirty_buffers;       /* of these */

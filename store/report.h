@@ -27,6 +27,12 @@ struct tfs_volume_stats {
         uint64_t misses; /* the index was asked */
     } names;
     struct {
+        uint64_t hits;      /* rows that were known, decoded */
+        uint64_t misses;    /* that were not */
+        uint64_t looked_up; /* read from the index and decoded, for readers and writers */
+        uint64_t bytes;     /* now: what the known ones take */
+    } rows;
+    struct {
         uint64_t budget;           /* the option */
         uint64_t used;             /* now: buffers in use, for dirty data, in flight and cache */
         uint64_t dirty;            /* now: of these, not written back */

@@ -13,6 +13,7 @@
 #include "store/names.h"
 #include "store/report.h"
 #include "store/row_budget.h"
+#include "store/row_cache.h"
 #include "store/segment/segment.h"
 #include "store/usage.h"
 #include "store/volume.h"
@@ -28,6 +29,17 @@ static void get_cache(const struct tfs_volume *volume, struct tfs_volume_stats *
     ret->cache.bytes = status.bytes;
     ret->cache.bytes_max = status.bytes_max;
     names_get_counts(volume->names, &ret->names.hits, &ret->names.misses);
+}
+
+static void get_rows(const struct tfs_volume *volume, struct tfs_volume_stats *ret)
+{
+    struct row_cache_status status;
+
+    row_cache_get_status(volume->rows, &status);
+    ret->rows.hits = status.hits;
+    ret->rows.misses = status.misses;
+    ret->rows.looked_up = tfs_counter_get(&volume->stats.rows_looked_up);
+    ret->rows.bytes = status.bytes;
 }
 
 static void get_memory(struct tfs_volume *volume, struct tfs_volume_stats *ret)
@@ -82,6 +94,7 @@ void tfs_volume_get_stats(struct tfs_volume *volume, struct tfs_volume_stats *re
     tfs_histogram_sum_up(&stats->load_time, &ret->times.load);
     tfs_histogram_sum_up(&stats->commit_time, &ret->times.commit);
     get_cache(volume, ret);
+    get_rows(volume, ret);
     get_memory(volume, ret);
     get_writeback(volume, ret);
 }

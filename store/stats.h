@@ -31,6 +31,7 @@ struct tfs_stats {
     struct tfs_counter syncs;           /* requests for durability */
     struct tfs_counter commits;         /* batches they were served by */
     struct tfs_counter committed_files; /* files in all batches */
+    struct tfs_counter rows_looked_up;  /* in the index, and decoded */
     struct tfs_counter prefetched;      /* chunks decoded ahead */
     struct tfs_counter checksum_errors; /* blocks or headers that did not verify */
     struct tfs_counter reclaimed_bytes; /* given back to the disk */

@@ -25,6 +25,7 @@
 #include "store/names.h"
 #include "store/numbers.h"
 #include "store/reclaim.h"
+#include "store/row_table.h"
 #include "store/segment/segment.h"
 #include "store/super.h"
 #include "store/usage.h"
@@ -130,7 +131,8 @@ static int open_index(struct tfs_volume *volume, const struct memory_shares *sha
                                     .create = creating,
                                     .read_only = volume->options.read_only,
                                     .memory_size_max = shares->index,
-                                    .reason = reason};
+                                    .reason = reason,
+                                    .watch = {INDEX_EXTENT, row_table_changed, volume}};
     int err = index_open(&options, &volume->index);
 
     if (!err && creating) {
@@ -262,8 +264,10 @@ static int open_parts(struct tfs_volume *volume, bool creating, struct index_rea
     struct frames_options frames = {.request_scratch_count = shares.request_scratches,
                                     .header_bytes_max = shares.headers};
     struct super super;
-    int err = open_index(volume, &shares, creating, reason);
+    int err = row_cache_new(shares.rows, &volume->rows);
 
+    if (!err)
+        err = open_index(volume, &shares, creating, reason);
     if (!err)
         err = super_read(volume->index, &super);
     if (!err)
@@ -374,6 +378,7 @@ static int release_parts(struct tfs_volume *volume, bool is_of_use)
     numbers_free(volume->numbers);
     index_batch_free(volume->batch);
     err = index_close(volume->index);
+    row_cache_free(volume->rows);
     if (is_of_use)
         format_close(volume->lock_file);
     else

@@ -35,6 +35,7 @@ struct tfs_memory;
 struct tfs_names;
 struct tfs_numbers;
 struct tfs_reclaim;
+struct tfs_row_cache;
 struct tfs_segments;
 struct tfs_usage;
 struct tfs_workers;
@@ -81,6 +82,7 @@ struct tfs_volume {
     bool (*give_back)(struct tfs_volume *volume, struct tfs_inode *writer);
     struct tfs_inode_table *inodes;
     struct tfs_names *names;
+    struct tfs_row_cache *rows;
     struct tfs_stats stats;
     _Atomic uint64_t row_bytes; /* of rows that are not committed, relaxed: see row_budget.h */
     struct complaints complaints;

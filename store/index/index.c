@@ -48,6 +48,7 @@ int index_open(const struct index_options *options, struct tfs_index **ret)
         return err;
     }
     index->read_only = options->read_only;
+    index->watch = options->watch;
     tfs_mutex_init(&index->guard_lock, TFS_RANK_INDEX);
     tfs_mutex_init(&index->lock, TFS_RANK_LEAF);
     tfs_cond_init(&index->idle);

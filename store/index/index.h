@@ -43,6 +43,18 @@ struct index_engine;
 struct index_batch;
 struct index_scan;
 
+/*
+ * For who keeps what he has read of a table: is told each key that a commit puts or deletes there,
+ * behind the engine's work and before index_commit() returns, and also when that failed and nobody
+ * knows what became of it. Called by the committing thread, with whatever that one holds; must not
+ * call the index.
+ */
+struct index_watch {
+    enum index_table table;
+    void (*changed)(void *context, const uint8_t *key, size_t key_size);
+    void *context;
+};
+
 struct index_options {
     const struct index_engine *engine; /* NULL: RocksDB */
     const char *path;                  /* directory; its parent exists */
@@ -50,6 +62,7 @@ struct index_options {
     bool read_only;                    /* no write reaches the directory */
     uint64_t memory_size_max;    /* bytes, for memtables and block cache together; at least 8 MiB */
     struct index_reason *reason; /* of a failure; NULL: it is logged */
+    struct index_watch watch;    /* of zeros: nobody is told */
 
     /* NULL: what is damaged is not opened. Else it is repaired if the engine knows a way, which may
      * lose what the index learnt last: for who asked for it. When it cannot be opened all the same

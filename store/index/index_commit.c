@@ -139,6 +139,19 @@ static int commit_batch(struct tfs_index *index, const struct index_batch *batch
     return err;
 }
 
+static void tell_watch(const struct tfs_index *index, const struct index_batch *batch)
+{
+    const struct index_watch *watch = &index->watch;
+    struct index_entry entry;
+    size_t cursor = 0;
+
+    while (watch->changed && index_batch_next(batch, &cursor, &entry)) {
+        if (entry.table == watch->table &&
+            (entry.operation == INDEX_PUT || entry.operation == INDEX_DELETE))
+            watch->changed(watch->context, entry.key, entry.key_size);
+    }
+}
+
 int index_commit(struct tfs_index *index, struct index_batch *batch, bool durable)
 {
     int err = index_batch_error(batch);
@@ -151,8 +164,10 @@ int index_commit(struct tfs_index *index, struct index_batch *batch, bool durabl
         return tfs_fail(-EOVERFLOW, "index: batch of %zu bytes, limit %zu",
                         index_batch_bytes(batch), index->db->batch_bytes_max);
     err = index_health(index);
-    if (err == 0)
+    if (err == 0) {
         err = commit_batch(index, batch);
+        tell_watch(index, batch);
+    }
     return err < 0 || !durable ? err : index_sync(index);
 }
 

@@ -9,9 +9,10 @@
 #include "store/index/engine.h"
 
 struct tfs_index {
-    const struct index_engine *engine; /* immutable, as are the next two */
+    const struct index_engine *engine; /* immutable, as are the next three */
     struct index_db *db;
     bool read_only;
+    struct index_watch watch;
 
     /*
      * Where the engine checks no guards: held by a commit with guards from its check to its write,

@@ -26,6 +26,7 @@ endfunction()
 
 # Parts by themselves.
 tfs_add_store_test(test_row)
+tfs_add_store_test(test_row_cache)
 tfs_add_store_test(test_meta)
 tfs_add_store_test(test_acl)
 tfs_add_store_test(test_format)
@@ -50,6 +51,7 @@ tfs_add_store_test(test_inode_memory VOLUME)
 tfs_add_store_test(test_file_model VOLUME)
 tfs_add_store_test(test_file VOLUME)
 tfs_add_store_test(test_readahead VOLUME)
+tfs_add_store_test(test_cached_rows VOLUME)
 tfs_add_store_test(test_stuck VOLUME SOURCES store_crash.c upcall_notes.c)
 tfs_add_store_test(test_report VOLUME)
 

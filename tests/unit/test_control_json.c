@@ -76,6 +76,7 @@ static void counters_are_told_in_the_order_of_always(void **state)
     const struct tfs_volume_stats stats = {
         .cache = {.hits = 1, .misses = 2, .evictions = 3, .bytes = 4, .bytes_max = 5},
         .names = {.hits = 6, .misses = 7},
+        .rows = {.hits = 37, .misses = 38, .looked_up = 39, .bytes = 40},
         .memory = {.budget = 8,
                    .used = 9,
                    .dirty = 10,
@@ -104,6 +105,7 @@ static void counters_are_told_in_the_order_of_always(void **state)
         control_json_of_stats(&stats),
         "{\"cache\":{\"hits\":1,\"misses\":2,\"evictions\":3,\"bytes\":4,\"bytes_max\":5},"
         "\"names\":{\"hits\":6,\"misses\":7},"
+        "\"rows\":{\"hits\":37,\"misses\":38,\"looked_up\":39,\"bytes\":40},"
         "\"memory\":{\"budget\":8,\"used\":9,\"dirty\":10,\"buffers\":11,\"index\":12,"
         "\"waits\":13,\"inodes\":14,\"inodes_bytes\":34,\"inodes_bytes_max\":35,\"rows_bytes\":36},"
         "\"flush\":{\"in_flight\":15,\"chunks\":16,\"raw_bytes\":17,\"stored_bytes\":18,"

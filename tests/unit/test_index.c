@@ -3,6 +3,7 @@
  */
 #include "test_index_fixture.h"
 
+#include "memory_index.h"
 #include "store/index/engine.h"
 
 #include <errno.h>
@@ -258,6 +259,48 @@ static void a_value_stays_valid_while_its_record_changes(void **state)
     index_value_release(&value); /* a second time does no harm */
 }
 
+struct watched {
+    unsigned count;
+    uint8_t key[KEY_SIZE]; /* the last one */
+};
+
+static void note_watched(void *context, const uint8_t *key, size_t key_size)
+{
+    struct watched *watched = context;
+
+    assert_int_equal(key_size, KEY_SIZE);
+    memcpy(watched->key, key, key_size);
+    watched->count++;
+}
+
+/* Each put and delete of its table, when the commit returns; nothing else. */
+static void who_watches_a_table_is_told_of_its_changes(void **state)
+{
+    struct fixture *fixture = *state;
+    struct watched watched = {.count = 0};
+    struct index_options options = {.engine = fixture_is_in_memory() ? &index_memory : NULL,
+                                    .path = fixture->path,
+                                    .memory_size_max = 16 * TFS_MIB,
+                                    .watch = {INDEX_EXTENT, note_watched, &watched}};
+
+    fixture_close(fixture);
+    assert_int_equal(index_open(&options, &fixture->index), 0);
+    put_text(fixture->batch, 1, 1, "one");
+    index_batch_put(fixture->batch, INDEX_XATTR, key_of(1, 7), KEY_SIZE, "x", 1);
+    put_text(fixture->batch, 1, 2, "two");
+    assert_int_equal(watched.count, 0);
+    assert_int_equal(index_commit(fixture->index, fixture->batch, false), 0);
+    assert_int_equal(watched.count, 2);
+    assert_memory_equal(watched.key, key_of(1, 2), KEY_SIZE);
+
+    index_batch_clear(fixture->batch);
+    index_batch_guard_prefix(fixture->batch, INDEX_EXTENT, key_of(1, 1), KEY_SIZE, "one", 3);
+    index_batch_delete(fixture->batch, INDEX_EXTENT, key_of(1, 2), KEY_SIZE);
+    assert_int_equal(index_commit(fixture->index, fixture->batch, false), 0);
+    assert_int_equal(watched.count, 3);
+    assert_memory_equal(watched.key, key_of(1, 2), KEY_SIZE);
+}
+
 static void memory_stays_near_the_budget_whatever_is_written(void **state)
 {
     enum { VALUE_SIZE = 16 * 1024, COUNT = 6000 };
@@ -303,6 +346,7 @@ int main(void)
         TEST(the_durable_number_follows_the_commit_number_at_a_sync),
         TEST(many_keys_are_looked_up_at_once_and_missing_ones_are_null),
         TEST(a_value_stays_valid_while_its_record_changes),
+        TEST(who_watches_a_table_is_told_of_its_changes),
         TEST(memory_stays_near_the_budget_whatever_is_written),
     };
 
