@@ -73,13 +73,6 @@ int index_close(struct tfs_index *index)
     return err;
 }
 
-void index_value_release(struct index_value *value)
-{
-    if (value->pin)
-        value->unpin(value->pin);
-    *value = (struct index_value){0};
-}
-
 int index_get(struct tfs_index *index, enum index_table table, const void *key, size_t key_size,
               struct index_value *ret)
 {

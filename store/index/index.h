@@ -107,7 +107,12 @@ struct index_value {
     void (*unpin)(void *pin);
 };
 
-void index_value_release(struct index_value *value);
+static inline void index_value_release(struct index_value *value)
+{
+    if (value->pin)
+        value->unpin(value->pin);
+    *value = (struct index_value){0};
+}
 
 /* Errors: -ENOENT, -EIO, -EUCLEAN. */
 TFS_MUST_CHECK int index_get(struct tfs_index *index, enum index_table table, const void *key,

@@ -35,7 +35,7 @@ int index_guard_check(const struct index_entry *guard, const struct index_value 
 static int guard_look(struct tfs_index *index, const struct index_entry *guard)
 {
     struct index_value value;
-    int err = index_get(index, guard->table, guard->key, guard->key_size, &value);
+    int err = index->engine->get(index->db, guard->table, guard->key, guard->key_size, &value);
 
     if (err == -ENOENT)
         return index_guard_check(guard, NULL);

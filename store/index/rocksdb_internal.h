@@ -78,12 +78,6 @@ void rocks_settings_release(struct rocks_settings *settings);
 /* The share of the budget that the block cache gets. */
 size_t rocks_cache_size(uint64_t memory_size_max);
 
-/* rocksdb_open.c */
-
-/* Tell the one who opens the index why it cannot be; without such a one it is logged, but for
- * -ENOENT. Returns `error`. */
-int rocks_open_fail(const struct rocks *rocks, int error, const char *format, ...) TFS_PRINTF(3, 4);
-
 /*
  * Called before each call of RocksDB that compares many keys. It counts the comparisons in a
  * variable of the thread, which is a seventh of the instructions of a commit and a fifth of a
@@ -171,5 +165,9 @@ int rocks_read_status_take(char *message, const char *doing);
 
 /* The translation alone, for its test. */
 int rocks_status_parse(const char *message);
+
+/* Tell the one who opens the index why it cannot be; without such a one it is logged, but for
+ * -ENOENT. Returns `error`. */
+int rocks_open_fail(const struct rocks *rocks, int error, const char *format, ...) TFS_PRINTF(3, 4);
 
 #endif

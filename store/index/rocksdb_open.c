@@ -9,14 +9,12 @@
 #include "store/base/log.h"
 #include "store/index/rocksdb_internal.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,25 +44,6 @@ static int parent_sync(const char *path)
         err = tfs_fail(-errno, "index '%s': sync its parent", path);
     (void)close(fd); /* a directory, nothing to lose */
     return err;
-}
-
-int rocks_open_fail(const struct rocks *rocks, int error, const char *format, ...)
-{
-    struct index_reason reason;
-    va_list arguments;
-
-    va_start(arguments, format);
-    (void)vsnprintf(reason.text, sizeof(reason.text), format, arguments);
-    va_end(arguments);
-    for (char *c = reason.text; *c; c++) {
-        if (iscntrl((unsigned char)*c))
-            *c = '?'; /* it may be out of a damaged file */
-    }
-    if (rocks->reason)
-        *rocks->reason = reason;
-    else if (error != -ENOENT)
-        tfs_error("cannot open the index '%s': %s", rocks->path, reason.text);
-    return tfs_fail(error, "index '%s': %s", rocks->path, reason.text);
 }
 
 static int directory_create(const char *path)

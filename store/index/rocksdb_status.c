@@ -8,8 +8,11 @@
 #include "store/base/log.h"
 #include "store/index/rocksdb_internal.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 /* The first entry whose both texts fit decides. */
@@ -88,4 +91,23 @@ int rocks_read_status_take(char *message, const char *doing)
         atomic_exchange_explicit(&last_told, told, memory_order_relaxed) != told)
         tfs_error("index: %s: %s", doing, message);
     return rocks_status_take(message, doing);
+}
+
+int rocks_open_fail(const struct rocks *rocks, int error, const char *format, ...)
+{
+    struct index_reason reason;
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(reason.text, sizeof(reason.text), format, arguments);
+    va_end(arguments);
+    for (char *c = reason.text; *c; c++) {
+        if (iscntrl((unsigned char)*c))
+            *c = '?'; /* it may be out of a damaged file */
+    }
+    if (rocks->reason)
+        *rocks->reason = reason;
+    else if (error != -ENOENT)
+        tfs_error("cannot open the index '%s': %s", rocks->path, reason.text);
+    return tfs_fail(error, "index '%s': %s", rocks->path, reason.text);
 }
