@@ -10,6 +10,7 @@
 #include "fs/daemonize.h"
 #include "fs/default_store.h"
 #include "fs/host.h"
+#include "fs/labels.h"
 #include "fs/ll_dispatch.h"
 #include "fs/ll_handle.h"
 #include "fs/mount.h"
@@ -322,8 +323,10 @@ static void print_version(void)
 /* What can be known before anything is touched. Returns 0 or a negative errno with a message. */
 static int prepare(struct options *options, struct tfs_message *message)
 {
-    int err = mountpoint_check(options, message);
+    int err = labels_check(options, message);
 
+    if (err == 0)
+        err = mountpoint_check(options, message);
     if (err == 0)
         err = mountpoint_resolve_store(options, message);
     if (err == 0)

@@ -1,5 +1,6 @@
 #include "fs/mount.h"
 
+#include "fs/labels.h"
 #include "fs/ll_dispatch.h"
 #include "store/base/error.h"
 #include "store/base/log.h"
@@ -49,6 +50,8 @@ static int make_list(const struct options *options, char **ret)
     char *list = NULL;
     int err = add_flags(&list, options);
 
+    if (err == 0)
+        err = labels_add(options, &list);
     (void)snprintf(source, sizeof(source), "fsname=%s",
                    options->fsname[0] ? options->fsname : options->store);
     (void)snprintf(max_read, sizeof(max_read), "max_read=%u", LL_IO_SIZE_MAX);

@@ -209,29 +209,53 @@ static int parse_one(const char *text, struct options *options, struct tfs_messa
     return option_apply(option, equals ? equals + 1 : NULL, options, message);
 }
 
-/* "name,name=value,...": a comma in a value is written as "\,". */
+/* The size of a value in double quotes at `text`, with them; 0: it is none. */
+static size_t quoted_size(const char *text)
+{
+    const char *end = *text == '"' ? strchr(text + 1, '"') : NULL;
+
+    return end && (end[1] == ',' || end[1] == '\0') ? (size_t)(end + 1 - text) : 0;
+}
+
+/* Takes the first option off the list, without quotes and the comma. Returns false when it is too
+ * long. */
+static bool take_one(const char **list, char *one, size_t size)
+{
+    const char *quoted_end = NULL; /* once the value has begun: of its part in quotes */
+    const char *at = *list;
+    size_t length = 0;
+
+    for (; *at && (*at != ',' || at < quoted_end); at++) {
+        if (at + 1 == quoted_end) /* the closing one */
+            continue;
+        if (at[0] == '\\' && at[1])
+            at++;
+        if (length >= size - 1)
+            return false;
+        one[length++] = *at;
+        if (*at == '=' && !quoted_end) {
+            quoted_end = at + 1 + quoted_size(at + 1);
+            at = quoted_end > at + 1 ? at + 1 : at;
+        }
+    }
+    one[length] = '\0';
+    *list = *at ? at + 1 : at;
+    return true;
+}
+
+/* "name,name=value,...": a comma in a value is written as "\,", or the value stands in double
+ * quotes, as mount(8) has it for labels of SELinux. */
 static int parse_list(const char *list, struct options *options, struct tfs_message *message)
 {
     char one[PATH_MAX + 64];
 
     while (*list) {
-        size_t length = 0;
-        int err;
+        int err = 0;
 
-        for (; *list && *list != ','; list++) {
-            if (list[0] == '\\' && list[1])
-                list++;
-            if (length >= sizeof(one) - 1)
-                return refuse(message, "an option after -o is longer than %zu bytes",
-                              sizeof(one) - 1);
-            one[length++] = *list;
-        }
-        one[length] = '\0';
-        if (*list == ',')
-            list++;
-        if (length == 0)
-            continue;
-        err = parse_one(one, options, message);
+        if (!take_one(&list, one, sizeof(one)))
+            return refuse(message, "an option after -o is longer than %zu bytes", sizeof(one) - 1);
+        if (one[0])
+            err = parse_one(one, options, message);
         if (err < 0)
             return err;
     }

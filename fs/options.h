@@ -15,16 +15,27 @@
 
 enum { OPTIONS_COUNT_MAX = 64 }; /* of the table */
 
+enum { OPTIONS_LABEL_SIZE_MAX = 1000 };
+
+/* Labels of SELinux, for the kernel; empty: not given. */
+struct options_labels {
+    char context[OPTIONS_LABEL_SIZE_MAX + 1];
+    char fscontext[OPTIONS_LABEL_SIZE_MAX + 1];
+    char defcontext[OPTIONS_LABEL_SIZE_MAX + 1];
+    char rootcontext[OPTIONS_LABEL_SIZE_MAX + 1];
+};
+
 struct options {
     struct tfs_volume_options volume; /* .path is set by mountpoint_resolve_store() */
     char store[PATH_MAX];             /* as given, later absolute; empty: not given */
     bool store_is_default;            /* none was given; set by mountpoint_resolve_store() */
     char mountpoint[PATH_MAX];        /* as given; absolute after mountpoint_check() */
     char fsname[PATH_MAX];            /* the source in /proc/mounts; empty: the store */
-    uint64_t read_ahead_size;         /* bytes; 0: what the kernel takes */
-    char metrics[64];                 /* where metrics are served; empty: nowhere */
-    unsigned request_threads;         /* 0: twice the cores, at least 16 */
-    unsigned lock_wait_s;             /* how long to wait for the store's lock */
+    struct options_labels labels;
+    uint64_t read_ahead_size; /* bytes; 0: what the kernel takes */
+    char metrics[64];         /* where metrics are served; empty: nowhere */
+    unsigned request_threads; /* 0: twice the cores, at least 16 */
+    unsigned lock_wait_s;     /* how long to wait for the store's lock */
     enum tfs_log_level log_level;
     bool allow_other;
     bool allow_suid; /* set-user-ID bits and capabilities of the mount's files count */

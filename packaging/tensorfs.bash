@@ -2,8 +2,8 @@
 # Completion of tensorfs(8) for bash.
 
 _tensorfs_options='chunk_size= compression= concurrency= threads= memory= cache= commit_interval=
-    read_ahead= request_threads= lock_wait= metrics= log_level= fsname= direct nodirect create nocreate ro rw
-    noatime atime strictatime sync async dirsync allow_other suid nosuid dev nodev exec noexec nosymfollow symfollow
+    read_ahead= request_threads= lock_wait= metrics= log_level= fsname= context= fscontext= defcontext= rootcontext=
+    direct nodirect create nocreate ro rw noatime atime strictatime sync async dirsync allow_other suid nosuid dev nodev exec noexec nosymfollow symfollow
     default_permissions'
 
 # The values of an option whose name is $1.

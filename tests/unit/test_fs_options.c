@@ -2,6 +2,7 @@
  * Goal: the command line does what the help text says, and what it cannot do is refused in one
  * line. Method: options_parse() on argument vectors; nothing is mounted.
  */
+#include "fs/labels.h"
 #include "fs/options.h"
 
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -118,6 +120,38 @@ static void what_fstab_passes_for_others_is_dropped(void **state)
                            "diratime,,default_permissions,nonempty",
                            NULL),
                      0);
+}
+
+static void labels_of_selinux_are_for_the_kernel(void **state)
+{
+    char *list = NULL;
+
+    (void)state;
+    assert_int_equal(parse("/s", "/m", "-o",
+                           "fscontext=system_u:object_r:fs_t:s0,ro,"
+                           "context=\"system_u:object_r:tmp_t:s0:c127,c456\",nodev",
+                           NULL),
+                     0);
+    assert_string_equal(options.labels.context, "system_u:object_r:tmp_t:s0:c127,c456");
+    assert_string_equal(options.labels.fscontext, "system_u:object_r:fs_t:s0");
+    assert_true(options.volume.read_only && options_is_given(&options, "nodev"));
+    assert_int_equal(labels_add(&options, &list), 0);
+    assert_string_equal(list, "context=\"system_u:object_r:tmp_t:s0:c127\\,c456\","
+                              "fscontext=\"system_u:object_r:fs_t:s0\"");
+    free(list);
+    if (access("/sys/fs/selinux/enforce", F_OK) < 0)
+        assert_refused(labels_check(&options, &message),
+                       "option context needs SELinux, which does not run here");
+    else
+        assert_int_equal(labels_check(&options, &message), 0);
+    assert_int_equal(parse("/s", "/m", NULL), 0);
+    assert_int_equal(labels_check(&options, &message), 0);
+    assert_int_equal(parse("/s", "/m", "-o", "rootcontext=a\"b", NULL), 0);
+    assert_refused(labels_check(&options, &message), "option rootcontext has a quote in its value");
+    assert_int_equal(parse("/s", "/m", "-o", "defcontext=\"a,ro", NULL), 0); /* no closing quote */
+    assert_string_equal(options.labels.defcontext, "\"a");
+    assert_refused(parse("/s", "/m", "-o", "context=\"\"", NULL),
+                   "option context: a text of 1 to 1000 bytes is needed");
 }
 
 /* FILESYSTEM-INDEPENDENT MOUNT OPTIONS of mount(8), but for those of SELinux and of remounts. */
@@ -343,6 +377,7 @@ int main(void)
         cmocka_unit_test(a_list_after_o_is_the_same_as_long_options),
         cmocka_unit_test(the_later_of_two_opposites_wins),
         cmocka_unit_test(what_fstab_passes_for_others_is_dropped),
+        cmocka_unit_test(labels_of_selinux_are_for_the_kernel),
         cmocka_unit_test(what_every_filesystem_has_is_taken),
         cmocka_unit_test(what_the_kernel_lists_is_for_remounts),
         cmocka_unit_test(an_option_that_differs_from_the_mounts_is_found),
