@@ -24,6 +24,9 @@
 /* A page that does not compress below this, and so stays in its row; two a row. */
 enum { CHUNK = 256 * 1024, BLOCK = 4096, PAGE = 2500, ROWS = 1600, BATCH_MAX = 5 << 20 };
 
+/* Of a file that grows to ROWS: so few that what is appended does not fit in one batch. */
+enum { OLD_ROWS = 200 };
+
 static struct {
     void (*after)(void *context);
     void *context;
@@ -132,6 +135,8 @@ struct expected {
     uint64_t old_rows;
     uint64_t new_size;
     uint64_t last_size; /* seen before: it never shrinks */
+    unsigned wrong_sizes;
+    unsigned lost_pages; /* the leader of a commit looks: a test that ended there would hang */
 };
 
 static void look_after_crash(void *context)
@@ -141,14 +146,14 @@ static void look_after_crash(void *context)
     uint64_t size = crash_size(copy, "file");
     struct tfs_file *file = fixture_open_file(copy, "file");
 
-    assert_in_range(size, expected->last_size, expected->new_size);
+    expected->wrong_sizes += size < expected->last_size || size > expected->new_size;
     expected->last_size = size;
     for (uint64_t row = 0; row < ROWS; row++) {
         for (uint64_t page = 0; page < 2; page++) {
             bool is_old = row < expected->old_rows && has_page(file, row, page, 1);
 
             if (page_offset(row, page) < size)
-                assert_true(is_old || has_page(file, row, page, 2));
+                expected->lost_pages += !is_old && !has_page(file, row, page, 2);
         }
     }
     tfs_file_close(file);
@@ -161,15 +166,17 @@ static void a_commit_of_many_rows_takes_several_batches_each_of_which_may_be_the
     struct tfs_file *file = fixture_create(fixture, "file");
     struct expected expected = {.fixture = fixture, .new_size = page_offset(ROWS - 1, 1) + PAGE};
 
-    expected.old_rows = ROWS / 2;
-    write_pages(file, 0, ROWS / 2, 1);
+    expected.old_rows = OLD_ROWS;
+    write_pages(file, 0, OLD_ROWS, 1);
     assert_int_equal(tfs_file_sync(file, false), 0);
-    expected.old_size = page_offset(ROWS / 2 - 1, 1) + PAGE;
+    expected.old_size = page_offset(OLD_ROWS - 1, 1) + PAGE;
     expected.last_size = expected.old_size;
     write_pages(file, 0, ROWS, 2);
     watch(look_after_crash, &expected);
     assert_int_equal(tfs_file_sync(file, false), 0);
     batches.after = NULL;
+    assert_int_equal(expected.wrong_sizes, 0);
+    assert_int_equal(expected.lost_pages, 0);
     assert_in_range(batches.count, 2, 10);
     assert_in_range(batches.bytes_max, 1, BATCH_MAX);
     assert_int_equal(expected.last_size, expected.new_size);
@@ -385,11 +392,9 @@ static void writers_commit_when_rows_fill_their_share_of_memory(void **state)
     uint64_t most = 0;
 
     watch(do_nothing, NULL);
-    for (uint64_t version = 1; version <= 2; version++) {
-        for (uint64_t row = 0; row < 4 * ROWS; row++) {
-            write_pages(file, row, row + 1, version);
-            most = tfs_max_u64(most, row_budget_used(fixture->volume));
-        }
+    for (uint64_t row = 0; row < 12 * ROWS; row++) {
+        write_pages(file, row, row + 1, 1);
+        most = tfs_max_u64(most, row_budget_used(fixture->volume));
     }
     batches.after = NULL;
     assert_true(batches.count > 0);

@@ -181,6 +181,28 @@ static void what_was_cut_off_is_garbage_after_a_crash(void **state)
     crash_end(copy);
 }
 
+/* The background has rows of an earlier cut to remove, and meets one that no commit has seen. */
+static void rows_of_a_cut_that_is_not_committed_stay(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = make_file(fixture);
+    struct fixture *copy;
+
+    fixture_truncate(fixture, tfs_file_inode(file), 10 * ROW);
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    assert_true(rows_in_index(fixture) > 10);
+    fixture_truncate(fixture, tfs_file_inode(file), 2 * ROW);
+    assert_int_equal(__real_cut_purge(fixture->volume, tfs_file_inode(file)), 0);
+    assert_int_equal(rows_in_index(fixture), 10);
+    copy = crash_copy(fixture);
+    assert_int_equal(crash_size(copy, "file"), 10 * ROW);
+    tfs_file_close(file);
+    file = fixture_open_file(copy, "file");
+    assert_rows(file, 0, 10, 1);
+    tfs_file_close(file);
+    crash_end(copy);
+}
+
 static void a_mount_after_a_crash_removes_them(void **state)
 {
     struct fixture *fixture = *state;
@@ -518,6 +540,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CUT_TEST(a_cut_takes_no_memory_and_the_rows_go_in_the_background),
         HELD_TEST(what_was_cut_off_is_garbage_after_a_crash),
+        HELD_TEST(rows_of_a_cut_that_is_not_committed_stay),
         HELD_TEST(a_mount_after_a_crash_removes_them),
         HELD_TEST(check_and_repair_let_them_be),
         HELD_TEST(a_file_that_was_cut_is_written_again_over_garbage),

@@ -9,6 +9,7 @@
  */
 #include "store_crash.h"
 
+#include "store/commit.h"
 #include "store/committer.h"
 #include "store/data.h"
 #include "store/flush.h"
@@ -371,6 +372,25 @@ static void what_the_interval_wrote_back_stays_while_others_fill_a_gap(void **st
     tfs_file_close(file);
 }
 
+/* Nobody asked for that commit: a writer made room in memory for more rows. */
+static void what_was_committed_for_its_rows_stays_while_others_fill_a_gap(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fixture_create(fixture, "file");
+    struct tfs_inode *inode;
+
+    assert_int_equal(inode_get(fixture->volume, tfs_file_inode(file), &inode), 0);
+    fixture_write_random(file, 4 * TFS_MIB, 8 * TFS_MIB, 1);
+    assert_int_equal(__real_flush_inode(fixture->volume, inode), 0);
+    assert_int_equal(commit_rows(fixture->volume, inode), 0);
+    assert_gap_and_data(fixture, "file");
+    fill_the_gap_and_append(file);
+    assert_int_equal(commit_rows(fixture->volume, inode), 0);
+    assert_gap_and_data(fixture, "file");
+    inode_put(fixture->volume, inode);
+    tfs_file_close(file);
+}
+
 /* Also one that cannot write back what came later. */
 static void a_promise_outlives_a_commit(void **state)
 {
@@ -515,6 +535,7 @@ int main(void)
         SNAPSHOT_TEST(what_close_promised_stays_while_others_fill_a_gap),
         SNAPSHOT_TEST(what_rename_promised_stays_while_others_fill_a_gap),
         SNAPSHOT_TEST(what_the_interval_wrote_back_stays_while_others_fill_a_gap),
+        SNAPSHOT_TEST(what_was_committed_for_its_rows_stays_while_others_fill_a_gap),
         SNAPSHOT_TEST(a_promise_outlives_a_commit),
         SNAPSHOT_TEST(a_cut_takes_from_a_promise_that_is_under_way),
         SNAPSHOT_TEST(a_cut_waits_for_the_commit_that_is_under_way),
