@@ -58,7 +58,7 @@ tfs_add_store_test(test_report VOLUME)
 # The volume with calls of its lower layers wrapped.
 tfs_add_store_test(test_commit VOLUME SOURCES store_crash.c)
 tfs_add_store_test(test_commit_batches VOLUME SOURCES store_crash.c
-    WRAP index_commit commit_group_run)
+    WRAP commit_group_run)
 tfs_add_store_test(test_copy VOLUME WRAP commit_inode)
 tfs_add_store_test(test_cut VOLUME SOURCES check_fixture.c store_crash.c WRAP cut_purge cut_put)
 tfs_add_store_test(test_xattr VOLUME)
@@ -70,7 +70,7 @@ tfs_add_store_test(test_chunk_map VOLUME)
 tfs_add_store_test(test_flush VOLUME SOURCES store_crash.c)
 tfs_add_store_test(test_plain_frames VOLUME WRAP frame_encode)
 tfs_add_store_test(test_reclaim VOLUME SOURCES store_crash.c chosen_numbers.c)
-tfs_add_store_test(test_superseded VOLUME WRAP frames_header)
+tfs_add_store_test(test_superseded VOLUME)
 tfs_add_store_test(test_full_disk VOLUME SOURCES small_disk.c upcall_notes.c)
 
 tfs_add_store_test(test_allocation VOLUME SOURCES small_disk.c store_crash.c)

@@ -4,7 +4,7 @@
  *
  * Method: what the leader does in one round is wrapped. Behind it a test does what it wants done
  * between two batches, on the thread that leads; there a copy of the store is what a crash at this
- * moment would leave. index_commit() is wrapped to see how large batches are.
+ * moment would leave. The index's engine sees how large batches are.
  */
 #include "store_crash.h"
 
@@ -34,12 +34,10 @@ static struct {
     size_t bytes_max;
 } batches;
 
-int __real_index_commit(struct tfs_index *index, struct index_batch *batch, bool durable);
-int __wrap_index_commit(struct tfs_index *index, struct index_batch *batch, bool durable);
 void __real_commit_group_run(struct tfs_volume *volume, struct commit_group *group);
 void __wrap_commit_group_run(struct tfs_volume *volume, struct commit_group *group);
 
-int __wrap_index_commit(struct tfs_index *index, struct index_batch *batch, bool durable)
+static int apply(struct index_db *db, const struct index_batch *batch)
 {
     size_t bytes = index_batch_bytes(batch);
 
@@ -47,7 +45,7 @@ int __wrap_index_commit(struct tfs_index *index, struct index_batch *batch, bool
         batches.count++;
         batches.bytes_max = bytes > batches.bytes_max ? bytes : batches.bytes_max;
     }
-    return __real_index_commit(index, batch, durable);
+    return index_rocksdb.apply(db, batch);
 }
 
 void __wrap_commit_group_run(struct tfs_volume *volume, struct commit_group *group)
@@ -75,6 +73,16 @@ static void do_nothing(void *context)
     (void)context;
 }
 
+static void open_watched(struct fixture *fixture)
+{
+    static struct index_engine engine;
+
+    engine = index_rocksdb;
+    engine.apply = apply;
+    fixture->options.index_engine = &engine;
+    fixture_open(fixture);
+}
+
 static int set_up(void **state)
 {
     int err = fixture_set_up_closed(state);
@@ -84,7 +92,7 @@ static int set_up(void **state)
     fixture->options.chunk_size = BLOCK;
     fixture->options.memory_size =
         256 * TFS_MIB; /* so that rows are kept until they are asked for */
-    fixture_open(fixture);
+    open_watched(fixture);
     return err;
 }
 
@@ -95,7 +103,7 @@ static int set_up_small(void **state)
 
     batches.after = NULL;
     fixture->options.chunk_size = BLOCK;
-    fixture_open(fixture);
+    open_watched(fixture);
     return err;
 }
 

@@ -2,15 +2,15 @@
  * What is asked of a file's frames is answered from the newer ones when they are superseded and
  * given back between the look at their row and the look at them; and damage is still told.
  *
- * Method: the call that reads a frame's header first has the file overwritten and the old frames
- * punched.
+ * Method: the read of a frame's header from the segments first has the file overwritten and the old
+ * frames punched.
  */
 #include "store_fixture.h"
 
 #include "store/base/crc32c.h"
-#include "store/frames.h"
 #include "store/reclaim.h"
 #include "store/report.h"
+#include "store/segment/engine.h"
 #include "store/volume.h"
 
 #include <errno.h>
@@ -18,16 +18,11 @@
 
 enum { BLOCK_SIZE = 256 * 1024, BLOCK_COUNT = 4, FILE_SIZE = BLOCK_SIZE * BLOCK_COUNT };
 
-static struct tfs_file *to_overwrite; /* at the next look at a header */
+static struct tfs_file *to_overwrite; /* at the next read from the segments */
 static struct tfs_volume *its_volume;
 
-int __real_frames_header(struct tfs_frames *frames, const struct frames_source *source,
-                         struct frame_header **ret);
-int __wrap_frames_header(struct tfs_frames *frames, const struct frames_source *source,
-                         struct frame_header **ret);
-
-int __wrap_frames_header(struct tfs_frames *frames, const struct frames_source *source,
-                         struct frame_header **ret)
+static int read_segment(struct segment_store *store, struct segment_position at, size_t size,
+                        const struct segment_pieces *into, size_t *ret_skip)
 {
     struct tfs_file *file = TAKE_PTR(to_overwrite);
 
@@ -36,7 +31,16 @@ int __wrap_frames_header(struct tfs_frames *frames, const struct frames_source *
         assert_int_equal(tfs_file_sync(file, false), 0);
         reclaim_hurry(its_volume->reclaim);
     }
-    return __real_frames_header(frames, source, ret);
+    return segment_local.read(store, at, size, into, ret_skip);
+}
+
+static int set_up(void **state)
+{
+    static struct segment_engine engine;
+
+    engine = segment_local;
+    engine.read = read_segment;
+    return fixture_set_up_with(state, NULL, &engine);
 }
 
 static struct tfs_file *make_file(struct fixture *fixture)
@@ -108,7 +112,7 @@ static void damage_is_told(void **state)
     tfs_file_close(file);
 }
 
-#define VOLUME_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
+#define VOLUME_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, fixture_tear_down)
 
 int main(void)
 {
