@@ -40,17 +40,20 @@ static int flushed_row(struct tfs_volume *volume, struct tfs_inode *inode, uint6
     return err;
 }
 
-/* The checksum of a block of which the extent shows all `size` bytes. */
+/* The checksum of the block at byte `offset`, of which the extent shows all `size` bytes. */
 static int extent_checksum(struct tfs_volume *volume, const struct extent *extent,
-                           uint32_t block_size, uint32_t block, uint32_t size, uint32_t *ret)
+                           uint32_t block_size, uint32_t offset, uint32_t size, uint32_t *ret)
 {
     tfs_cleanup(frame_header_unref_p) struct frame_header *header = NULL;
     struct frames_source source = frames_source_of(extent, block_size);
+    uint32_t in_frame = extent_in_frame(extent, offset);
     const uint8_t *bytes = source.inline_bytes;
     struct frame_block found;
     struct frame_view view;
     int err = 0;
 
+    if (in_frame % block_size)
+        return -ERANGE; /* the frame's blocks are not the file's */
     if (source.frame.segment) {
         err = frames_header(volume->frames, &source, &header);
         bytes = err ? NULL : header->bytes;
@@ -58,7 +61,7 @@ static int extent_checksum(struct tfs_volume *volume, const struct extent *exten
     if (!err)
         err = frame_open(bytes, frame_header_size(source.frame.block_count), &view);
     if (!err)
-        err = frame_block_locate(&view, extent->frame_block + block - extent->first_block, &found);
+        err = frame_block_locate(&view, in_frame / block_size, &found);
     if (err)
         return err;
     if (found.raw_size != size)
@@ -93,16 +96,16 @@ static int row_checksum(struct tfs_volume *volume, struct tfs_inode *inode,
                         const struct tfs_row *row, uint32_t offset, uint32_t size, uint32_t *ret)
 {
     uint32_t block_size = inode->data->shape.block_size;
-    const struct extent *extent = row_find(row, block_size, offset);
-    uint32_t start = extent ? extent->first_block * block_size : UINT32_MAX;
+    const struct extent *extent = row_find(row, offset);
+    uint32_t start = extent ? extent->start : UINT32_MAX;
     int err = -ERANGE;
 
     if (start >= offset + size) {
         *ret = zero_checksum(size);
         return 0;
     }
-    if (start <= offset && start + extent->visible_size >= offset + size)
-        err = extent_checksum(volume, extent, block_size, offset / block_size, size, ret);
+    if (start <= offset && extent_end(extent) >= offset + size)
+        err = extent_checksum(volume, extent, block_size, offset, size, ret);
     if (err == -ERANGE)
         err = computed_checksum(volume, inode, row, offset, size, ret);
     return err;

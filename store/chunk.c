@@ -289,8 +289,8 @@ int chunk_copy_row(struct tfs_volume *volume, const struct tfs_row *row,
     uint8_t *at = dst;
 
     while (size > 0) {
-        const struct extent *extent = row_find(row, shape->block_size, offset);
-        uint32_t start = extent ? extent->first_block * shape->block_size : UINT32_MAX;
+        const struct extent *extent = row_find(row, offset);
+        uint32_t start = extent ? extent->start : UINT32_MAX;
         uint32_t part;
 
         if (!extent || offset < start) {
@@ -300,9 +300,8 @@ int chunk_copy_row(struct tfs_volume *volume, const struct tfs_row *row,
             struct frames_source source = frames_source_of(extent, shape->block_size);
             int err;
 
-            part = (uint32_t)tfs_min_u64(size, start + extent->visible_size - offset);
-            err = frames_copy(volume->frames, &source,
-                              extent->frame_block * shape->block_size + (offset - start), part,
+            part = (uint32_t)tfs_min_u64(size, extent_end(extent) - offset);
+            err = frames_copy(volume->frames, &source, extent_in_frame(extent, offset), part,
                               scratch, at);
             if (err)
                 return err;

@@ -212,24 +212,6 @@ static int read_row(struct compaction *run, uint64_t inode, uint64_t row,
     return row_table_get(run->volume, &key, shape, ret);
 }
 
-static bool rows_are_equal(const struct tfs_row *a, const struct tfs_row *b)
-{
-    size_t size = a && b ? row_encoded_size(a) : 0;
-    uint8_t *bytes;
-    bool equal = false;
-
-    if (!a || !b || row_encoded_size(b) != size)
-        return false;
-    bytes = malloc(2 * size);
-    if (!bytes)
-        return false; /* then the row stays */
-    row_encode(a, bytes);
-    row_encode(b, bytes + size);
-    equal = memcmp(bytes, bytes + size, size) == 0;
-    free(bytes);
-    return equal;
-}
-
 /* Whether the copy still has the user that it had last, whose file has the same shape as all that
  * share it; -ESTALE when not. */
 static int copy_is_in_use(struct compaction *run, const struct copied *copied,
@@ -299,7 +281,8 @@ static void note_moved(struct compaction *run, const struct move *move)
     }
 }
 
-static int commit_row(struct compaction *run, const struct move *move, const struct tfs_row *row,
+static int commit_row(struct compaction *run, const struct move *move,
+                      const struct row_shape *shape, const struct tfs_row *row,
                       struct usage_change *change)
 {
     struct tfs_volume *volume = run->volume;
@@ -315,7 +298,7 @@ static int commit_row(struct compaction *run, const struct move *move, const str
         return err;
     }
     meta_extent_key(move->inode, move->row, key);
-    row_encode(row, bytes);
+    row_encode(row, shape, bytes);
     index_batch_put(batch, INDEX_EXTENT, key, sizeof(key), bytes, size);
     err = usage_finish(change, batch);
     if (!err)
@@ -341,14 +324,14 @@ static int exchange_locked(struct compaction *run, const struct move *move,
     struct usage_change change;
     int err = read_row(run, move->inode, move->row, shape, &now);
 
-    if (!err && !rows_are_equal(now, move->before))
+    if (!err && !row_equal(now, move->before))
         err = -ESTALE;
     if (err)
         return err;
     usage_begin(run->volume->usage, &change);
     err = make_row(run, move, shape, &change, &after);
     if (!err)
-        err = commit_row(run, move, after, &change);
+        err = commit_row(run, move, shape, after, &change);
     usage_end(&change);
     if (err)
         return err;

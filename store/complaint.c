@@ -99,7 +99,7 @@ int complaint_row(struct tfs_volume *volume, const struct complaint_wanted *want
     if (!means_damage(error))
         return error;
     if (!damage_find(volume->segments, row, wanted->block_size, &range, &place))
-        place.extent = row_find(row, wanted->block_size, wanted->offset);
+        place.extent = row_find(row, wanted->offset);
     return complaint_unreadable(volume, wanted->inode, wanted->start + place.offset,
                                 place.extent ? &place.extent->frame : NULL, error);
 }

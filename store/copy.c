@@ -120,7 +120,7 @@ static int share_row(struct sharing *sharing, uint64_t i, struct index_batch *ba
     bytes = malloc(row_encoded_size(row));
     if (!bytes)
         return -ENOMEM;
-    row_encode(row, bytes);
+    row_encode(row, &sharing->target->data->shape, bytes);
     index_batch_put(batch, INDEX_EXTENT, key, sizeof(key), bytes, row_encoded_size(row));
     free(bytes);
     return 0;

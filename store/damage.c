@@ -80,24 +80,22 @@ static bool find_in_extent(const struct search *search, const struct damage_rang
 {
     const struct extent *extent = search->extent;
     uint32_t block_size = search->block_size;
-    uint32_t start = extent->first_block * block_size;
-    uint64_t from = tfs_max_u64(range->offset, start);
-    uint64_t to =
-        tfs_min_u64((uint64_t)range->offset + range->size, (uint64_t)start + extent->visible_size);
+    uint64_t from = tfs_max_u64(range->offset, extent->start);
+    uint64_t to = tfs_min_u64((uint64_t)range->offset + range->size, extent_end(extent));
     uint32_t first;
     uint32_t end;
     uint32_t bad;
 
     if (from >= to)
         return false;
-    first = extent->frame_block + (uint32_t)(from - start) / block_size;
-    end = extent->frame_block + (uint32_t)(to - 1 - start) / block_size + 1;
+    first = extent_in_frame(extent, (uint32_t)from) / block_size;
+    end = extent_in_frame(extent, (uint32_t)to - 1) / block_size + 1;
     bad = find_bad_block(search, first, end);
     if (bad == end)
         return false;
-    *ret = (struct damage_place){
-        .extent = extent,
-        .offset = (uint32_t)tfs_max_u64(from, start + (bad - extent->frame_block) * block_size)};
+    *ret = (struct damage_place){.extent = extent,
+                                 .offset = extent_shows_from(extent, bad * block_size)};
+    ret->offset = (uint32_t)tfs_max_u64(from, ret->offset);
     return true;
 }
 

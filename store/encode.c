@@ -29,18 +29,14 @@ _Static_assert(1 + CHUNK_SLOTS_MAX + 1 <= SEGMENT_PIECES_MAX, "header, slots and
 
 /* Where the old row's bytes end within [from, to), chunk-relative; `from` when it has none there.
  */
-static uint32_t old_end(const struct tfs_row *row, const struct row_shape *shape, uint32_t from,
-                        uint32_t to)
+static uint32_t old_end(const struct tfs_row *row, uint32_t from, uint32_t to)
 {
     uint32_t end = from;
 
     for (uint32_t i = 0; row && i < row->extent_count; i++) {
         const struct extent *extent = &row->extents[i];
-        uint32_t start = extent->first_block * shape->block_size;
-        uint32_t extent_end = start + extent->visible_size;
-
-        if (start < to && extent_end > end)
-            end = extent_end < to ? extent_end : to;
+        if (extent->start < to && extent_end(extent) > end)
+            end = extent_end(extent) < to ? extent_end(extent) : to;
     }
     return end;
 }
@@ -75,7 +71,7 @@ static int widen_slot(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32
     int front = 0;
     int back = 0;
 
-    to = old_end(chunk->row, shape, base + slot->to, base + to) - base;
+    to = old_end(chunk->row, base + slot->to, base + to) - base;
     if (!slot->whole) {
         front = copy_old(volume, chunk, index, from, slot->from, scratch);
         back = copy_old(volume, chunk, index, slot->to, to, scratch);
@@ -102,7 +98,7 @@ static int defragment(struct tfs_volume *volume, struct tfs_chunk *chunk,
     err = chunk_fill_slot(volume, chunk, 0, scratch);
     if (err) /* with a damaged block it stays in pieces */
         return err == -EIO ? 0 : err;
-    end = row_end(chunk->row, shape->block_size);
+    end = row_end(chunk->row);
     chunk_show_slot(chunk, 0, 0, end > slot->to ? end : slot->to, true);
     return 0;
 }
@@ -177,8 +173,8 @@ static void find_run(const struct tfs_chunk *chunk, uint32_t first, struct encod
         .first_slot = first,
         .slot_count = last - first + 1,
         .on_unit_boundary = slots[first].from == 0,
-        .block_count = (end - start + shape->block_size - 1) / shape->block_size,
-        .extent = {.first_block = start / shape->block_size, .visible_size = end - start},
+        .end = (uint32_t)tfs_align_up(end, shape->block_size),
+        .extent = {.start = start, .visible_size = end - start},
     };
 }
 
@@ -247,8 +243,7 @@ static int encode_run(struct tfs_volume *volume, struct tfs_chunk *chunk, struct
         .raw_size = run->extent.visible_size,
         .block_size = shape->block_size,
         .tag = {.inode = chunk->inode->number,
-                .offset = chunk->index * shape->chunk_size +
-                          (uint64_t)run->extent.first_block * shape->block_size},
+                .offset = chunk->index * shape->chunk_size + run->extent.start},
         .plain = run->extent.visible_size >= plain_size_min &&
                  shape->block_size >= FRAME_PLAIN_ALIGNMENT,
     };
@@ -321,9 +316,7 @@ static int prepare_slots(struct tfs_volume *volume, struct tfs_chunk *chunk,
 static size_t inline_left(const struct tfs_chunk *chunk, const struct encoded_chunk *encoded)
 {
     const struct encoded_run *run = &encoded->runs[encoded->run_count];
-    uint32_t first = run->extent.first_block;
-    size_t sum =
-        row_inline_size(chunk->row, &chunk->inode->data->shape, first, first + run->block_count);
+    size_t sum = row_inline_size(chunk->row, run->extent.start, run->end);
 
     for (uint32_t i = 0; i < encoded->run_count; i++) {
         const struct extent *extent = &encoded->runs[i].extent;

@@ -9,7 +9,7 @@
 /* One run of dirty bytes that became a frame, or a hole when it was all zeros. */
 struct encoded_run {
     struct extent extent; /* extent.visible_size 0: a hole; inline_bytes point into `inline_copy` */
-    uint32_t block_count; /* of the chunk, that the run covers */
+    uint32_t end;         /* of what the run covers of the chunk: whole blocks */
     uint32_t first_slot;
     uint32_t slot_count;
     bool on_unit_boundary; /* the run begins where its first buffer begins */

@@ -112,8 +112,8 @@ static int pin_row(struct reading *reading, const struct tfs_row *row, struct ch
     int err = 0;
 
     while (part.size > 0 && !err) {
-        const struct extent *extent = row_find(row, block_size, part.offset);
-        uint32_t start = extent ? extent->first_block * block_size : UINT32_MAX;
+        const struct extent *extent = row_find(row, part.offset);
+        uint32_t start = extent ? extent->start : UINT32_MAX;
         uint32_t size;
 
         if (!extent || part.offset < start) {
@@ -122,9 +122,8 @@ static int pin_row(struct reading *reading, const struct tfs_row *row, struct ch
         } else {
             struct frames_source source = frames_source_of(extent, block_size);
 
-            size = (uint32_t)tfs_min_u64(part.size, start + extent->visible_size - part.offset);
-            err = pin_extent(reading, &source,
-                             extent->frame_block * block_size + (part.offset - start), size);
+            size = (uint32_t)tfs_min_u64(part.size, extent_end(extent) - part.offset);
+            err = pin_extent(reading, &source, extent_in_frame(extent, part.offset), size);
         }
         part.offset += size;
         part.size -= size;
@@ -429,33 +428,46 @@ void tfs_read_release(struct tfs_read *read)
     *read = (struct tfs_read){0};
 }
 
+/* How far from byte `at` of the chunk on the answer is the same: to the end of the hole, or of the
+ * unit of its frame. *ret_key is the unit; a hole has none. */
+static uint32_t same_until(const struct tfs_row *row, uint32_t at, uint32_t chunk_size,
+                           struct cache_key *ret_key)
+{
+    const struct extent *extent = row_find(row, at);
+    uint32_t in_frame;
+
+    *ret_key = (struct cache_key){0};
+    if (!extent || at < extent->start)
+        return extent ? extent->start : chunk_size;
+    in_frame = extent_in_frame(extent, at);
+    if (extent->frame.segment)
+        *ret_key = (struct cache_key){extent->frame.segment, extent->frame.offset,
+                                      in_frame / FRAME_BUFFER_SIZE};
+    return (uint32_t)tfs_min_u64(extent_end(extent),
+                                 at + FRAME_BUFFER_SIZE - in_frame % FRAME_BUFFER_SIZE);
+}
+
 bool tfs_file_read_is_ready(struct tfs_file *file, uint64_t offset, size_t size)
 {
     struct tfs_inode *inode = file->inode;
-    const struct row_shape *shape = &inode->data->shape;
-    bool ready = true;
+    uint32_t chunk_size = inode->data->shape.chunk_size;
+    uint64_t end = offset + clip_to_size(inode, offset, size);
 
-    size = clip_to_size(inode, offset, size);
-    for (uint64_t at = offset; at < offset + size && ready;) {
+    while (offset < end) {
         struct reading reading = {.volume = file->volume, .inode = inode};
         tfs_cleanup(row_unref_p) struct tfs_row *row = NULL;
-        const struct extent *extent;
-        uint32_t in_chunk = (uint32_t)(at % shape->chunk_size);
+        uint64_t base = tfs_align_down(offset, chunk_size);
         bool dirty = false;
 
-        if (find_row(&reading, at / shape->chunk_size, &row, &dirty) < 0 || dirty)
+        if (find_row(&reading, offset / chunk_size, &row, &dirty) < 0 || dirty)
             return false;
-        extent = row_find(row, shape->block_size, in_chunk);
-        if (extent && extent->frame.segment &&
-            extent->first_block * shape->block_size <= in_chunk) {
-            struct cache_key key = {extent->frame.segment, extent->frame.offset,
-                                    (extent->frame_block * shape->block_size + in_chunk -
-                                     extent->first_block * shape->block_size) /
-                                        FRAME_BUFFER_SIZE};
+        while (offset < end && offset < base + chunk_size) {
+            struct cache_key key;
 
-            ready = cache_has(file->volume->cache, &key);
+            offset = base + same_until(row, (uint32_t)(offset - base), chunk_size, &key);
+            if (key.segment && !cache_has(file->volume->cache, &key))
+                return false;
         }
-        at = tfs_align_down(at, FRAME_BUFFER_SIZE) + FRAME_BUFFER_SIZE;
     }
-    return ready;
+    return true;
 }

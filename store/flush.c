@@ -223,8 +223,7 @@ static int make_row(struct tfs_chunk *chunk, const struct encoded_chunk *encoded
     for (uint32_t i = 0; i < encoded->run_count; i++) {
         const struct encoded_run *run = &encoded->runs[i];
         struct tfs_row *next;
-        int err =
-            row_replace(row, &chunk->inode->data->shape, &run->extent, run->block_count, &next);
+        int err = row_replace(row, &run->extent, run->end, &next);
 
         row_unref(row);
         if (err)

@@ -24,7 +24,7 @@ static int visit_row(const struct tfs_frame_visitor *visitor, const struct row_s
         const struct extent *extent = &row->extents[i];
         const struct tfs_frame_place place = {
             .chunk = chunk,
-            .offset = chunk * shape->chunk_size + (uint64_t)extent->first_block * shape->block_size,
+            .offset = chunk * shape->chunk_size + extent->start,
             .size = extent->visible_size,
             .segment = extent->frame.segment,
             .segment_offset = extent->frame.offset,

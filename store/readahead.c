@@ -118,19 +118,16 @@ static struct wanted still_wanted(struct prefetch_job *prefetch)
 }
 
 /* The part of the extent that is wanted, as units of its frame. */
-static struct frames_range units_wanted(const struct extent *extent, uint32_t block_size,
-                                        struct wanted wanted)
+static struct frames_range units_wanted(const struct extent *extent, struct wanted wanted)
 {
-    uint64_t start = (uint64_t)extent->first_block * block_size;
-    uint64_t from = tfs_max_u64(wanted.from, start);
-    uint64_t to = tfs_min_u64(wanted.to, start + extent->visible_size);
-    uint64_t in_frame = (uint64_t)extent->frame_block * block_size;
+    uint32_t from = wanted.from > extent->start ? wanted.from : extent->start;
+    uint32_t to = wanted.to < extent_end(extent) ? wanted.to : extent_end(extent);
     struct frames_range range = {0};
 
     if (from < to) {
-        range.first_unit = (uint32_t)((in_frame + from - start) / FRAME_BUFFER_SIZE);
+        range.first_unit = extent_in_frame(extent, from) / FRAME_BUFFER_SIZE;
         range.unit_count =
-            (uint32_t)((in_frame + to - start - 1) / FRAME_BUFFER_SIZE) - range.first_unit + 1;
+            extent_in_frame(extent, to - 1) / FRAME_BUFFER_SIZE - range.first_unit + 1;
     }
     return range;
 }
@@ -149,7 +146,7 @@ static void prefetch_chunk(struct prefetch_job *prefetch, struct tfs_scratch *sc
         return; /* after an error whoever really reads it will hear of it */
     for (uint32_t i = 0; map.row && i < map.row->extent_count; i++) {
         struct frames_source source = frames_source_of(&map.row->extents[i], block_size);
-        struct frames_range range = units_wanted(&map.row->extents[i], block_size, wanted);
+        struct frames_range range = units_wanted(&map.row->extents[i], wanted);
 
         if (range.unit_count > 0)
             frames_prefetch(volume->frames, &source, &range, scratch);

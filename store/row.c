@@ -1,9 +1,10 @@
 /*
  * Rows. Invariants, held by every constructor here and checked by row_decode() for bytes from disk:
  *
- * 1. Extents are sorted by first_block and do not overlap; visible_size is at least 1.
- * 2. An extent shows only blocks that its frame has, and at most the frame's raw bytes.
- * 3. Extents that show parts of one inline frame carry a copy of it each.
+ * 1. Extents are sorted by start and do not overlap; visible_size is at least 1.
+ * 2. An extent shows only bytes that its frame has.
+ * 3. start and frame_offset are multiples of row_unit(); where an extent ends, need not be.
+ * 4. Extents that show parts of one inline frame carry a copy of it each.
  */
 #include "store/row.h"
 
@@ -17,7 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROW_VERSION = 1, ROW_HEADER_SIZE = 8, ROW_ENTRY_SIZE = 40 };
+/* Version 1 counts positions in blocks, version 2 in units: used where blocks cannot say it. */
+enum { ROW_IN_BLOCKS = 1, ROW_IN_UNITS = 2, ROW_HEADER_SIZE = 8, ROW_ENTRY_SIZE = 40 };
 
 struct tfs_row *row_ref(struct tfs_row *row)
 {
@@ -38,32 +40,25 @@ void row_unref_p(struct tfs_row **row)
     row_unref(*row);
 }
 
-uint32_t extent_end_block(const struct extent *extent, uint32_t block_size)
+uint32_t row_end(const struct tfs_row *row)
 {
-    return extent->first_block + (extent->visible_size + block_size - 1) / block_size;
+    return row ? extent_end(&row->extents[row->extent_count - 1]) : 0;
 }
 
-uint32_t row_end(const struct tfs_row *row, uint32_t block_size)
+const struct extent *row_find(const struct tfs_row *row, uint32_t offset)
 {
-    const struct extent *last;
+    uint32_t from = 0;
+    uint32_t to = row ? row->extent_count : 0;
 
-    if (!row)
-        return 0;
-    last = &row->extents[row->extent_count - 1];
-    return last->first_block * block_size + last->visible_size;
-}
+    while (from < to) { /* the first that ends behind `offset` */
+        uint32_t middle = from + (to - from) / 2;
 
-const struct extent *row_find(const struct tfs_row *row, uint32_t block_size, uint32_t offset)
-{
-    if (!row)
-        return NULL;
-    for (uint32_t i = 0; i < row->extent_count; i++) {
-        const struct extent *extent = &row->extents[i];
-
-        if (offset < extent->first_block * block_size + extent->visible_size)
-            return extent;
+        if (extent_end(&row->extents[middle]) > offset)
+            to = middle;
+        else
+            from = middle + 1;
     }
-    return NULL;
+    return row && from < row->extent_count ? &row->extents[from] : NULL;
 }
 
 bool frame_ref_equal(const struct frame_ref *a, const struct frame_ref *b)
@@ -81,9 +76,9 @@ bool row_equal(const struct tfs_row *a, const struct tfs_row *b)
         const struct extent *x = &a->extents[i];
         const struct extent *y = &b->extents[i];
 
-        if (x->first_block != y->first_block || x->visible_size != y->visible_size ||
-            x->frame.segment != y->frame.segment || x->frame.offset != y->frame.offset ||
-            x->frame.header_crc != y->frame.header_crc)
+        if (x->start != y->start || x->frame_offset != y->frame_offset ||
+            x->visible_size != y->visible_size || x->frame.segment != y->frame.segment ||
+            x->frame.offset != y->frame.offset || x->frame.header_crc != y->frame.header_crc)
             return false;
     }
     return true;
@@ -203,58 +198,50 @@ static void builder_finish(struct row_builder *builder, struct tfs_row **ret)
     *ret = builder->row;
 }
 
-/* The part of `extent` in blocks [from, to), or nothing. */
-static bool extent_slice(const struct extent *extent, uint32_t block_size, uint32_t from,
-                         uint32_t to, struct extent *ret)
+/* The part of `extent` in bytes [from, to), or nothing. */
+static bool extent_slice(const struct extent *extent, uint32_t from, uint32_t to,
+                         struct extent *ret)
 {
-    uint32_t end = extent_end_block(extent, block_size);
-    uint32_t skipped;
-
-    from = from > extent->first_block ? from : extent->first_block;
-    to = to < end ? to : end;
+    from = from > extent->start ? from : extent->start;
+    to = to < extent_end(extent) ? to : extent_end(extent);
     if (from >= to)
         return false;
 
-    skipped = from - extent->first_block;
     *ret = *extent;
-    ret->first_block = from;
-    ret->frame_block += skipped;
-    ret->visible_size -= skipped * block_size;
-    if (ret->visible_size > (to - from) * block_size)
-        ret->visible_size = (to - from) * block_size;
+    ret->start = from;
+    ret->frame_offset = extent_in_frame(extent, from);
+    ret->visible_size = to - from;
     return true;
 }
 
-int row_replace(const struct tfs_row *row, const struct row_shape *shape,
-                const struct extent *extent, uint32_t block_count, struct tfs_row **ret)
+int row_replace(const struct tfs_row *row, const struct extent *extent, uint32_t end,
+                struct tfs_row **ret)
 {
-    uint32_t from = extent->first_block;
-    uint32_t to = from + block_count;
     struct row_builder builder;
     struct extent part;
     int err;
 
-    assert(block_count > 0 && to <= shape->chunk_size / shape->block_size);
+    assert(end > extent->start);
+    assert(extent->visible_size <= end - extent->start);
     err = builder_init(&builder, row, extent);
     if (err)
         return err;
 
     for (uint32_t i = 0; row && i < row->extent_count; i++) {
-        if (extent_slice(&row->extents[i], shape->block_size, 0, from, &part))
+        if (extent_slice(&row->extents[i], 0, extent->start, &part))
             row_append(&builder, &part);
     }
     if (extent->visible_size)
         row_append(&builder, extent);
     for (uint32_t i = 0; row && i < row->extent_count; i++) {
-        if (extent_slice(&row->extents[i], shape->block_size, to, UINT32_MAX, &part))
+        if (extent_slice(&row->extents[i], end, UINT32_MAX, &part))
             row_append(&builder, &part);
     }
     builder_finish(&builder, ret);
     return 0;
 }
 
-int row_clip(const struct tfs_row *row, const struct row_shape *shape, uint32_t size,
-             struct tfs_row **ret)
+int row_clip(const struct tfs_row *row, uint32_t size, struct tfs_row **ret)
 {
     struct row_builder builder;
     int err = builder_init(&builder, row, NULL);
@@ -262,14 +249,10 @@ int row_clip(const struct tfs_row *row, const struct row_shape *shape, uint32_t 
     if (err)
         return err;
     for (uint32_t i = 0; row && i < row->extent_count; i++) {
-        struct extent extent = row->extents[i];
-        uint32_t start = extent.first_block * shape->block_size;
+        struct extent part;
 
-        if (start >= size)
-            break;
-        if (extent.visible_size > size - start)
-            extent.visible_size = size - start;
-        row_append(&builder, &extent);
+        if (extent_slice(&row->extents[i], 0, size, &part))
+            row_append(&builder, &part);
     }
     builder_finish(&builder, ret);
     return 0;
@@ -288,15 +271,14 @@ int row_copy(const struct tfs_row *row, struct tfs_row **ret)
     return 0;
 }
 
-size_t row_inline_size(const struct tfs_row *row, const struct row_shape *shape, uint32_t from,
-                       uint32_t to)
+size_t row_inline_size(const struct tfs_row *row, uint32_t from, uint32_t to)
 {
     size_t size = 0;
 
     for (uint32_t i = 0; row && i < row->extent_count; i++) {
         const struct extent *extent = &row->extents[i];
 
-        if (extent->first_block < from || extent_end_block(extent, shape->block_size) > to)
+        if (extent->start < from || extent_end(extent) > to)
             size += inline_size(extent);
     }
     return size;
@@ -307,7 +289,7 @@ bool row_is_fragmented(const struct tfs_row *row, const struct row_shape *shape)
     if (!row || shape->chunk_size != FRAME_BUFFER_SIZE)
         return false;
     return row->extent_count > ROW_EXTENTS_COMFORTABLE ||
-           row_inline_size(row, shape, 0, 0) > 2 * (size_t)ROW_INLINE_SUM_MAX;
+           row_inline_size(row, 0, 0) > 2 * (size_t)ROW_INLINE_SUM_MAX;
 }
 
 size_t row_memory_size(const struct tfs_row *row)
@@ -328,10 +310,11 @@ size_t row_encoded_size(const struct tfs_row *row)
     return size;
 }
 
-static void entry_encode(const struct extent *extent, uint8_t *dst)
+/* step: what positions are counted in */
+static void entry_encode(const struct extent *extent, uint32_t step, uint8_t *dst)
 {
-    tfs_put_le16(dst, (uint16_t)extent->first_block);
-    tfs_put_le16(dst + 2, (uint16_t)extent->frame_block);
+    tfs_put_le16(dst, (uint16_t)(extent->start / step));
+    tfs_put_le16(dst + 2, (uint16_t)(extent->frame_offset / step));
     tfs_put_le16(dst + 4, (uint16_t)extent->frame.block_count);
     tfs_put_le16(dst + 6, extent->frame.zero_units);
     tfs_put_le32(dst + 8, extent->visible_size);
@@ -342,11 +325,12 @@ static void entry_encode(const struct extent *extent, uint8_t *dst)
     tfs_put_le64(dst + 32, extent->frame.offset);
 }
 
-static void entry_decode(const uint8_t *src, struct extent *ret)
+/* Positions that are too large for 32 bits come out as too large for a chunk or a frame. */
+static void entry_decode(const uint8_t *src, uint32_t step, struct extent *ret)
 {
     *ret = (struct extent){
-        .first_block = tfs_get_le16(src),
-        .frame_block = tfs_get_le16(src + 2),
+        .start = (uint32_t)tfs_min_u64((uint64_t)tfs_get_le16(src) * step, UINT32_MAX),
+        .frame_offset = (uint32_t)tfs_min_u64((uint64_t)tfs_get_le16(src + 2) * step, UINT32_MAX),
         .visible_size = tfs_get_le32(src + 8),
         .frame =
             {
@@ -361,19 +345,31 @@ static void entry_decode(const uint8_t *src, struct extent *ret)
     };
 }
 
-void row_encode(const struct tfs_row *row, uint8_t *dst)
+static bool is_in_blocks(const struct tfs_row *row, const struct row_shape *shape)
+{
+    for (uint32_t i = 0; i < row->extent_count; i++) {
+        if (row->extents[i].start % shape->block_size ||
+            row->extents[i].frame_offset % shape->block_size)
+            return false;
+    }
+    return true;
+}
+
+void row_encode(const struct tfs_row *row, const struct row_shape *shape, uint8_t *dst)
 {
     uint8_t *entry = dst + ROW_HEADER_SIZE;
     uint8_t *inline_at = entry + (size_t)row->extent_count * ROW_ENTRY_SIZE;
+    bool in_blocks = is_in_blocks(row, shape);
+    uint32_t step = in_blocks ? shape->block_size : row_unit(shape);
 
     memset(dst, 0, ROW_HEADER_SIZE);
-    dst[0] = ROW_VERSION;
+    dst[0] = in_blocks ? ROW_IN_BLOCKS : ROW_IN_UNITS;
     tfs_put_le16(dst + 2, (uint16_t)row->extent_count);
     for (uint32_t i = 0; i < row->extent_count; i++, entry += ROW_ENTRY_SIZE) {
         const struct extent *extent = &row->extents[i];
         size_t size = inline_size(extent);
 
-        entry_encode(extent, entry);
+        entry_encode(extent, step, entry);
         if (size)
             memcpy(inline_at, extent->inline_bytes, size);
         inline_at += size;
@@ -400,13 +396,11 @@ static bool frame_ref_is_sane(const struct frame_ref *frame, uint32_t block_size
 static bool extent_is_sane(const struct extent *extent, const struct row_shape *shape)
 {
     const struct frame_ref *frame = &extent->frame;
-    uint64_t start = (uint64_t)extent->first_block * shape->block_size;
-    uint64_t frame_start = (uint64_t)extent->frame_block * shape->block_size;
 
     if (!frame_ref_is_sane(frame, shape->block_size) || extent->visible_size == 0)
         return false;
-    return start + extent->visible_size <= shape->chunk_size &&
-           frame_start + extent->visible_size <= frame->raw_size &&
+    return (uint64_t)extent->start + extent->visible_size <= shape->chunk_size &&
+           (uint64_t)extent->frame_offset + extent->visible_size <= frame->raw_size &&
            frame->zero_units >> ((frame->raw_size + FRAME_BUFFER_SIZE - 1) / FRAME_BUFFER_SIZE) ==
                0;
 }
@@ -417,9 +411,10 @@ int row_decode(const uint8_t *bytes, size_t size, const struct row_shape *shape,
     uint32_t count;
     size_t at;
     struct row_builder builder;
-    uint32_t free_block = 0;
+    uint32_t free_from = 0;
+    uint32_t step;
 
-    if (size < ROW_HEADER_SIZE || bytes[0] != ROW_VERSION)
+    if (size < ROW_HEADER_SIZE || (bytes[0] != ROW_IN_BLOCKS && bytes[0] != ROW_IN_UNITS))
         return tfs_fail(-EUCLEAN, "chunk row of %zu bytes, version %d", size, size ? bytes[0] : -1);
     if (bytes[1] != 0 || tfs_get_le32(bytes + 4) != 0)
         return tfs_fail(-EUCLEAN, "chunk row whose reserved bytes are not 0");
@@ -428,6 +423,7 @@ int row_decode(const uint8_t *bytes, size_t size, const struct row_shape *shape,
     if (count == 0 || count > ROW_EXTENTS_MAX || at > size)
         return tfs_fail(-EUCLEAN, "chunk row of %zu bytes with %u extents", size, count);
 
+    step = bytes[0] == ROW_IN_BLOCKS ? shape->block_size : row_unit(shape);
     builder.row = row_new(count, size - at);
     if (!builder.row)
         return -ENOMEM;
@@ -435,20 +431,21 @@ int row_decode(const uint8_t *bytes, size_t size, const struct row_shape *shape,
     for (uint32_t i = 0; i < count; i++) {
         struct extent extent;
 
-        entry_decode(bytes + ROW_HEADER_SIZE + (size_t)i * ROW_ENTRY_SIZE, &extent);
-        if (!extent_is_sane(&extent, shape) || extent.first_block < free_block ||
+        entry_decode(bytes + ROW_HEADER_SIZE + (size_t)i * ROW_ENTRY_SIZE, step, &extent);
+        if (!extent_is_sane(&extent, shape) || extent.start < free_from ||
             inline_size(&extent) > size - at) {
             free(builder.row);
             return tfs_fail(-EUCLEAN, "extent %u of %u of a chunk row is not possible", i, count);
         }
         extent.inline_bytes = bytes + at;
         at += inline_size(&extent);
-        free_block = extent_end_block(&extent, shape->block_size);
+        free_from = extent_end(&extent);
         row_append(&builder, &extent);
     }
-    if (at != size) {
+    if (at != size || (bytes[0] == ROW_IN_UNITS && is_in_blocks(builder.row, shape))) {
         free(builder.row);
-        return tfs_fail(-EUCLEAN, "chunk row with %zu bytes behind its end", size - at);
+        return tfs_fail(-EUCLEAN, at != size ? "chunk row with bytes behind its end"
+                                             : "chunk row of version 2 that version 1 can say");
     }
     *ret = builder.row;
     return 0;

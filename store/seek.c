@@ -17,24 +17,24 @@
 #include <unistd.h>
 
 /* If byte `at` is data: where this piece of data ends. Else `at`. */
-static uint32_t data_end(const struct chunk_map *map, uint32_t block_size, uint32_t at)
+static uint32_t data_end(const struct chunk_map *map, uint32_t at)
 {
-    const struct extent *extent = row_find(map->row, block_size, at);
+    const struct extent *extent = row_find(map->row, at);
 
     for (uint32_t i = 0; i < CHUNK_SLOTS_MAX; i++) {
         if (map->from[i] <= at && at < map->to[i])
             return map->to[i];
     }
-    if (extent && extent->first_block * block_size <= at)
-        return extent->first_block * block_size + extent->visible_size;
+    if (extent && extent->start <= at)
+        return extent_end(extent);
     return at;
 }
 
 /* Where the first piece of data behind `at` begins; UINT32_MAX when there is none. */
-static uint32_t data_begin(const struct chunk_map *map, uint32_t block_size, uint32_t at)
+static uint32_t data_begin(const struct chunk_map *map, uint32_t at)
 {
-    const struct extent *extent = row_find(map->row, block_size, at);
-    uint32_t begin = extent ? extent->first_block * block_size : UINT32_MAX;
+    const struct extent *extent = row_find(map->row, at);
+    uint32_t begin = extent ? extent->start : UINT32_MAX;
 
     for (uint32_t i = 0; i < CHUNK_SLOTS_MAX; i++) {
         if (map->from[i] < map->to[i] && map->from[i] > at && map->from[i] < begin)
@@ -49,11 +49,11 @@ static uint32_t seek_in_chunk(const struct chunk_map *map, const struct row_shap
                               uint32_t at, bool data)
 {
     while (at < shape->chunk_size) {
-        uint32_t end = data_end(map, shape->block_size, at);
+        uint32_t end = data_end(map, at);
 
         if ((end > at) == data)
             return at;
-        at = data ? data_begin(map, shape->block_size, at) : end;
+        at = data ? data_begin(map, at) : end;
     }
     return UINT32_MAX;
 }
@@ -97,13 +97,10 @@ struct unit {
 };
 
 /* Whether the frame may have pages of zeros where the extent shows chunk-relative [from, to). */
-static bool has_zero_pages(const struct extent *extent, uint32_t block_size, uint32_t from,
-                           uint32_t to)
+static bool has_zero_pages(const struct extent *extent, uint32_t from, uint32_t to)
 {
-    uint32_t begin = extent->first_block * block_size;
-    uint32_t skip = extent->frame_block * block_size;
-    uint32_t first = (skip + (from > begin ? from - begin : 0)) / FRAME_BUFFER_SIZE;
-    uint32_t last = (skip + (to - begin) - 1) / FRAME_BUFFER_SIZE;
+    uint32_t first = extent_in_frame(extent, from) / FRAME_BUFFER_SIZE;
+    uint32_t last = extent_in_frame(extent, to - 1) / FRAME_BUFFER_SIZE;
 
     for (uint32_t i = first; i <= last; i++) {
         if (extent->frame.zero_units >> i & 1)
@@ -114,24 +111,20 @@ static bool has_zero_pages(const struct extent *extent, uint32_t block_size, uin
 
 /* Chunk-relative [from, to), within one buffer. What is dirty has to be looked at: so the answer is
  * the same before and after it is written back. */
-static enum unit_state unit_state(const struct chunk_map *map, uint32_t block_size, uint32_t from,
-                                  uint32_t to)
+static enum unit_state unit_state(const struct chunk_map *map, uint32_t from, uint32_t to)
 {
     uint32_t at = from;
 
     if (map->changing)
         return UNIT_MIXED;
     while (at < to) {
-        const struct extent *extent = row_find(map->row, block_size, at);
-        uint32_t begin;
+        const struct extent *extent = row_find(map->row, at);
         uint32_t end;
 
-        if (!extent || extent->first_block * block_size >= to)
+        if (!extent || extent->start >= to)
             return at == from ? UNIT_HOLE : UNIT_MIXED;
-        begin = extent->first_block * block_size;
-        end = begin + extent->visible_size;
-        end = end < to ? end : to;
-        if (begin > at || has_zero_pages(extent, block_size, at, end))
+        end = extent_end(extent) < to ? extent_end(extent) : to;
+        if (extent->start > at || has_zero_pages(extent, at, end))
             return UNIT_MIXED;
         at = end;
     }
@@ -196,8 +189,7 @@ static int64_t look_into_chunk(struct tfs_file *file, const struct chunk_map *ma
         int64_t found;
 
         unit.to = tfs_min_u64(unit.from + FRAME_BUFFER_SIZE, end);
-        state = unit_state(map, shape->block_size, (uint32_t)(unit.from - base),
-                           (uint32_t)(unit.to - base));
+        state = unit_state(map, (uint32_t)(unit.from - base), (uint32_t)(unit.to - base));
         if (state == (data ? UNIT_DATA : UNIT_HOLE))
             return (int64_t)at;
         found = state == UNIT_MIXED ? look_into_unit(&unit, at, data) : (int64_t)unit.to;

@@ -61,17 +61,17 @@ static int zero_slot(struct removal *removal, struct tfs_chunk *chunk, uint32_t 
     return 0;
 }
 
-/* Makes blocks [first, end) of the chunk a hole in its row. */
-static int hole_row(struct removal *removal, struct tfs_chunk *chunk, uint32_t first, uint32_t end)
+/* Makes bytes [from, to) of the chunk, whole blocks, a hole in its row. */
+static int hole_row(struct removal *removal, struct tfs_chunk *chunk, uint32_t from, uint32_t to)
 {
     struct tfs_inode *inode = chunk->inode;
-    struct extent hole = {.first_block = first, .visible_size = 0};
+    struct extent hole = {.start = from, .visible_size = 0};
     struct tfs_row *row;
     int err;
 
-    if (first >= end || !chunk_row(chunk))
+    if (from >= to || !chunk_row(chunk))
         return 0;
-    err = row_replace(chunk_row(chunk), &inode->data->shape, &hole, end - first, &row);
+    err = row_replace(chunk_row(chunk), &hole, to, &row);
     if (err)
         return err;
     tfs_mutex_lock(&inode->lock);
@@ -135,7 +135,7 @@ static int remove_in_chunk(struct removal *removal, struct tfs_chunk *chunk, uin
         err = zero_slot(removal, chunk, end, to);
     if (!err && first < end)
         err = forget_dirty(removal, chunk, first, end);
-    return err ? err : hole_row(removal, chunk, first / block_size, end / block_size);
+    return err ? err : hole_row(removal, chunk, first, end);
 }
 
 /* The part of the removal that falls into chunk `index`; nothing when the chunk is all hole. */
@@ -220,7 +220,7 @@ static int edge_begin(struct removal *removal, uint64_t size, struct edge *ret)
         return -ENOMEM;
     err = chunk_load_row(removal->volume, edge.chunk);
     if (!err)
-        err = row_clip(chunk_row(edge.chunk), shape, edge.size, &edge.row);
+        err = row_clip(chunk_row(edge.chunk), edge.size, &edge.row);
     if (!err) {
         *ret = edge;
         return 0;

@@ -28,7 +28,7 @@ static uint64_t first_unflushed(const struct tfs_chunk *chunk, const struct row_
                                 uint64_t promised)
 {
     uint64_t base = chunk->index * shape->chunk_size;
-    uint64_t shown_end = tfs_max_u64(promised, base + row_end(chunk->row, shape->block_size));
+    uint64_t shown_end = tfs_max_u64(promised, base + row_end(chunk->row));
 
     for (int i = 0; i < CHUNK_SLOTS_MAX; i++) {
         const struct chunk_slot *slot = &chunk->slots[i];
@@ -73,11 +73,11 @@ static int clip(struct tfs_chunk *chunk, uint64_t size, struct tfs_row **ret)
     const struct row_shape *shape = &chunk->inode->data->shape;
     uint64_t base = chunk->index * shape->chunk_size;
 
-    if (base + row_end(chunk->row, shape->block_size) <= size) {
+    if (base + row_end(chunk->row) <= size) {
         *ret = row_ref(chunk->row);
         return 0;
     }
-    return row_clip(chunk->row, shape, (uint32_t)(size > base ? size - base : 0), ret);
+    return row_clip(chunk->row, (uint32_t)(size > base ? size - base : 0), ret);
 }
 
 static void take_chunk(struct tfs_chunk *chunk, void *context)
@@ -206,7 +206,7 @@ static size_t put_row(struct snapshot *snapshot, const struct snapshot_chunk *ta
         change->error = -ENOMEM;
         return sizeof(key);
     }
-    row_encode(taken->row, bytes);
+    row_encode(taken->row, &snapshot->inode->data->shape, bytes);
     index_batch_put(batch, INDEX_EXTENT, key, sizeof(key), bytes, size);
     free(bytes);
     return sizeof(key) + size;

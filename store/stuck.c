@@ -22,7 +22,7 @@ static uint64_t shown_end_locked(const struct tfs_chunk *chunk)
     const struct tfs_data *data = chunk->inode->data;
     uint64_t base = chunk->index * data->shape.chunk_size;
 
-    return tfs_max_u64(data->base_size, base + row_end(chunk->row, data->shape.block_size));
+    return tfs_max_u64(data->base_size, base + row_end(chunk->row));
 }
 
 static void add_range(struct stuck_bytes *lost, uint64_t from, uint64_t to, uint64_t shown_end)

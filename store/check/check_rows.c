@@ -37,16 +37,16 @@ static int decode_with_any_shape(const struct index_record *record, struct tfs_r
 }
 
 /* The bytes of the row that show this extent's frame, from the first to the last. */
-static void frame_span(const struct tfs_row *row, uint32_t index, uint32_t block_size,
-                       uint32_t *ret_from, uint32_t *ret_to)
+static void frame_span(const struct tfs_row *row, uint32_t index, uint32_t *ret_from,
+                       uint32_t *ret_to)
 {
     const struct frame_ref *frame = &row->extents[index].frame;
 
-    *ret_from = row->extents[index].first_block * block_size;
-    *ret_to = *ret_from + row->extents[index].visible_size;
+    *ret_from = row->extents[index].start;
+    *ret_to = extent_end(&row->extents[index]);
     for (uint32_t i = index + 1; frame->segment && i < row->extent_count; i++) {
         if (frame_ref_equal(&row->extents[i].frame, frame))
-            *ret_to = row->extents[i].first_block * block_size + row->extents[i].visible_size;
+            *ret_to = extent_end(&row->extents[i]);
     }
 }
 
@@ -118,7 +118,7 @@ static int add_frames(struct check *check, uint64_t inode, const struct tfs_row 
 
         if (!frame->segment || !is_gathered(check, frame->segment) || !row_shows_first(row, i))
             continue;
-        frame_span(row, i, shape->block_size, &from, &to);
+        frame_span(row, i, &from, &to);
         use.file_offset = start + from;
         use.visible_size = to - from;
         err = add_use(check, &use);
@@ -153,10 +153,8 @@ static void check_inline_frames(struct check *check, struct check_inode *inode,
                                 .raw_size = extent->frame.raw_size,
                                 .header_crc = extent->frame.header_crc,
                                 .block_size = shape->block_size};
-        struct check_range range = {.inode = inode->number,
-                                    .offset =
-                                        start + (uint64_t)extent->first_block * shape->block_size,
-                                    .size = extent->visible_size};
+        struct check_range range = {
+            .inode = inode->number, .offset = start + extent->start, .size = extent->visible_size};
 
         if (extent->frame.segment)
             continue;
@@ -241,7 +239,7 @@ static int check_file_row(struct check *check, struct check_inode *inode,
                          (unsigned long long)tfs_max_u64(inode->size, inode->end_seen));
         return add_frames(check, 0, row, &shape, 0);
     }
-    inode->end_seen = tfs_max_u64(inode->end_seen, range.offset + row_end(row, shape.block_size));
+    inode->end_seen = tfs_max_u64(inode->end_seen, range.offset + row_end(row));
     check_inline_frames(check, inode, row, &shape, range.offset);
     return add_frames(check, inode->number, row, &shape, range.offset);
 }

@@ -321,20 +321,22 @@ static void report_extent(struct scrub *scrub, const struct place *at, const str
                           const struct damage *damage)
 {
     uint32_t block_size = scrub->shape.block_size;
-    uint32_t count = extent_end_block(extent, block_size) - extent->first_block;
-    uint64_t start = at->row * scrub->shape.chunk_size + (uint64_t)extent->first_block * block_size;
+    uint32_t end = extent_in_frame(extent, extent_end(extent) - 1) / block_size + 1;
+    uint64_t base = at->row * scrub->shape.chunk_size;
 
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = extent->frame_offset / block_size; i < end; i++) {
         uint32_t first = i;
-        uint64_t end;
+        uint32_t from;
+        uint32_t to;
 
-        while (i < count && damage->blocks[extent->frame_block + i])
+        while (i < end && damage->blocks[i])
             i++;
         if (i == first)
             continue;
-        end = tfs_min_u64((uint64_t)i * block_size, extent->visible_size);
-        report(scrub, at->inode, start + (uint64_t)first * block_size,
-               end - (uint64_t)first * block_size, damage->error);
+        from = extent_shows_from(extent, first * block_size);
+        to = extent_shows_from(extent, i * block_size);
+        to = to < extent_end(extent) ? to : extent_end(extent);
+        report(scrub, at->inode, base + from, to - from, damage->error);
     }
 }
 
@@ -343,12 +345,12 @@ static uint64_t first_offset(const struct scrub *scrub, const struct place *at,
                              const struct extent *extent, const struct damage *damage)
 {
     uint32_t block_size = scrub->shape.block_size;
-    uint32_t end = extent_end_block(extent, block_size);
-    uint32_t block = extent->first_block;
+    uint32_t last = extent_in_frame(extent, extent_end(extent) - 1) / block_size;
+    uint32_t block = extent->frame_offset / block_size;
 
-    while (block + 1 < end && !damage->blocks[extent->frame_block + block - extent->first_block])
+    while (block < last && !damage->blocks[block])
         block++;
-    return at->row * scrub->shape.chunk_size + (uint64_t)block * block_size;
+    return at->row * scrub->shape.chunk_size + extent_shows_from(extent, block * block_size);
 }
 
 static void report_frame(struct scrub *scrub, const struct place *at, const struct tfs_row *row,

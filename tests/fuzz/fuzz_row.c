@@ -2,7 +2,7 @@
  * Chunk rows of any bytes: decoding ends with a row that holds the promises of row.c, or an error.
  *
  * The first byte of an input is the file's chunk size, as a logarithm; the next two choose what is
- * done with a row that was accepted: it is cut, and a run of blocks becomes a hole. A row encodes
+ * done with a row that was accepted: it is cut, and a run of units becomes a hole. A row encodes
  * to exactly the bytes that it came from, so nothing in them may go unread.
  */
 #include "store/base/bytes.h"
@@ -31,7 +31,7 @@ static struct row_shape shape_of(uint8_t byte)
 /* Touches all that a reader would. */
 static void check(const struct tfs_row *row, const struct row_shape *shape)
 {
-    uint32_t free_block = 0;
+    uint32_t free_from = 0;
     unsigned sum = 0;
 
     assert(row->extent_count > 0 && row->extent_count <= ROW_EXTENTS_MAX);
@@ -39,30 +39,29 @@ static void check(const struct tfs_row *row, const struct row_shape *shape)
         const struct extent *extent = &row->extents[i];
         const struct frame_ref *frame = &extent->frame;
 
-        assert(extent->first_block >= free_block && extent->visible_size > 0);
-        free_block = extent_end_block(extent, shape->block_size);
-        assert((uint64_t)extent->frame_block * shape->block_size + extent->visible_size <=
-               frame->raw_size);
+        assert(extent->start >= free_from && extent->visible_size > 0);
+        assert(extent->start % row_unit(shape) == 0 && extent->frame_offset % row_unit(shape) == 0);
+        free_from = extent_end(extent);
+        assert((uint64_t)extent->frame_offset + extent->visible_size <= frame->raw_size);
         for (uint32_t at = 0; !frame->segment && at < frame->stored_size; at++)
             sum += extent->inline_bytes[at];
         assert(row_has_frame(row, frame) == (frame->segment != 0));
         assert(frame_ref_disk_size(frame) <= 2 * CHUNK_MAX);
     }
-    assert(free_block <= shape->chunk_size / shape->block_size);
-    assert(row_end(row, shape->block_size) <= shape->chunk_size);
-    assert(row_find(row, shape->block_size, 0) == &row->extents[0]);
+    assert(row_end(row) <= shape->chunk_size);
+    assert(row_find(row, 0) == &row->extents[0]);
     assert(row_stored_size(row) > 0 && sum < UINT32_MAX);
 }
 
 /* The row's bytes; the caller's. */
-static uint8_t *encode(const struct tfs_row *row, size_t *ret_size)
+static uint8_t *encode(const struct tfs_row *row, const struct row_shape *shape, size_t *ret_size)
 {
     uint8_t *bytes;
 
     *ret_size = row_encoded_size(row);
     bytes = malloc(*ret_size);
     assert(bytes);
-    row_encode(row, bytes);
+    row_encode(row, shape, bytes);
     return bytes;
 }
 
@@ -76,7 +75,7 @@ static void check_derived(struct tfs_row *row, const struct row_shape *shape)
     if (!row)
         return;
     check(row, shape);
-    bytes = encode(row, &size);
+    bytes = encode(row, shape, &size);
     if (row_decode(bytes, size, shape, &again) < 0)
         abort();
     row_unref(again);
@@ -86,16 +85,18 @@ static void check_derived(struct tfs_row *row, const struct row_shape *shape)
 
 static void change(const struct tfs_row *row, const struct row_shape *shape, const uint8_t *head)
 {
-    uint32_t block_count = shape->chunk_size / shape->block_size;
-    struct extent hole = {.first_block = head[1] % block_count};
+    uint32_t unit = row_unit(shape);
+    uint32_t unit_count = shape->chunk_size / unit;
+    uint32_t first = head[1] * 4 % unit_count;
+    uint32_t end = first + 1 + head[2] % (unit_count - first);
+    struct extent hole = {.start = first * unit};
     uint32_t size = shape->chunk_size / 256 * head[2] + head[1];
     struct tfs_row *derived;
 
-    if (row_clip(row, shape, (uint32_t)tfs_min_u64(size, shape->chunk_size), &derived) < 0)
+    if (row_clip(row, (uint32_t)tfs_min_u64(size, shape->chunk_size), &derived) < 0)
         abort();
     check_derived(derived, shape);
-    if (row_replace(row, shape, &hole, 1 + head[2] % (block_count - hole.first_block), &derived) <
-        0)
+    if (row_replace(row, &hole, end * unit, &derived) < 0)
         abort();
     check_derived(derived, shape);
 }
@@ -113,7 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (row_decode(data + HEAD_SIZE, size - HEAD_SIZE, &shape, &row) < 0)
         return 0;
     check(row, &shape);
-    bytes = encode(row, &again);
+    bytes = encode(row, &shape, &again);
     assert(again == size - HEAD_SIZE && memcmp(bytes, data + HEAD_SIZE, again) == 0);
     free(bytes);
     change(row, &shape, data);

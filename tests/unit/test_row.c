@@ -36,7 +36,7 @@ static uint64_t dice(uint64_t *state)
 static struct extent stored(uint64_t number, uint32_t first, uint32_t visible)
 {
     return (struct extent){
-        .first_block = first,
+        .start = first * BLOCK,
         .visible_size = visible,
         .frame = {.segment = 7,
                   .offset = number * 4096,
@@ -62,14 +62,14 @@ static struct tfs_row *replace(struct tfs_row *row, const struct extent *extent,
 {
     struct tfs_row *next = NULL;
 
-    assert_int_equal(row_replace(row, &shape, extent, blocks, &next), 0);
+    assert_int_equal(row_replace(row, extent, extent->start + blocks * BLOCK, &next), 0);
     row_unref(row);
     return next;
 }
 
 static struct tfs_row *punch(struct tfs_row *row, uint32_t first, uint32_t blocks)
 {
-    struct extent hole = {.first_block = first};
+    struct extent hole = {.start = first * BLOCK};
 
     return replace(row, &hole, blocks);
 }
@@ -78,7 +78,7 @@ static struct tfs_row *clip(struct tfs_row *row, uint32_t size)
 {
     struct tfs_row *next = NULL;
 
-    assert_int_equal(row_clip(row, &shape, size, &next), 0);
+    assert_int_equal(row_clip(row, size, &next), 0);
     row_unref(row);
     return next;
 }
@@ -86,12 +86,11 @@ static struct tfs_row *clip(struct tfs_row *row, uint32_t size)
 /* Which byte of which frame shows at a byte of the chunk: 0 for a hole. */
 static uint64_t shown_at(const struct tfs_row *row, uint32_t at)
 {
-    const struct extent *extent = row_find(row, BLOCK, at);
+    const struct extent *extent = row_find(row, at);
 
-    if (!extent || at < extent->first_block * BLOCK)
+    if (!extent || at < extent->start)
         return 0;
-    return ((uint64_t)(extent->frame.header_crc + 1) << 32) +
-           (uint64_t)extent->frame_block * BLOCK + (at - extent->first_block * BLOCK);
+    return ((uint64_t)(extent->frame.header_crc + 1) << 32) + extent_in_frame(extent, at);
 }
 
 static void assert_shows(const struct tfs_row *row, const uint64_t *map)
@@ -103,13 +102,13 @@ static void assert_shows(const struct tfs_row *row, const uint64_t *map)
         if (map[at / (BLOCK / 4)])
             end = at + 1;
     }
-    assert_true(row_end(row, BLOCK) >= end);
+    assert_true(row_end(row) >= end);
 }
 
 static void an_empty_row_shows_nothing(void **state)
 {
-    assert_int_equal(row_end(NULL, BLOCK), 0);
-    assert_null(row_find(NULL, BLOCK, 0));
+    assert_int_equal(row_end(NULL), 0);
+    assert_null(row_find(NULL, 0));
     assert_int_equal(row_stored_size(NULL), 0);
     assert_null(row_ref(NULL));
     row_unref(NULL);
@@ -136,8 +135,8 @@ static void an_overwrite_in_the_middle_splits_an_extent(void **state)
     row = replace(row, &middle, 2);
     assert_int_equal(row->extent_count, 3);
     assert_int_equal(row->extents[0].visible_size, 10 * BLOCK);
-    assert_int_equal(row->extents[2].first_block, 12);
-    assert_int_equal(row->extents[2].frame_block, 12);
+    assert_int_equal(row->extents[2].start, 12 * BLOCK);
+    assert_int_equal(row->extents[2].frame_offset, 12 * BLOCK);
     assert_int_equal(row->extents[2].visible_size, CHUNK - 12 * BLOCK);
     assert_true(row_has_frame(row, &whole.frame));
     assert_true(row_shows_first(row, 0));
@@ -164,10 +163,10 @@ static void bytes_behind_a_short_last_block_are_a_hole(void **state)
     struct extent extent = stored(1, 0, BLOCK + 100);
     struct tfs_row *row = replace(NULL, &extent, 2);
 
-    assert_int_equal(row_end(row, BLOCK), BLOCK + 100);
-    assert_int_equal(extent_end_block(&row->extents[0], BLOCK), 2);
-    assert_non_null(row_find(row, BLOCK, BLOCK + 99));
-    assert_null(row_find(row, BLOCK, BLOCK + 100));
+    assert_int_equal(row_end(row), BLOCK + 100);
+    assert_int_equal(extent_end(&row->extents[0]), BLOCK + 100);
+    assert_non_null(row_find(row, BLOCK + 99));
+    assert_null(row_find(row, BLOCK + 100));
     row_unref(row);
 }
 
@@ -179,11 +178,11 @@ static void a_cut_inside_of_a_block_keeps_the_bytes_before_it(void **state)
 
     row = clip(row, 2 * BLOCK + 1);
     assert_int_equal(row->extent_count, 2);
-    assert_int_equal(row_end(row, BLOCK), 2 * BLOCK + 1);
+    assert_int_equal(row_end(row), 2 * BLOCK + 1);
     row = clip(row, 2 * BLOCK);
     assert_int_equal(row->extent_count, 1);
     row = clip(row, 1);
-    assert_int_equal(row_end(row, BLOCK), 1);
+    assert_int_equal(row_end(row), 1);
     assert_null(clip(row, 0));
 }
 
@@ -194,7 +193,7 @@ static void a_cut_at_or_behind_the_end_changes_nothing(void **state)
 
     row = clip(clip(row, 3 * BLOCK), UINT32_MAX);
     assert_int_equal(row->extent_count, 1);
-    assert_int_equal(row_end(row, BLOCK), 3 * BLOCK);
+    assert_int_equal(row_end(row), 3 * BLOCK);
     row_unref(row);
 }
 
@@ -274,14 +273,19 @@ static void a_row_shows_what_random_changes_left(void **state)
     row_unref(row);
 }
 
-static uint8_t *encode(const struct tfs_row *row, size_t *ret_size)
+static uint8_t *encode_for(const struct tfs_row *row, const struct row_shape *of, size_t *ret_size)
 {
     uint8_t *bytes = malloc(row_encoded_size(row));
 
     assert_non_null(bytes);
-    row_encode(row, bytes);
+    row_encode(row, of, bytes);
     *ret_size = row_encoded_size(row);
     return bytes;
+}
+
+static uint8_t *encode(const struct tfs_row *row, size_t *ret_size)
+{
+    return encode_for(row, &shape, ret_size);
 }
 
 /* Three extents: of a frame, of another in the row, and of the first one again. */
@@ -328,20 +332,85 @@ static void a_row_of_as_many_extents_as_blocks_is_decoded(void **state)
     size_t size;
 
     for (uint32_t i = 0; i < ROW_EXTENTS_MAX; i++) {
-        struct extent extent = stored(i + 1, i, 256);
+        struct extent extent = stored(i + 1, 0, 256);
         struct tfs_row *next;
 
-        assert_int_equal(row_replace(row, &small, &extent, 1, &next), 0);
+        extent.start = i * 256;
+        assert_int_equal(row_replace(row, &extent, (i + 1) * 256, &next), 0);
         row_unref(row);
         row = next;
     }
-    bytes = encode(row, &size);
+    bytes = encode_for(row, &small, &size);
     assert_int_equal(row_decode(bytes, size, &small, &again), 0);
     assert_int_equal(again->extent_count, ROW_EXTENTS_MAX);
     row_unref(again);
 
     tfs_put_le16(bytes + 2, ROW_EXTENTS_MAX + 1);
     assert_int_equal(row_decode(bytes, size, &small, &again), -EUCLEAN);
+    free(bytes);
+    row_unref(row);
+}
+
+/* Blocks of four pages, of which extents may show one. */
+static const struct row_shape coarse = {.block_size = 4 * BLOCK, .chunk_size = CHUNK};
+
+/* A page of one frame amid blocks of another. */
+static struct tfs_row *page_amid_blocks(void)
+{
+    struct extent whole = stored(1, 0, CHUNK);
+    struct extent page = stored(2, 5, BLOCK);
+
+    whole.frame.block_count = BLOCKS / 4;
+    whole.frame.stored_size = (uint32_t)frame_header_size(BLOCKS / 4) + 1;
+    return replace(replace(NULL, &whole, BLOCKS), &page, 1);
+}
+
+static void a_row_says_in_units_what_blocks_cannot_say(void **state)
+{
+    struct tfs_row *row = page_amid_blocks();
+    struct tfs_row *again;
+    size_t size;
+    uint8_t *bytes = encode_for(row, &coarse, &size);
+
+    assert_int_equal(bytes[0], 2);
+    assert_int_equal(row_decode(bytes, size, &coarse, &again), 0);
+    assert_true(row_equal(row, again));
+    assert_int_equal(again->extents[2].start, 6 * BLOCK);
+    assert_int_equal(again->extents[2].frame_offset, 6 * BLOCK);
+    assert_int_equal(row_unit(&coarse), 4096);
+    row_unref(again);
+    free(bytes);
+    row_unref(row);
+}
+
+static void a_row_in_blocks_is_written_as_it_always_was(void **state)
+{
+    struct tfs_row *row = clip(page_amid_blocks(), 5 * BLOCK);
+    struct tfs_row *again;
+    size_t size;
+    uint8_t *bytes = encode_for(row, &coarse, &size);
+
+    assert_int_equal(bytes[0], 1);
+    assert_int_equal(row_decode(bytes, size, &coarse, &again), 0);
+    assert_true(row_equal(row, again));
+    row_unref(again);
+    bytes[0] = 2; /* there is one way to write a row */
+    assert_int_equal(row_decode(bytes, size, &coarse, &again), -EUCLEAN);
+    free(bytes);
+    row_unref(row);
+}
+
+static void a_row_in_units_is_refused_when_extents_overlap(void **state)
+{
+    struct tfs_row *row = page_amid_blocks();
+    struct tfs_row *again;
+    size_t size;
+    uint8_t *bytes = encode_for(row, &coarse, &size);
+
+    tfs_put_le16(bytes + 8 + 40, 4); /* the page, where the first extent still shows */
+    assert_int_equal(row_decode(bytes, size, &coarse, &again), -EUCLEAN);
+    tfs_put_le16(bytes + 8 + 40, BLOCKS);
+    assert_int_equal(row_decode(bytes, size, &coarse, &again), -EUCLEAN);
     free(bytes);
     row_unref(row);
 }
@@ -402,9 +471,9 @@ struct bad_field {
 static void impossible_values_are_refused(void **state)
 {
     static const struct bad_field fields[] = {
-        {"first_block overlaps the next extent", 0, 2, 1},
-        {"first_block behind the chunk", 0, 2, 0xffff},
-        {"frame_block behind the frame", 2, 2, 1},
+        {"an extent overlaps the next one", 0, 2, 1},
+        {"it begins behind the chunk", 0, 2, 0xffff},
+        {"it shows bytes behind the frame", 2, 2, 1},
         {"block_count of another size", 4, 4, 2},
         {"block_count 0", 4, 4, 0},
         {"visible_size 0", 8, 4, 0},
@@ -439,7 +508,7 @@ static void impossible_values_are_refused(void **state)
             fail_msg("accepted: %s", fields[i].name);
         assert_null(again);
     }
-    bytes[0]++;
+    bytes[0] = 3;
     assert_int_equal(row_decode(bytes, size, &shape, &row), -EUCLEAN);
     free(bytes);
     row_unref(row);
@@ -487,22 +556,22 @@ static void an_inline_frame_larger_than_the_limit_is_refused(void **state)
 /* Touches all that a reader would. */
 static void assert_is_sane(const struct tfs_row *row)
 {
-    uint32_t free_block = 0;
+    uint32_t free_from = 0;
     unsigned sum = 0;
 
     assert_true(row->extent_count > 0 && row->extent_count <= ROW_EXTENTS_MAX);
     for (uint32_t i = 0; i < row->extent_count; i++) {
         const struct extent *extent = &row->extents[i];
 
-        assert_true(extent->first_block >= free_block);
+        assert_true(extent->start >= free_from);
         assert_true(extent->visible_size > 0);
-        free_block = extent_end_block(extent, BLOCK);
-        assert_true((uint64_t)extent->frame_block * BLOCK + extent->visible_size <=
+        free_from = extent_end(extent);
+        assert_true((uint64_t)extent->frame_offset + extent->visible_size <=
                     extent->frame.raw_size);
         for (uint32_t at = 0; !extent->frame.segment && at < extent->frame.stored_size; at++)
             sum += extent->inline_bytes[at];
     }
-    assert_true(free_block <= BLOCKS);
+    assert_true(free_from <= CHUNK);
     assert_true(sum < UINT32_MAX);
 }
 
@@ -542,7 +611,7 @@ static void mutated_rows_are_refused_or_sane(void **state)
 /* A frame inside of its row, of so many bytes, that shows one block. */
 static struct extent inside(uint32_t block, const uint8_t *bytes, uint32_t size)
 {
-    return (struct extent){.first_block = block,
+    return (struct extent){.start = block * BLOCK,
                            .visible_size = BLOCK,
                            .frame = {.stored_size = size, .raw_size = BLOCK, .block_count = 1},
                            .inline_bytes = bytes};
@@ -554,18 +623,19 @@ static void inline_bytes_of_a_row_are_counted_but_for_those_that_go(void **state
     struct tfs_row *row = NULL;
 
     (void)state;
-    assert_int_equal(row_inline_size(NULL, &shape, 0, 0), 0);
+    assert_int_equal(row_inline_size(NULL, 0, 0), 0);
     assert_int_equal(row_memory_size(NULL), 0);
     for (uint32_t i = 0; i < 6; i++) {
         struct extent extent = inside(2 * i, bytes, ROW_INLINE_SIZE_MAX);
         struct tfs_row *next;
 
         assert_int_equal(row_is_fragmented(row, &shape), i > 4);
-        assert_int_equal(row_replace(row, &shape, &extent, 1, &next), 0);
+        assert_int_equal(row_replace(row, &extent, (2 * i + 1) * BLOCK, &next), 0);
         row_unref(row);
         row = next;
-        assert_int_equal(row_inline_size(row, &shape, 0, 0), (i + 1) * ROW_INLINE_SIZE_MAX);
-        assert_int_equal(row_inline_size(row, &shape, 2 * i, 2 * i + 1), i * ROW_INLINE_SIZE_MAX);
+        assert_int_equal(row_inline_size(row, 0, 0), (i + 1) * ROW_INLINE_SIZE_MAX);
+        assert_int_equal(row_inline_size(row, 2 * i * BLOCK, (2 * i + 1) * BLOCK),
+                         i * ROW_INLINE_SIZE_MAX);
     }
     assert_true(row_is_fragmented(row, &shape));
     assert_in_range(row_memory_size(row), 6 * ROW_INLINE_SIZE_MAX, 7 * ROW_INLINE_SIZE_MAX);
@@ -587,6 +657,9 @@ int main(void)
         cmocka_unit_test(a_row_shows_what_random_changes_left),
         cmocka_unit_test(a_decoded_row_is_the_encoded_one),
         cmocka_unit_test(a_row_of_as_many_extents_as_blocks_is_decoded),
+        cmocka_unit_test(a_row_says_in_units_what_blocks_cannot_say),
+        cmocka_unit_test(a_row_in_blocks_is_written_as_it_always_was),
+        cmocka_unit_test(a_row_in_units_is_refused_when_extents_overlap),
         cmocka_unit_test(a_row_that_is_cut_short_is_refused),
         cmocka_unit_test(bytes_that_have_no_meaning_are_refused),
         cmocka_unit_test(impossible_values_are_refused),

@@ -353,12 +353,11 @@ static void no_more_empty_segments_are_told_than_asked_for(void **state)
 static struct tfs_row *row_of(const struct tfs_row *row, const struct frame_ref *frame,
                               uint32_t from, uint32_t to)
 {
-    static const struct row_shape shape = {.block_size = BLOCK, .chunk_size = 64 * BLOCK};
     struct extent extent = {
-        .first_block = from, .visible_size = (to - from) * BLOCK, .frame = *frame};
+        .start = from * BLOCK, .visible_size = (to - from) * BLOCK, .frame = *frame};
     struct tfs_row *next;
 
-    assert_int_equal(row_replace(row, &shape, &extent, to - from, &next), 0);
+    assert_int_equal(row_replace(row, &extent, to * BLOCK, &next), 0);
     return next;
 }
 
@@ -382,10 +381,9 @@ static void rows_that_replace_each_other_keep_the_frames_of_both(void **state)
     struct tfs_row *split = row_of(one, &small, 4, 5); /* `big` twice, `small` once */
     uint8_t bytes[100] = {0};
     struct extent extent = {.visible_size = BLOCK, .frame = in_row, .inline_bytes = bytes};
-    static const struct row_shape shape = {.block_size = BLOCK, .chunk_size = 64 * BLOCK};
     struct tfs_row *inlined;
 
-    assert_int_equal(row_replace(NULL, &shape, &extent, 1, &inlined), 0);
+    assert_int_equal(row_replace(NULL, &extent, BLOCK, &inlined), 0);
     assert_int_equal(commit_rows(used, NULL, one), 0);
     assert_live(used, 10 * UNIT);
     assert_int_equal(commit_rows(used, one, split), 0);
