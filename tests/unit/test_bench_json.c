@@ -205,6 +205,7 @@ static void what_is_not_json_is_named_with_its_line(void **state)
 static void a_place_deep_in_a_document_has_a_path_that_is_cut(void **state)
 {
     char text[4096] = "";
+    struct json_document document = {.file = "x.json", .text = text};
     const cJSON *node;
     struct json_place place;
     cJSON *root;
@@ -217,12 +218,34 @@ static void a_place_deep_in_a_document_has_a_path_that_is_cut(void **state)
         (void)strcat(text, "}");
     root = cJSON_Parse(text);
     assert_non_null(root);
+    document.root = root;
     for (node = root; node->child; node = node->child)
         continue;
-    json_place_find(text, root, node, &place);
+    json_place_find(&document, node, &place);
     assert_int_equal(place.line, 1); /* the line of its key */
     assert_true(strlen(place.path) < sizeof(place.path));
     assert_memory_equal(place.path, "member.member.", 14);
+    cJSON_Delete(root);
+}
+
+static void what_is_wrong_is_told_with_file_line_and_path(void **state)
+{
+    static const char text[] = "{\n\"a\": [1,\n2]}";
+    cJSON *root = cJSON_Parse(text);
+    struct json_document document = {"x.json", text, root};
+    struct said said;
+    int element;
+    int whole;
+
+    (void)state;
+    said_begin(&said, STDERR_FILENO);
+    element = json_place_reject(&document, json_place_resolve(root, "a[1]"), "not %d", 2);
+    whole = json_place_reject(&document, root, "no");
+    said_end(&said);
+    assert_int_equal(element, -EINVAL);
+    assert_int_equal(whole, -EINVAL);
+    said_assert(&said, "x.json:3: a[1]: not 2\n");
+    said_assert(&said, "x.json:1: no\n");
     cJSON_Delete(root);
 }
 
@@ -248,6 +271,7 @@ int main(void)
         IN_DIRECTORY(files_past_the_limit_are_refused),
         IN_DIRECTORY(a_text_of_any_length_is_read_whole),
         IN_DIRECTORY(what_is_not_json_is_named_with_its_line),
+        cmocka_unit_test(what_is_wrong_is_told_with_file_line_and_path),
         cmocka_unit_test(a_place_deep_in_a_document_has_a_path_that_is_cut),
     };
 

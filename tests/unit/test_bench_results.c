@@ -3,8 +3,11 @@
  * the cache test are what they are called. Method: small documents; large samples of requests
  * against shares that can be computed.
  */
+#include "bench_fixture.h"
 #include "tools/bench/json/json_place.h"
+#include "tools/bench/json/json_value.h"
 #include "tools/bench/report/check.h"
+#include "tools/bench/report/results.h"
 #include "tools/bench/workload/request_lru.h"
 #include "tools/bench/workload/request_order.h"
 #include "tools/common/console.h"
@@ -15,6 +18,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -49,15 +53,16 @@ static void paths_name_members_elements_and_names(void **state)
 static void values_are_found_again_in_the_text(void **state)
 {
     cJSON *root = cJSON_Parse(results_text);
+    struct json_document document = {"x.json", results_text, root};
     struct json_place place;
 
     (void)state;
-    json_place_find(results_text, root, json_place_resolve(root, "tests[1].save"), &place);
+    json_place_find(&document, json_place_resolve(root, "tests[1].save"), &place);
     assert_int_equal(place.line, 5);
     assert_string_equal(place.path, "tests[1].save");
-    json_place_find(results_text, root, json_place_resolve(root, "ok"), &place);
+    json_place_find(&document, json_place_resolve(root, "ok"), &place);
     assert_int_equal(place.line, 2);
-    json_place_find(results_text, root, root, &place);
+    json_place_find(&document, root, &place);
     assert_int_equal(place.line, 1);
     assert_string_equal(place.path, "");
     cJSON_Delete(root);
@@ -67,12 +72,13 @@ static void strings_with_brackets_and_quotes_do_not_mislead(void **state)
 {
     static const char text[] = "{\"a\": \"}],\\\"{[:\",\n\"b\": [\"x\", -1.5e3, null,\n {}]}";
     cJSON *root = cJSON_Parse(text);
+    struct json_document document = {"x.json", text, root};
     struct json_place place;
 
     (void)state;
-    json_place_find(text, root, json_place_resolve(root, "b"), &place);
+    json_place_find(&document, json_place_resolve(root, "b"), &place);
     assert_int_equal(place.line, 2);
-    json_place_find(text, root, json_place_resolve(root, "b[3]"), &place);
+    json_place_find(&document, json_place_resolve(root, "b[3]"), &place);
     assert_int_equal(place.line, 3);
     assert_string_equal(place.path, "b[3]");
     cJSON_Delete(root);
@@ -152,6 +158,89 @@ static void thresholds_can_be_tried_without_results(void **state)
     (void)unlink(path);
     assert_int_equal(check_file_try(path), -EINVAL);
     assert_int_equal(check_file_try("/tmp"), -EINVAL);
+}
+
+/* 1, 2 and 6: mean 3, median 2, deviation sqrt((4 + 1 + 9) / 2) = 2.6457513. */
+static void a_summary_keeps_the_runs_in_their_order_and_names_its_figures(void **state)
+{
+    static const double values[] = {6, 1, 2};
+    cJSON *object = cJSON_CreateObject();
+    struct stats_summary summary = results_add_summary(object, "save", values, 3);
+    const cJSON *entry = json_member(object, "save");
+
+    (void)state;
+    assert_int_equal(summary.count, 3);
+    assert_int_equal(cJSON_GetArraySize(json_member(entry, "runs")), 3);
+    assert_true(cJSON_GetNumberValue(cJSON_GetArrayItem(json_member(entry, "runs"), 0)) == 6);
+    assert_true(json_number(entry, "min") == 1);
+    assert_true(json_number(entry, "median") == 2);
+    assert_true(json_number(entry, "mean") == 3);
+    assert_true(json_number(entry, "max") == 6);
+    assert_true(fabs(json_number(entry, "stddev") - 2.6457513) < 1e-6);
+    cJSON_Delete(object);
+}
+
+static void latencies_of_none_are_left_out(void **state)
+{
+    cJSON *object = cJSON_CreateObject();
+    double us[] = {30, 10, 20};
+
+    (void)state;
+    assert_int_equal(results_add_latencies(object, NULL, 0).count, 0);
+    assert_int_equal(cJSON_GetArraySize(object), 0);
+    assert_true(results_add_latencies(object, us, 3).max == 30);
+    assert_true(json_number(object, "mean_us") == 20);
+    assert_true(json_number(object, "p50_us") == 20);
+    assert_true(fabs(json_number(object, "p99_us") - 29.8) < 1e-9); /* rank 1.98 of 0, 1, 2 */
+    cJSON_Delete(object);
+}
+
+static void a_single_run_has_no_deviation_in_tables(void **state)
+{
+    cJSON *one = cJSON_Parse("{\"runs\": [1], \"stddev\": 0}");
+    cJSON *two = cJSON_Parse("{\"runs\": [1, 2], \"stddev\": 0.70711}");
+
+    (void)state;
+    assert_string_equal(results_deviation(one).text, "-");
+    assert_string_equal(results_deviation(two).text, "0.707");
+    assert_string_equal(results_deviation(NULL).text, "-");
+    cJSON_Delete(one);
+    cJSON_Delete(two);
+}
+
+static void improvements_have_a_sign_and_brackets_where_they_may_be_chance(void **state)
+{
+    cJSON *test = cJSON_Parse("{\"save_improvement_percent\": 12.4, \"save_may_be_chance\": false,"
+                              " \"load_improvement_percent\": -3, \"load_may_be_chance\": true}");
+
+    (void)state;
+    assert_string_equal(results_improvement(test, "save").text, "+12");
+    assert_string_equal(results_improvement(test, "load").text, "(-3)");
+    cJSON_Delete(test);
+}
+
+static void the_table_of_thresholds_says_what_was_measured_and_asked(void **state)
+{
+    cJSON *results = cJSON_Parse(results_text);
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+
+    (void)state;
+    bench_write("checks.json",
+                "{\"checks\": [{\"metric\": \"runs\", \"min\": 3, \"description\": \"why\"},"
+                "{\"metric\": \"tests[a].save.mean\", \"min\": 1, \"max\": 2},"
+                "{\"metric\": \"tests[b].save.mean\", \"max\": 2}]}");
+    assert_int_equal(check_file(bench_path("checks.json"), results, out), -ERANGE);
+    assert_int_equal(fclose(out), 0);
+    assert_string_equal(text, "\n"
+                              "check                   measured  min  max        \n"
+                              "--------------------------------------------------\n"
+                              "runs                           3    3    -      ok\n"
+                              "tests[a].save.mean           2.5    1    2  MISSED\n"
+                              "tests[b].save.mean  not measured    -    2  MISSED\n");
+    free(text);
+    cJSON_Delete(results);
 }
 
 enum { BLOCKS = 1000, REQUESTS = 200000 };
@@ -263,6 +352,12 @@ int main(void)
         cmocka_unit_test(what_was_not_measured_fails),
         cmocka_unit_test(wrong_files_of_thresholds_are_refused),
         cmocka_unit_test(thresholds_can_be_tried_without_results),
+        cmocka_unit_test(a_summary_keeps_the_runs_in_their_order_and_names_its_figures),
+        cmocka_unit_test(latencies_of_none_are_left_out),
+        cmocka_unit_test(a_single_run_has_no_deviation_in_tables),
+        cmocka_unit_test(improvements_have_a_sign_and_brackets_where_they_may_be_chance),
+        cmocka_unit_test_setup_teardown(the_table_of_thresholds_says_what_was_measured_and_asked,
+                                        bench_setup, bench_teardown),
         cmocka_unit_test(uniform_requests_have_no_favourites),
         cmocka_unit_test(zipf_requests_follow_the_law),
         cmocka_unit_test(scans_take_half_of_the_requests),

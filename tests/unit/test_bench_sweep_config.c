@@ -1,9 +1,11 @@
 /*
  * Goal: configurations of a sweep: the default one says what it is known to say, and every mistake
  * is named with its line and key. Method: small texts are parsed; what is said on standard error is
- * caught in a file and compared.
+ * compared.
  */
+#include "said.h"
 #include "tools/bench/sweep/sweep_config.h"
+#include "tools/bench/sweep/sweep_values.h"
 #include "tools/common/console.h"
 
 #include <errno.h>
@@ -17,59 +19,18 @@
 
 #include <cmocka.h>
 
-static int caught_fd;
-static int real_stderr;
-
-static int catch_stderr(void **state)
-{
-    char path[] = "/tmp/test_bench_sweep_config.XXXXXX";
-
-    (void)state;
-    console_init(false);
-    caught_fd = mkstemp(path);
-    if (caught_fd < 0 || unlink(path) < 0)
-        return -1;
-    real_stderr = dup(STDERR_FILENO);
-    return real_stderr < 0 ? -1 : 0;
-}
-
-static int restore_stderr(void **state)
-{
-    (void)state;
-    (void)close(caught_fd);
-    (void)close(real_stderr);
-    return 0;
-}
-
-/* Parse a text that is wrong and return what was said about it. */
-static const char *complaint_about(const char *text)
-{
-    static char said[4096];
-    struct sweep_config *config = NULL;
-    ssize_t size;
-    int err;
-
-    (void)fflush(stderr);
-    assert_int_equal(ftruncate(caught_fd, 0), 0);
-    assert_int_equal(lseek(caught_fd, 0, SEEK_SET), 0);
-    assert_true(dup2(caught_fd, STDERR_FILENO) >= 0);
-    err = sweep_config_parse("x.json", text, &config);
-    (void)fflush(stderr);
-    assert_true(dup2(real_stderr, STDERR_FILENO) >= 0);
-    size = pread(caught_fd, said, sizeof(said) - 1, 0);
-    assert_true(size >= 0);
-    said[size] = '\0';
-    assert_int_equal(err, -EINVAL);
-    assert_null(config);
-    return said;
-}
-
 static void assert_complaint(const char *text, const char *expected)
 {
-    const char *said = complaint_about(text);
+    struct sweep_config *config = NULL;
+    struct said said;
+    int err;
 
-    if (!strstr(said, expected))
-        fail_msg("said '%s', expected '%s'", said, expected);
+    said_begin(&said, STDERR_FILENO);
+    err = sweep_config_parse("x.json", text, &config);
+    said_end(&said);
+    assert_int_equal(err, -EINVAL);
+    assert_null(config);
+    said_assert(&said, expected);
 }
 
 static void default_configuration_has_the_eight_tests(void **state)
@@ -186,6 +147,26 @@ static void wrong_values_are_named_with_their_place(void **state)
         {"\"compression\": 3", "compression: it must be auto, none, gzip"},
         {"\"chunk_size\": 256, \"chunk_size_elements\": 64",
          "the mount option 'chunk_size' is given"},
+        {"\"concurrency\": \"8\"", "concurrency: it must be a whole number between 1 and 1024"},
+        {"\"threads\": 0", "threads: it must be a whole number between 1 and 1024"},
+        {"\"threads\": 1025", "threads: it must be a whole number between 1 and 1024"},
+        {"\"memory\": 0", "memory: it must be a size"},
+        {"\"memory\": \"1X\"", "memory: it must be a size"},
+        {"\"memory\": -1", "memory: it must be a size"},
+        {"\"commit_interval\": -1", "commit_interval: it must be a number of seconds"},
+        {"\"commit_interval\": \"5\"", "commit_interval: it must be a number of seconds"},
+        {"\"cache\": [1]", "cache: it must be a text without commas, a whole number or true"},
+        {"\"cache\": false", "cache: it must be a text without commas, a whole number or true"},
+        {"\"compression\": \"zstd:\"", "compression: it must be auto, none, gzip"},
+        {"\"compression\": \"zstd:20\"", "compression: it must be auto, none, gzip"},
+        {"\"compression\": \"zstd:3x\"", "compression: it must be auto, none, gzip"},
+        {"\"chunk_size\": 1e300", "chunk_size: it must be a size"},
+        {"\"chunk_size\": 0", "chunk_size: it must be a power of two"},
+        {"\"mount_options\": {\"a\": 1.5}", "mount_options.a: it must be a text without commas"},
+        {"\"mount_options\": {\"a\": 1, \"a\": 2}", "the mount option 'a' is given twice"},
+        {"\"mount_options\": 3", "mount_options: it must be an object"},
+        {"\"memory\": \"1M\", \"mount_options\": {\"memory\": 1}",
+         "the mount option 'memory' is given twice"},
         {"\"mount_options\": {\"a\": \"b,c\"}",
          "mount_options.a: it must be a text without commas"},
     };
@@ -212,7 +193,8 @@ static void wrong_settings_of_the_whole_are_named_with_their_place(void **state)
         {"\"format\": \"hdf5\"", "testing.format: it must be one of: safetensors torch npy raw"},
         {"\"load\": \"fast\"", "testing.load: it must be"},
         {"\"model\": {\"mix\": {\"bf17\": 1}}", "testing.model.mix.bf17: no such kind"},
-        {"\"model\": {\"mix\": {\"bf16\": 0}}", "testing.model.mix.bf16: copies per parameter"},
+        {"\"model\": {\"mix\": {\"bf16\": 0}}",
+         "testing.model.mix.bf16: it must be above 0 and at most 16"},
         {"\"model\": {\"mix\": {}}", "testing.model.mix: it must be"},
         {"\"model\": {\"size\": \"1\"}", "testing.model.size: it must be a size of at least 64K"},
         {"\"model\": {\"path\": \"/x\", \"size\": \"1M\"}",
@@ -232,13 +214,128 @@ static void wrong_settings_of_the_whole_are_named_with_their_place(void **state)
     }
 }
 
+static void wrong_scans_are_named_with_their_place(void **state)
+{
+    static const struct {
+        const char *member;
+        const char *problem;
+    } cases[] = {
+        {"\"threads\": [1]", "parameter_scan.threads: unknown key"},
+        {"\"concurrency\": 4", "parameter_scan.concurrency: it must be a list of values"},
+        {"\"concurrency\": [4, 0]", "parameter_scan.concurrency[1]: it must be a whole number"},
+        {"\"chunk_size\": [\"3K\"]", "parameter_scan.chunk_size[0]: it must be a power of two"},
+        {"\"compression\": [\"lzma\"]", "parameter_scan.compression[0]: it must be auto, none"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < TFS_ARRAY_COUNT(cases); i++) {
+        char text[256];
+
+        (void)snprintf(text, sizeof(text),
+                       "{\"parameter_scan\": {%s}, \"test_configurations\": [{\"name\": \"a\"}]}",
+                       cases[i].member);
+        assert_complaint(text, cases[i].problem);
+    }
+    assert_complaint("{\"parameter_scan\": 3, \"test_configurations\": [{\"name\": \"a\"}]}",
+                     "parameter_scan: it must be an object");
+}
+
+/* A configuration of `count` tests, and one more value in its scan. */
+static char *tests_text(unsigned count)
+{
+    enum { BYTES_EACH = 32, BYTES_AROUND = 128 };
+    size_t size = BYTES_AROUND + (size_t)count * BYTES_EACH;
+    char *text = malloc(size);
+    size_t used;
+
+    assert_non_null(text);
+    used = (size_t)snprintf(text, size,
+                            "{\"parameter_scan\": {\"concurrency\": [1]},"
+                            "\"test_configurations\": [");
+    for (unsigned i = 0; i < count; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s{\"name\": \"t%u\"}",
+                                 i > 0 ? "," : "", i);
+    (void)snprintf(text + used, size - used, "]}");
+    return text;
+}
+
+static void tests_have_a_limit_that_the_scan_shares(void **state)
+{
+    struct sweep_config *config;
+    char *fits = tests_text(SWEEP_TESTS_MAX - 1);
+    char *scan_over = tests_text(SWEEP_TESTS_MAX);
+    char *over = tests_text(SWEEP_TESTS_MAX + 1);
+
+    (void)state;
+    assert_int_equal(sweep_config_parse("x.json", fits, &config), 0);
+    assert_int_equal(config->test_count, SWEEP_TESTS_MAX);
+    sweep_config_free(config);
+    assert_complaint(scan_over, "parameter_scan.concurrency[0]: more than 256 tests");
+    assert_complaint(over, "test_configurations[256]: more than 256 tests");
+    free(fits);
+    free(scan_over);
+    free(over);
+}
+
+static void texts_have_the_limit_that_is_told(void **state)
+{
+    char text[1024];
+
+    (void)state;
+    (void)snprintf(text, sizeof(text), "{\"test_configurations\": [{\"name\": \"%064d\"}]}", 0);
+    assert_complaint(text, "name: it must be a text of 1 to 63 characters");
+    assert_complaint("{\"test_configurations\": [{\"name\": \"\"}]}",
+                     "name: it must be a text of 1 to 63 characters");
+    (void)snprintf(text, sizeof(text),
+                   "{\"test_configurations\": [{\"name\": \"a\", \"mount_options\": {"
+                   "\"a\": \"%0120d\", \"b\": \"%0120d\", \"c\": \"%0120d\", \"d\": \"%0120d\","
+                   "\"e\": \"%0120d\"}}]}",
+                   1, 2, 3, 4, 5);
+    assert_complaint(text, "mount_options.e: more than 511 characters of mount options");
+}
+
+static void every_key_that_messages_name_is_one(void **state)
+{
+    char keys[256];
+    unsigned count = 0;
+
+    (void)state;
+    (void)snprintf(keys, sizeof(keys), "%s", sweep_option_keys());
+    *strchr(keys, ';') = '\0'; /* behind it: where other options go */
+    for (char *key = strtok(keys, ", "); key; key = strtok(NULL, ", "), count++) {
+        if (!sweep_option_find(key))
+            fail_msg("'%s' is no key", key);
+    }
+    assert_true(count >= 8);
+    assert_null(sweep_option_find("chunksize"));
+}
+
+static void descriptions_may_stand_everywhere(void **state)
+{
+    struct sweep_config *config;
+
+    (void)state;
+    assert_int_equal(
+        sweep_config_parse("x.json",
+                           "{\"description\": \"a\", \"testing\": {\"description\": \"b\","
+                           "\"model\": {\"description\": \"c\", \"path\": \"/x\"}},"
+                           "\"parameter_scan\": {\"description\": \"d\"},"
+                           "\"test_configurations\": [{\"name\": \"a\", \"description\": 1}]}",
+                           &config),
+        0);
+    assert_string_equal(config->model.path, "/x");
+    assert_string_equal(config->tests[0].options, "");
+    sweep_config_free(config);
+}
+
 static void tests_need_names_of_their_own(void **state)
 {
     (void)state;
     assert_complaint("{\"test_configurations\": [{}]}", "a test needs a name");
     assert_complaint("{\"test_configurations\": [{\"name\": \"a\"},{\"name\": \"a\"}]}",
                      "a second test named 'a'");
-    assert_complaint("{\"test_configurations\": [{\"name\": \"a.b\"}]}", "a name without");
+    assert_complaint("{\"test_configurations\": [{\"name\": \"a.b\"}]}",
+                     "a name may not hold . [ ] tabs or quotes");
     assert_complaint("{\"test_configurations\": []}", "it must be a list of tests");
     assert_complaint("{}", "'test_configurations' is missing");
 }
@@ -261,9 +358,15 @@ int main(void)
         cmocka_unit_test(wrong_keys_are_named_with_their_place),
         cmocka_unit_test(wrong_values_are_named_with_their_place),
         cmocka_unit_test(wrong_settings_of_the_whole_are_named_with_their_place),
+        cmocka_unit_test(wrong_scans_are_named_with_their_place),
+        cmocka_unit_test(tests_have_a_limit_that_the_scan_shares),
+        cmocka_unit_test(texts_have_the_limit_that_is_told),
+        cmocka_unit_test(every_key_that_messages_name_is_one),
+        cmocka_unit_test(descriptions_may_stand_everywhere),
         cmocka_unit_test(tests_need_names_of_their_own),
         cmocka_unit_test(broken_json_is_named_with_its_line),
     };
 
-    return cmocka_run_group_tests(tests, catch_stderr, restore_stderr);
+    console_init(false);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@
 tfs_add_unit_test(test_tool_lines SOURCES test_tool_lines.c said.c LINK tfs_tool)
 
 # tensorfs-bench
-foreach(module stats text sweep_config model formats results workers mount json plot system target workload sweep_run)
+foreach(module stats text sweep_config model formats results workers mount json plot system target workload sweep_run measurement)
     tfs_add_unit_test(test_bench_${module} SOURCES test_bench_${module}.c bench_fixture.c said.c
         LINK tfs_bench PkgConfig::ZLIB m)
 endforeach()

@@ -8,6 +8,7 @@
 
 #include <cjson/cJSON.h>
 #include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,14 +109,29 @@ static const char *text_find(const char *text, size_t index)
     return text;
 }
 
-void json_place_find(const char *text, const struct cJSON *root, const struct cJSON *node,
+void json_place_find(const struct json_document *document, const struct cJSON *node,
                      struct json_place *ret)
 {
     size_t index = 0;
 
     *ret = (struct json_place){.line = 1};
-    if (tree_find(root, node, &index, ret))
-        ret->line = line_of(text, text_find(text, index));
+    if (tree_find(document->root, node, &index, ret))
+        ret->line = line_of(document->text, text_find(document->text, index));
+}
+
+int json_place_reject(const struct json_document *document, const struct cJSON *node,
+                      const char *format, ...)
+{
+    struct json_place place;
+    char problem[512];
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(problem, sizeof(problem), format, arguments); /* a longer one is cut */
+    va_end(arguments);
+    json_place_find(document, node, &place);
+    return console_reject("%s:%u: %s%s%s", document->file, place.line, place.path,
+                          place.path[0] != '\0' ? ": " : "", problem);
 }
 
 /* An element by index, or by its member "name". */

@@ -15,21 +15,13 @@
 #include <string.h>
 
 struct check {
-    const char *file;
-    const char *text;
-    const cJSON *root;
+    struct json_document document;
     const cJSON *results;
     struct table table;
     unsigned missed;
 };
 
-static int check_reject(const struct check *check, const cJSON *node, const char *what)
-{
-    struct json_place place;
-
-    json_place_find(check->text, check->root, node, &place);
-    return console_reject("%s:%u: %s: %s", check->file, place.line, place.path, what);
-}
+#define check_reject(check, ...) json_place_reject(&(check)->document, __VA_ARGS__)
 
 /* *ret stays as it is when the limit is not given. */
 static int limit_read(const struct check *check, const cJSON *entry, const char *name, double *ret)
@@ -116,12 +108,13 @@ static int entry_check(struct check *check, const cJSON *entry)
 /* out NULL: only read. */
 static int check_all(struct check *check, FILE *out)
 {
-    const cJSON *checks = cJSON_GetObjectItemCaseSensitive(check->root, "checks");
+    const cJSON *checks = cJSON_GetObjectItemCaseSensitive(check->document.root, "checks");
     const cJSON *entry;
     int err;
 
     if (!cJSON_IsArray(checks) || cJSON_GetArraySize(checks) == 0)
-        return check_reject(check, check->root, "it must hold a list 'checks' with entries");
+        return check_reject(check, check->document.root,
+                            "it must hold a list 'checks' with entries");
     cJSON_ArrayForEach(entry, checks)
     {
         err = entry_check(check, entry);
@@ -139,15 +132,14 @@ static int check_all(struct check *check, FILE *out)
 
 int check_file(const char *path, const cJSON *results, FILE *out)
 {
-    struct check check = {.file = path, .results = results};
+    struct check check = {.results = results};
     char *text;
     cJSON *root;
     int err = json_file_read(path, &text, &root);
 
     if (err < 0)
         return err;
-    check.text = text;
-    check.root = root;
+    check.document = (struct json_document){path, text, root};
     table_init(&check.table, "check\tmeasured\tmin\tmax\t");
     err = check_all(&check, out);
     table_release(&check.table);

@@ -16,36 +16,18 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct reader {
-    const char *file;
-    const char *text;
-    const cJSON *root;
+    struct json_document document;
     const cJSON *scan; /* kept until the tests are read, whatever the order of the file */
     struct sweep_config *config;
 };
 
-/* "default.json:12: test_configurations[2].compression: it must be ..." Returns -EINVAL. */
-static int reader_reject(const struct reader *reader, const cJSON *node, const char *format, ...)
-    TFS_PRINTF(3, 4);
-
-static int reader_reject(const struct reader *reader, const cJSON *node, const char *format, ...)
-{
-    struct json_place place;
-    char problem[512];
-    va_list arguments;
-
-    va_start(arguments, format);
-    (void)vsnprintf(problem, sizeof(problem), format, arguments); /* a longer one is cut */
-    va_end(arguments);
-    json_place_find(reader->text, reader->root, node, &place);
-    return console_reject("%s:%u: %s%s%s", reader->file, place.line, place.path,
-                          place.path[0] != '\0' ? ": " : "", problem);
-}
+/* "default.json:12: test_configurations[2].compression: it must be ..." Gives -EINVAL. */
+#define reader_reject(reader, ...) json_place_reject(&(reader)->document, __VA_ARGS__)
 
 typedef int key_function(struct reader *reader, const cJSON *value);
 
@@ -144,7 +126,7 @@ static int read_mix(struct reader *reader, const cJSON *value)
         if (tensor_kind_parse(member->string, &kind) < 0)
             return reader_reject(reader, member, "no such kind (bf16, fp16, fp32, adam_m, adam_v)");
         if (!cJSON_IsNumber(member) || !(copies > 0 && copies <= 16))
-            return reader_reject(reader, member, "copies per parameter lie above 0 and up to 16");
+            return reader_reject(reader, member, "it must be above 0 and at most 16");
         reader->config->model.copies[kind] = copies;
     }
     return 0;
@@ -313,7 +295,7 @@ static int test_read(struct reader *reader, const cJSON *object)
     if (test->name[0] == '\0')
         return reader_reject(reader, object, "a test needs a name");
     if (strpbrk(test->name, ".[]\t\""))
-        return reader_reject(reader, object, "a name without . [ ] and quotes, please");
+        return reader_reject(reader, object, "a name may not hold . [ ] tabs or quotes");
     if (&reader->config->tests[sweep_config_find(reader->config, test->name)] != test)
         return reader_reject(reader, object, "a second test named '%s'", test->name);
     return 0;
@@ -414,17 +396,17 @@ static int config_read(struct reader *reader)
         {"parameter_scan", read_scan},
     };
     struct sweep_config *config = reader->config;
-    int err = object_read(reader, reader->root, keys, TFS_ARRAY_COUNT(keys));
+    int err = object_read(reader, reader->document.root, keys, TFS_ARRAY_COUNT(keys));
 
     if (err < 0)
         return err;
     if (config->test_count == 0)
-        return reader_reject(reader, reader->root, "'test_configurations' is missing");
+        return reader_reject(reader, reader->document.root, "'test_configurations' is missing");
     if (config->baseline[0] == '\0')
         (void)snprintf(config->baseline, sizeof(config->baseline), "%s", config->tests[0].name);
     if (sweep_config_find(config, config->baseline) < 0)
-        return reader_reject(reader, reader->root, "testing.baseline: no test is named '%s'",
-                             config->baseline);
+        return reader_reject(reader, reader->document.root,
+                             "testing.baseline: no test is named '%s'", config->baseline);
     if (config->model_path[0] != '\0')
         config->model.path = config->model_path;
     return reader->scan ? scan_read(reader) : 0;
@@ -447,7 +429,7 @@ int sweep_config_parse(const char *file, const char *text, struct sweep_config *
 {
     tfs_cleanup(sweep_config_free_p) struct sweep_config *config = calloc(1, sizeof(*config));
     tfs_cleanup(json_delete_p) cJSON *root = NULL;
-    struct reader reader = {.file = file, .text = text, .config = config};
+    struct reader reader = {.document = {.file = file, .text = text}, .config = config};
     int err;
 
     if (config)
@@ -462,7 +444,7 @@ int sweep_config_parse(const char *file, const char *text, struct sweep_config *
     err = json_place_parse(file, text, &root);
     if (err < 0)
         return err;
-    reader.root = root;
+    reader.document.root = root;
     err = config_read(&reader);
     if (err < 0)
         return err;
