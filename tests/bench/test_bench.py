@@ -452,6 +452,145 @@ class Usage(Case):
         self.assertIn("validate", self.bench("validate", "--help").stdout)
 
 
+class Output(Case):
+    """What stands on standard output and how the commands end, for all of them alike."""
+
+    SMALL = {
+        "saveload": ("--size=256K", "--runs=1", "--no-warm-up"),
+        "meta": ("--count=10", "--rounds=1"),
+        "cache": ("--size=1M", "--requests=100", "--concurrency=2", "--block=64K"),
+        "pipeline": ("--items=1", "--item-size=64K"),
+    }
+
+    def long_directory(self):
+        path = os.path.join(self.dir, "d" * 80)
+        os.mkdir(path)
+        return path
+
+    def test_json_is_all_that_is_printed_and_fits_the_schema(self):
+        for command, words in self.SMALL.items():
+            with self.subTest(command):
+                done = self.bench(command, "--dir=" + self.dir, "--json", *words)
+                document = json.loads(done.stdout)
+                self.assert_schema(document)
+                self.assertEqual(document["command"], command)
+                self.assertNotIn("{", done.stderr)
+                self.assert_clean()
+
+    def test_a_seed_is_kept_with_the_results(self):
+        for command, words in self.SMALL.items():
+            with self.subTest(command):
+                self.assertEqual(self.results(command, "--dir=" + self.dir, "--seed=7", *words)["seed"], 7)
+
+    def test_no_line_is_wide_however_long_the_path_is(self):
+        directory = self.long_directory()
+        for command, words in self.SMALL.items():
+            baseline = () if command == "cache" else ("--baseline=" + directory,)
+            with self.subTest(command):
+                self.assert_narrow(self.bench(command, "--dir=" + directory, *baseline, *words).stdout)
+
+    def test_columns_of_times_name_their_units(self):
+        for command, units in (("saveload", ("min s", "median s", "mean s", "std s", "GB/s")),
+                               ("meta", ("mean us", "p50 us", "p99 us", "op/s", "baseline us")),
+                               ("cache", ("mean us", "p50 us", "p99 us", "max us", "req/s", "hits %")),
+                               ("pipeline", ("wall s", "cpu s", "%"))):
+            baseline = () if command == "cache" else ("--baseline=" + self.dir,)
+            with self.subTest(command):
+                text = self.bench(command, "--dir=" + self.dir, *baseline, *self.SMALL[command]).stdout
+                heading = next(line for before, line in zip([""] + text.splitlines(), text.splitlines())
+                               if not before and "  " in line)
+                for unit in units:
+                    self.assertIn(unit, heading)
+
+    def test_one_is_not_written_as_many(self):
+        self.assertRegex(self.bench("saveload", "--dir=" + self.dir, *self.SMALL["saveload"]).stdout,
+                         r"1 rank, .*, 1 run, ")
+        self.assertIn("1 round\n", self.bench("meta", "--dir=" + self.dir, *self.SMALL["meta"]).stdout)
+
+    def test_thresholds_are_compared_with_the_results_of_each_command(self):
+        for command, metric in (("saveload", "places[0].save.gb_per_s"),
+                                ("meta", "places[0].operations[mkdir].mean_us"),
+                                ("cache", "loads[get_zipf].p99_us"),
+                                ("pipeline", "places[0].speedup.total")):
+            for limit, status, word in ((0, 0, "ok"), (1e12, 1, "MISSED")):
+                with self.subTest(f"{command}, min {limit}"):
+                    file = self.write("checks.json", {"checks": [{"metric": metric, "min": limit}]})
+                    done = self.bench(command, "--dir=" + self.dir, "--check=" + file, *self.SMALL[command],
+                                      status=status)
+                    self.assertRegex(done.stdout, rf"{re.escape(metric)} .* {word}\n")
+
+    def test_output_that_cannot_be_written_is_status_1(self):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            for command, words in self.SMALL.items():
+                for json_word in ((), ("--json",)):
+                    with self.subTest(f"{command} {json_word}"):
+                        done = self.bench(command, "--dir=" + self.dir, *json_word, *words, status=1, stdout=full)
+                        self.assertIn("No space left", done.stderr)
+                        self.assert_clean()
+            self.bench("sweep", "--print-config", status=1, stdout=full)
+            self.bench("--help", status=1, stdout=full)
+
+    def test_a_place_that_cannot_be_written_is_status_1_and_named(self):
+        for command, words in self.SMALL.items():
+            with self.subTest(command):
+                done = self.bench(command, "--dir=/proc/self", *words, status=1)
+                self.assertIn("making a directory in '/proc/self'", done.stderr)
+                self.assertEqual(done.stdout, "")
+
+    def test_plot_takes_the_results_of_a_sweep_only(self):
+        for content, said in (("", "not JSON"), ("[]", "holds no results of a sweep"),
+                              ({"tests": []}, "holds no results of a sweep"), ("{\n\n", ":3: not JSON")):
+            with self.subTest(content):
+                self.assertIn(said, self.bench("plot", self.write("x.json", content), status=2).stderr)
+        self.assertIn("No such file", self.bench("plot", self.dir + "/none.json", status=2).stderr)
+        self.assertIn("is a directory", self.bench("plot", self.dir, status=2).stderr)
+        self.assertEqual(os.listdir(self.dir), ["x.json"])
+
+    def test_a_sweep_finds_out_before_it_measures_what_is_missing(self):
+        config = self.write("config.json", SMALL_SWEEP)
+        out = "--out=" + self.dir
+        for words, status, said in (
+                (("--config=" + config, out, "--tensorfs=/nonexistent"), 1, "the tensorfs binary '/nonexistent'"),
+                (("--config=" + config, "--out=/proc/self/none"), 1, "creating '/proc/self/none'"),
+                (("--config=" + config, out, "--runs=0"), 2, "--runs=0: it must lie between 1 and 100"),
+                (("--config=" + config, out, "--size=1K"), 2, "--size=1K: it must lie between"),
+                (("--config=" + self.dir, out), 2, "is a directory"),
+                (("--config=" + config, out, "--store-dir=/nonexistent"), 1, "/nonexistent")):
+            with self.subTest(words):
+                done = self.bench("sweep", *words, status=status)
+                self.assertIn(said, done.stderr)
+                self.assertNotIn("run 1/", done.stderr)
+        self.assertEqual(os.listdir(self.dir), ["config.json"])
+
+
+class Interrupts(Case):
+    """A signal in the middle of each command: its status, no results, nothing left behind."""
+
+    ENDLESS = {
+        "saveload": ("--size=8M", "--runs=1000"),
+        "meta": ("--count=50000", "--rounds=100"),
+        "cache": ("--size=8M", "--requests=1000000"),
+        "pipeline": ("--items=500", "--item-size=1M"),
+    }
+
+    def interrupted(self, command, number, *words):
+        child = subprocess.Popen(self.arguments(command, "--dir=" + self.dir, *words, *self.ENDLESS[command]),
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        child.stderr.readline()  # the name of the first stage: it is at work
+        child.send_signal(number)
+        printed, said = child.communicate(timeout=TIMEOUT)
+        self.assertEqual(child.returncode, 128 + number, said)
+        self.assertEqual(said.count("interrupted, cleaned up"), 1)
+        self.assert_clean()
+        return printed
+
+    def test_no_command_prints_results_that_it_has_not_measured(self):
+        for command in self.ENDLESS:
+            for number, words in ((signal.SIGINT, ()), (signal.SIGTERM, ("--json",)), (signal.SIGHUP, ())):
+                with self.subTest(f"{command}, {number}"):
+                    self.assertEqual(self.interrupted(command, number, *words), "")
+
+
 class People(Case):
     def test_piped_it_says_plain_lines_and_quiet_nothing(self):
         words = ("pipeline", "--dir=" + self.dir, "--items=2", "--item-size=64K")
