@@ -1,7 +1,7 @@
 /*
  * gc: reclaim and compact now.
  */
-#include "store/gc.h"
+#include "store/space/gc.h"
 
 #include "control/commands.h"
 #include "control/json.h"

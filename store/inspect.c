@@ -3,15 +3,15 @@
  * the index tells of itself. Reading only; nothing here knows the mount.
  */
 #include "store/base/error.h"
-#include "store/chunk_map.h"
-#include "store/commit.h"
-#include "store/data.h"
-#include "store/frames.h"
 #include "store/index/index.h"
-#include "store/namespace.h"
+#include "store/inode/chunk_map.h"
+#include "store/inode/data.h"
+#include "store/inode/namespace.h"
+#include "store/read/frames.h"
 #include "store/report.h"
 #include "store/segment/segment.h"
-#include "store/usage.h"
+#include "store/txn/usage.h"
+#include "store/writeback/commit.h"
 
 #include <errno.h>
 

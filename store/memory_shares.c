@@ -5,7 +5,7 @@
 #include "store/memory_shares.h"
 
 #include "store/codec/frame.h"
-#include "store/scratch.h"
+#include "store/read/scratch.h"
 
 enum {
     BUFFERS_MIN = 96,       /* with less, one writer and one reader wait for each other's buffers */

@@ -3,20 +3,20 @@
  */
 #include "store/stats.h"
 
-#include "store/cache.h"
 #include "store/codec/frame.h"
-#include "store/commit_list.h"
-#include "store/flush.h"
 #include "store/index/index.h"
-#include "store/inode.h"
-#include "store/memory.h"
-#include "store/names.h"
+#include "store/inode/commit_list.h"
+#include "store/inode/inode.h"
+#include "store/inode/names.h"
+#include "store/inode/row_budget.h"
+#include "store/read/cache.h"
+#include "store/read/memory.h"
 #include "store/report.h"
-#include "store/row_budget.h"
-#include "store/row_cache.h"
 #include "store/segment/segment.h"
-#include "store/usage.h"
+#include "store/tables/row_cache.h"
+#include "store/txn/usage.h"
 #include "store/volume.h"
+#include "store/writeback/flush.h"
 
 static void get_cache(const struct tfs_volume *volume, struct tfs_volume_stats *ret)
 {

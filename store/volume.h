@@ -9,12 +9,12 @@
 #define TFS_VOLUME_H
 
 #include "store/base/lock.h"
-#include "store/complaint.h"
-#include "store/dirty_list.h"
-#include "store/path.h"
+#include "store/inode/complaint.h"
+#include "store/inode/dirty_list.h"
+#include "store/inode/path.h"
+#include "store/inode/trim.h"
 #include "store/stats.h"
 #include "store/store.h"
-#include "store/trim.h"
 
 #include <errno.h>
 

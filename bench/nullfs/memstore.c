@@ -2,8 +2,8 @@
 #include "bench/nullfs/memstore.h"
 
 #include "store/check/scrub.h"
-#include "store/gc.h"
 #include "store/report.h"
+#include "store/space/gc.h"
 
 #include <errno.h>
 #include <stdio.h>

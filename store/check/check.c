@@ -15,9 +15,9 @@
 
 #include "store/base/error.h"
 #include "store/base/log.h"
-#include "store/format.h"
 #include "store/segment/segment.h"
-#include "store/super.h"
+#include "store/tables/format.h"
+#include "store/tables/super.h"
 
 #include <errno.h>
 #include <stdlib.h>

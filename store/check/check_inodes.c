@@ -6,7 +6,7 @@
 #include "store/base/clock.h"
 #include "store/check/check_internal.h"
 #include "store/index/index.h"
-#include "store/inode.h"
+#include "store/inode/inode.h"
 
 #include <errno.h>
 #include <stdlib.h>

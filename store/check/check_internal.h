@@ -12,8 +12,8 @@
 #include "store/base/list.h"
 #include "store/check/check.h"
 #include "store/index/index.h"
-#include "store/meta.h"
-#include "store/row.h"
+#include "store/tables/meta.h"
+#include "store/tables/row.h"
 
 #include <stdarg.h>
 

@@ -9,7 +9,7 @@
 #include "store/base/bytes.h"
 #include "store/check/check_internal.h"
 #include "store/index/index.h"
-#include "store/namespace.h"
+#include "store/inode/namespace.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -9,8 +9,8 @@
 #include "store/base/error.h"
 #include "store/check/check_internal.h"
 #include "store/codec/frame.h"
-#include "store/data.h"
 #include "store/index/index.h"
+#include "store/inode/data.h"
 #include "store/segment/segment.h"
 
 #include <errno.h>

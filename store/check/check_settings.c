@@ -7,7 +7,7 @@
 #include "store/check/check_internal.h"
 #include "store/index/index.h"
 #include "store/segment/segment.h"
-#include "store/super.h"
+#include "store/tables/super.h"
 
 #include <errno.h>
 #include <string.h>

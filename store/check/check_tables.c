@@ -5,7 +5,7 @@
 #include "store/base/error.h"
 #include "store/check/check_internal.h"
 #include "store/index/index.h"
-#include "store/super.h"
+#include "store/tables/super.h"
 
 #include <assert.h>
 #include <errno.h>

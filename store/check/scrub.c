@@ -17,10 +17,10 @@
 #include "store/base/crc32c.h"
 #include "store/base/error.h"
 #include "store/codec/frame.h"
-#include "store/data.h"
 #include "store/index/index.h"
-#include "store/path.h"
-#include "store/scratch.h"
+#include "store/inode/data.h"
+#include "store/inode/path.h"
+#include "store/read/scratch.h"
 #include "store/segment/segment.h"
 #include "store/volume.h"
 

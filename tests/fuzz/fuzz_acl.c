@@ -4,8 +4,8 @@
  *
  * The first two bytes of an input are the mode.
  */
-#include "store/acl.h"
 #include "store/base/bytes.h"
+#include "store/names/acl.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
  * FORMAT files of any text: refused, or of our version, without flags that nobody knows, and the
  * same when the fields are written again.
  */
-#include "store/format.h"
+#include "store/tables/format.h"
 
 #include <assert.h>
 #include <errno.h>

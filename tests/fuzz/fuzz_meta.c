@@ -5,7 +5,7 @@
  * The first byte of an input says which of the three follows.
  */
 #include "store/base/bytes.h"
-#include "store/meta.h"
+#include "store/tables/meta.h"
 
 #include <assert.h>
 #include <string.h>

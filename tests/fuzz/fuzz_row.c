@@ -6,7 +6,7 @@
  * to exactly the bytes that it came from, so nothing in them may go unread.
  */
 #include "store/base/bytes.h"
-#include "store/row.h"
+#include "store/tables/row.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -3,7 +3,7 @@
 #include "store/base/bytes.h"
 #include "store/base/crc32c.h"
 #include "store/index/index.h"
-#include "store/namespace.h"
+#include "store/inode/namespace.h"
 
 #include <fcntl.h>
 #include <stdio.h>

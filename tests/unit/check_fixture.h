@@ -9,7 +9,7 @@
 
 #include "store/check/check.h"
 #include "store/index/index.h"
-#include "store/meta.h"
+#include "store/tables/meta.h"
 
 enum { FOUND_MAX = 4096 };
 

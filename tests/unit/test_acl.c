@@ -2,7 +2,7 @@
  * ACLs against acl(5): what a valid one is, how mode and ACL follow each other, and what a new
  * inode inherits.
  */
-#include "store/acl.h"
+#include "store/names/acl.h"
 
 #include "store/base/bytes.h"
 

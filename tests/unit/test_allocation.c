@@ -10,8 +10,8 @@
 
 #include "small_disk.h"
 #include "store/check/check.h"
-#include "store/file.h"
-#include "store/format.h"
+#include "store/file/file.h"
+#include "store/tables/format.h"
 #include "store/volume.h"
 
 #include <errno.h>

@@ -2,10 +2,10 @@
  * The cache of decoded units: one load for many, nothing evicted that is pinned, failed loads leave
  * nothing, offers evict nothing.
  */
-#include "store/cache.h"
+#include "store/read/cache.h"
 
 #include "store/codec/frame.h"
-#include "store/memory.h"
+#include "store/read/memory.h"
 
 #include <errno.h>
 #include <pthread.h>

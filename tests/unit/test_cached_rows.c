@@ -7,11 +7,11 @@
  */
 #include "store_fixture.h"
 
-#include "store/commit.h"
-#include "store/compact.h"
-#include "store/row_cache.h"
 #include "store/segment/segment.h"
+#include "store/space/compact.h"
+#include "store/tables/row_cache.h"
 #include "store/volume.h"
+#include "store/writeback/commit.h"
 
 #include <fcntl.h>
 #include <linux/falloc.h>

@@ -9,8 +9,8 @@
 
 #include "store/base/bytes.h"
 #include "store/index/index.h"
-#include "store/namespace.h"
-#include "store/row.h"
+#include "store/inode/namespace.h"
+#include "store/tables/row.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -7,10 +7,10 @@
 
 #include "store/base/bytes.h"
 #include "store/index/index.h"
-#include "store/reclaim.h"
-#include "store/row.h"
 #include "store/segment/segment.h"
-#include "store/sweep.h"
+#include "store/space/reclaim.h"
+#include "store/space/sweep.h"
+#include "store/tables/row.h"
 #include "store/volume.h"
 
 #include <errno.h>

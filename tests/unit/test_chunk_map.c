@@ -13,8 +13,8 @@
 
 #include "store/base/lock.h"
 #include "store/check/check.h"
-#include "store/data.h"
 #include "store/index/engine.h"
+#include "store/inode/data.h"
 #include "store/segment/engine.h"
 
 #include <fcntl.h>

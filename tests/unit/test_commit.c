@@ -8,13 +8,13 @@
  */
 #include "store_crash.h"
 
-#include "store/commit.h"
-#include "store/commit_list.h"
 #include "store/index/engine.h"
 #include "store/index/index.h"
+#include "store/inode/commit_list.h"
 #include "store/segment/engine.h"
-#include "store/snapshot.h"
 #include "store/volume.h"
+#include "store/writeback/commit.h"
+#include "store/writeback/snapshot.h"
 
 #include <errno.h>
 #include <pthread.h>

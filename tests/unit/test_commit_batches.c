@@ -8,14 +8,14 @@
  */
 #include "store_crash.h"
 
-#include "store/commit_group.h"
-#include "store/commit_list.h"
-#include "store/data.h"
-#include "store/flush.h"
 #include "store/index/engine.h"
 #include "store/index/index.h"
-#include "store/row_budget.h"
+#include "store/inode/commit_list.h"
+#include "store/inode/data.h"
+#include "store/inode/row_budget.h"
 #include "store/volume.h"
+#include "store/writeback/commit_group.h"
+#include "store/writeback/flush.h"
 
 #include <pthread.h>
 #include <sched.h>

@@ -10,16 +10,16 @@
 #include "chosen_numbers.h"
 
 #include "store/check/check.h"
-#include "store/commit.h"
-#include "store/compact.h"
-#include "store/compactor.h"
-#include "store/dead_list.h"
-#include "store/gc.h"
 #include "store/index/engine.h"
-#include "store/reclaim.h"
 #include "store/segment/engine.h"
-#include "store/usage.h"
+#include "store/space/compact.h"
+#include "store/space/compactor.h"
+#include "store/space/gc.h"
+#include "store/space/reclaim.h"
+#include "store/txn/dead_list.h"
+#include "store/txn/usage.h"
 #include "store/volume.h"
+#include "store/writeback/commit.h"
 
 #include <errno.h>
 #include <fcntl.h>

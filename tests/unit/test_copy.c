@@ -7,9 +7,9 @@
  */
 #include "store_fixture.h"
 
-#include "store/commit.h"
-#include "store/data.h"
-#include "store/file.h"
+#include "store/file/file.h"
+#include "store/inode/data.h"
+#include "store/writeback/commit.h"
 
 #include <fcntl.h>
 #include <pthread.h>

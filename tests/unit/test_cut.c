@@ -9,11 +9,11 @@
 #include "check_fixture.h"
 #include "store_crash.h"
 
-#include "store/committer.h"
-#include "store/cut.h"
-#include "store/data.h"
+#include "store/file/committer.h"
 #include "store/index/index.h"
-#include "store/reclaim.h"
+#include "store/inode/cut.h"
+#include "store/inode/data.h"
+#include "store/space/reclaim.h"
 #include "store/volume.h"
 
 #include <errno.h>

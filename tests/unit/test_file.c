@@ -5,7 +5,7 @@
 #include "store_fixture.h"
 
 #include "store/base/crc32c.h"
-#include "store/cache.h"
+#include "store/read/cache.h"
 #include "store/volume.h"
 
 #include <errno.h>

@@ -7,12 +7,12 @@
  */
 #include "store_crash.h"
 
-#include "store/committer.h"
-#include "store/data.h"
-#include "store/flush.h"
-#include "store/memory.h"
+#include "store/file/committer.h"
+#include "store/inode/data.h"
+#include "store/read/memory.h"
 #include "store/segment/engine.h"
 #include "store/volume.h"
+#include "store/writeback/flush.h"
 
 #include <errno.h>
 #include <fcntl.h>

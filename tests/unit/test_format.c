@@ -2,7 +2,7 @@
  * The FORMAT line: what is written is read, and what is something else is refused with the error
  * that tells a foreign file from a newer store.
  */
-#include "store/format.h"
+#include "store/tables/format.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,8 +1,8 @@
 /*
  * Goal: a listing by short cookies gives each entry exactly once, however it is cut into pieces and
  * however many hashes have the same upper bits; and 32-bit programs are told from others.
- * Method: a directory of sorted hashes as in store/ns_readdir.c, read as the kernel does it; and
- * the auxiliary vectors of programs.
+ * Method: a directory of sorted hashes as in store/names/ns_readdir.c, read as the kernel does it;
+ * and the auxiliary vectors of programs.
  */
 #include "fs/caller.h"
 #include "fs/short_cookies.h"

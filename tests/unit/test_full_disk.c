@@ -8,9 +8,9 @@
 #include "store_fixture.h"
 
 #include "small_disk.h"
-#include "store/commit.h"
 #include "store/segment/engine.h"
 #include "store/volume.h"
+#include "store/writeback/commit.h"
 #include "upcall_notes.h"
 
 #include <errno.h>

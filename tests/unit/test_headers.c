@@ -2,7 +2,7 @@
  * The table of frame headers: what was added is found until another takes its slot, what is held
  * stays valid, and all together never take more than allowed.
  */
-#include "store/headers.h"
+#include "store/read/headers.h"
 
 #include "store/codec/frame.h"
 

@@ -2,7 +2,7 @@
  * Goal: the note of who has a store is read whatever bytes it has, and believed only as far as the
  * lock says the same. Method: notes in a directory of our own, with and without the lock.
  */
-#include "store/holder.h"
+#include "store/tables/holder.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

@@ -7,10 +7,10 @@
  */
 #include "check_fixture.h"
 
-#include "store/commit.h"
 #include "store/index/index.h"
-#include "store/reclaim.h"
+#include "store/space/reclaim.h"
 #include "store/volume.h"
+#include "store/writeback/commit.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -13,8 +13,8 @@
 #include "store/base/log.h"
 #include "store/check/scrub.h"
 #include "store/index/index.h"
-#include "store/namespace.h"
-#include "store/reclaim.h"
+#include "store/inode/namespace.h"
+#include "store/space/reclaim.h"
 #include "store/volume.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
  * Method: the two hooks are the test's own. A thread that is expected to wait is given time to do
  * the wrong thing only by counting the pool's waits, never by sleeping.
  */
-#include "store/memory.h"
+#include "store/read/memory.h"
 
 #include "store/codec/frame.h"
 

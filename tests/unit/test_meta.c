@@ -2,7 +2,7 @@
  * Records of the index: what is encoded comes back, keys sort as their numbers do, and bytes that
  * are no record are refused.
  */
-#include "store/meta.h"
+#include "store/tables/meta.h"
 
 #include "store/base/bytes.h"
 

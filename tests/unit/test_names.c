@@ -4,7 +4,7 @@
  * Method: the table alone; a small one where it has to forget. That operations on names keep it up
  * is shown by the tests of the namespace, which run with it.
  */
-#include "store/names.h"
+#include "store/inode/names.h"
 
 #include "store/base/defs.h"
 

@@ -7,7 +7,7 @@
  */
 #include "store_fixture.h"
 
-#include "store/inode.h"
+#include "store/inode/inode.h"
 #include "store/volume.h"
 
 #include <errno.h>

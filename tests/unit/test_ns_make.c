@@ -5,7 +5,7 @@
  */
 #include "store_fixture.h"
 
-#include "store/data.h"
+#include "store/inode/data.h"
 
 #include <errno.h>
 

@@ -4,7 +4,7 @@
  * in a copy of the store as a crash would leave it.
  */
 #include "store/index/index.h"
-#include "store/meta.h"
+#include "store/tables/meta.h"
 #include "store/volume.h"
 #include "store_crash.h"
 #include "store_fixture.h"

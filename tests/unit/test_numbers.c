@@ -9,7 +9,7 @@
 
 #include "store/base/bytes.h"
 #include "store/index/index.h"
-#include "store/numbers.h"
+#include "store/tables/numbers.h"
 
 #include <errno.h>
 #include <pthread.h>

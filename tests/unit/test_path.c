@@ -8,7 +8,7 @@
 #include "store_fixture.h"
 
 #include "store/index/engine.h"
-#include "store/path.h"
+#include "store/inode/path.h"
 #include "store/volume.h"
 
 #include <stdio.h>

@@ -9,9 +9,9 @@
 
 #include "store/check/scrub.h"
 #include "store/codec/frame.h"
-#include "store/gc.h"
 #include "store/report.h"
 #include "store/segment/segment.h"
+#include "store/space/gc.h"
 #include "store/volume.h"
 
 #include <errno.h>

@@ -7,9 +7,9 @@
 #include "store_fixture.h"
 
 #include "store/base/workers.h"
-#include "store/cache.h"
-#include "store/data.h"
-#include "store/file.h"
+#include "store/file/file.h"
+#include "store/inode/data.h"
+#include "store/read/cache.h"
 #include "store/volume.h"
 
 #include <semaphore.h>

@@ -9,7 +9,7 @@
 
 #include "store/base/bytes.h"
 #include "store/index/index.h"
-#include "store/meta.h"
+#include "store/tables/meta.h"
 #include "store/volume.h"
 
 #include <errno.h>

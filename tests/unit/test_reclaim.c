@@ -9,15 +9,15 @@
 
 #include "chosen_numbers.h"
 
-#include "store/dead_list.h"
-#include "store/flush.h"
-#include "store/gc.h"
 #include "store/index/index.h"
-#include "store/reclaim.h"
 #include "store/segment/engine.h"
-#include "store/sweep.h"
-#include "store/usage.h"
+#include "store/space/gc.h"
+#include "store/space/reclaim.h"
+#include "store/space/sweep.h"
+#include "store/txn/dead_list.h"
+#include "store/txn/usage.h"
 #include "store/volume.h"
+#include "store/writeback/flush.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,7 +6,7 @@
  * bytes" of the chunk; random changes do the same many times over. Rows from bytes are checked the
  * way readers use them.
  */
-#include "store/row.h"
+#include "store/tables/row.h"
 
 #include "store/base/bytes.h"
 #include "store/codec/frame.h"

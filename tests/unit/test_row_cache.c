@@ -3,7 +3,7 @@
  * since; the memory is bounded. Method: rows with a number in them, and in threads a table of
  * numbers that stands for the index.
  */
-#include "store/row_cache.h"
+#include "store/tables/row_cache.h"
 
 #include <pthread.h>
 #include <setjmp.h>

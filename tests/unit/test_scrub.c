@@ -9,8 +9,8 @@
 #include "store/base/bytes.h"
 #include "store/base/log.h"
 #include "store/check/scrub.h"
-#include "store/data.h"
 #include "store/index/index.h"
+#include "store/inode/data.h"
 #include "store/volume.h"
 
 #include <errno.h>

@@ -9,13 +9,13 @@
  */
 #include "store_crash.h"
 
-#include "store/commit.h"
-#include "store/committer.h"
-#include "store/data.h"
-#include "store/flush.h"
-#include "store/promise.h"
-#include "store/snapshot.h"
+#include "store/file/committer.h"
+#include "store/inode/data.h"
+#include "store/inode/promise.h"
 #include "store/volume.h"
+#include "store/writeback/commit.h"
+#include "store/writeback/flush.h"
+#include "store/writeback/snapshot.h"
 
 #include <errno.h>
 #include <fcntl.h>

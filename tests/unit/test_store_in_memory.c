@@ -8,7 +8,7 @@
 
 #include "memory_index.h"
 #include "memory_segments.h"
-#include "store/gc.h"
+#include "store/space/gc.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -7,9 +7,9 @@
  */
 #include "store_crash.h"
 
-#include "store/committer.h"
-#include "store/data.h"
-#include "store/memory.h"
+#include "store/file/committer.h"
+#include "store/inode/data.h"
+#include "store/read/memory.h"
 #include "store/volume.h"
 
 #include "upcall_notes.h"

@@ -8,9 +8,9 @@
 #include "store_fixture.h"
 
 #include "store/base/crc32c.h"
-#include "store/reclaim.h"
 #include "store/report.h"
 #include "store/segment/engine.h"
+#include "store/space/reclaim.h"
 #include "store/volume.h"
 
 #include <errno.h>

@@ -10,8 +10,8 @@
 #include "store/base/bytes.h"
 #include "store/base/clock.h"
 #include "store/index/index.h"
-#include "store/meta.h"
-#include "store/usage.h"
+#include "store/tables/meta.h"
+#include "store/txn/usage.h"
 
 #include <errno.h>
 #include <string.h>

@@ -26,7 +26,7 @@ INDENT = 4
 FOREIGN_SHAPES = {("control/metrics_server.c", "on_request")}
 
 PUBLIC = (
-    "store/store.h", "store/report.h", "store/gc.h", "store/check/check.h", "store/check/scrub.h", "store/base/",
+    "store/store.h", "store/report.h", "store/space/gc.h", "store/check/check.h", "store/check/scrub.h", "store/base/",
     "formats/", "gpu/gpu.h", "fs/ioctl.h",
 )
 
@@ -43,7 +43,7 @@ MAY_INCLUDE = {
     "store": ("store/",),
     "formats": ("store/base/", "formats/"),
     "gpu": ("store/base/", "formats/dtype.h", "gpu/"),
-    "control": ("store/store.h", "store/report.h", "store/gc.h", "store/check/scrub.h", "store/base/", "control/"),
+    "control": ("store/store.h", "store/report.h", "store/space/gc.h", "store/check/scrub.h", "store/base/", "control/"),
     "fs": ("store/store.h", "store/base/", "control/", "fs/"),
     "tools": PUBLIC + ("tools/",),
     "tools/common": ("store/base/", "tools/common/"),
