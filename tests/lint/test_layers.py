@@ -73,6 +73,8 @@ class LayersTest(unittest.TestCase):
         headers = ("store/store.h", "store/check/check.h", "store/base/log.h", "store/codec/codec.h", "store/index/index.h")
         for path in headers + ("store/segment/segment.h", "gpu/gpu.h", "fs/ioctl.h", "fs/ll.h"):
             self.write(path, "")
+        for name in ("volume", "report", "tables/row", "inode/inode", "file/file", "space/gc"):
+            self.write(f"store/{name}.h", "")
         for name in ("system/process", "report/stats", "workload/meta_ops", "sweep/sweep_config", "command/common"):
             self.write(f"tools/bench/{name}.h", "")
 
@@ -99,7 +101,10 @@ class LayersTest(unittest.TestCase):
 
     def test_every_layer_may_include_the_layers_below_it(self):
         self.assert_accepted("store/codec/probe.c", '#include "store/base/log.h"\n')
-        self.assert_accepted("store/file.c", '#include "store/index/index.h"\n')
+        self.assert_accepted("store/volume.c", '#include "store/index/index.h"\n')
+        self.assert_accepted("store/volume.c", '#include "store/file/file.h"\n')
+        self.assert_accepted("store/file/file.c", '#include "store/index/index.h"\n')
+        self.assert_accepted("store/file/file.c", '#include "store/inode/inode.h"\n#include "store/volume.h"\n')
         self.assert_accepted("store/check/check.c", '#include "store/index/index.h"\n')
         self.assert_accepted("tools/ctl/cmd_check.c", '#include "store/check/check.h"\n')
         self.assert_accepted("fs/ll_read.c", '#include "store/store.h"\n#include <fuse_lowlevel.h>\n')
@@ -115,9 +120,14 @@ class LayersTest(unittest.TestCase):
             ("store/base/log.c", "store/codec/codec.h"),
             ("store/codec/probe.c", "store/index/index.h"),
             ("store/segment/segment.c", "store/codec/codec.h"),
-            ("store/file.c", "fs/ll.h"),
-            ("store/file.c", "store/check/check.h"),
-            ("store/file.c", "gpu/gpu.h"),
+            ("store/volume.c", "fs/ll.h"),
+            ("store/volume.c", "store/check/check.h"),
+            ("store/volume.c", "gpu/gpu.h"),
+            ("store/file/file.c", "store/space/gc.h"),
+            ("store/inode/inode.c", "store/file/file.h"),
+            ("store/tables/row.c", "store/inode/inode.h"),
+            ("store/index/index.c", "store/tables/row.h"),
+            ("store/file/file.c", "store/report.h"),
             ("gpu/gpu.c", "store/store.h"),
             ("fs/ll_read.c", "store/index/index.h"),
             ("tools/bench/main.c", "store/codec/codec.h"),
@@ -131,9 +141,9 @@ class LayersTest(unittest.TestCase):
                 self.assert_refused(path, f'\n#include "{header}"\n', 2, "may not include")
 
     def test_libraries_stay_in_their_layer(self):
-        self.assert_refused("store/file.c", "#include <fuse3/fuse_lowlevel.h>\n", 1, "libfuse")
-        self.assert_refused("store/file.c", "#include <fuse.h>\n", 1, "libfuse")
-        self.assert_refused("store/file.c", "#include <rocksdb/c.h>\n", 1, "RocksDB")
+        self.assert_refused("store/file/file.c", "#include <fuse3/fuse_lowlevel.h>\n", 1, "libfuse")
+        self.assert_refused("store/file/file.c", "#include <fuse.h>\n", 1, "libfuse")
+        self.assert_refused("store/file/file.c", "#include <rocksdb/c.h>\n", 1, "RocksDB")
         self.assert_refused("tools/bench/main.c", "#  include <cuda_runtime.h>\n", 1, "CUDA")
 
     def test_a_header_of_ours_is_named_from_the_top_folder(self):

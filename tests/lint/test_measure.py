@@ -99,8 +99,35 @@ class MeasureTest(unittest.TestCase):
             with self.subTest(line=line):
                 self.write(f"store/{name}.c", "int x(struct tfs_chunk *chunk, struct flight *flight)\n"
                            f"{{\n    {line}\n}}\n")
-                owners = measure.owners_of_fields(self.tree())
-                self.assertEqual(owners["tfs_chunk"].get(f"store/{name}.c"), fields)
+                users = measure.users_of_fields(self.tree())
+                self.assertEqual(users["tfs_chunk"].get(f"store/{name}.c"), fields)
+
+    def test_a_guest_is_a_file_of_another_room_that_names_what_is_not_open(self):
+        self.write("store/inode/chunk.h", "struct tfs_chunk {\n    int index;\n    int row;\n};\n")
+        body = "int x(struct tfs_chunk *chunk)\n{\n    return chunk->%s;\n}\n"
+        for path, field in (("inode/a", "row"), ("file/b", "index"), ("file/c", "row"), ("d", "row")):
+            self.write(f"store/{path}.c", body % field)
+        guests = measure.guests_of_fields(self.tree())
+        self.assertEqual(guests["tfs_chunk"], {"store/file/c.c": {"row"}, "store/d.c": {"row"}})
+        self.assertEqual(len(list(measure.guest_problems(self.tree()))), 2)
+
+    def test_a_guest_that_is_none_any_more_leaves_the_list(self):
+        path = sorted(measure.GUESTS["tfs_chunk"])[0]
+        self.write(path, function("a_go"))
+        problems = list(measure.guest_problems(self.tree()))
+        self.assertIn(f"{path} names no fields of struct tfs_chunk any more: take it off the list", problems)
+
+    def test_calls_into_a_room_above_go_up(self):
+        self.write("store/inode/a.c", function("a_go", "b_go", "c_go", "d_go"))
+        self.write("store/file/b.c", function("b_go", "a_go"))
+        self.write("store/read/c.c", function("c_go"))
+        self.write("store/index/d.c", function("d_go", "volume_go"))
+        self.write("store/volume.c", function("volume_go", "b_go", "d_go"))
+        self.write("store/check/e.c", function("e_go", "volume_go", "a_go"))
+        self.assertEqual(measure.upward_calls(self.tree()), [
+            "store/index/d.c: volume_go() of store/volume",
+            "store/inode/a.c: b_go() of store/file/b",
+        ])
 
     def test_the_report_names_every_figure_and_what_it_counts(self):
         self.write("store/a.c", function("a_go", "b_go"))

@@ -14,7 +14,9 @@ import re
 import sys
 
 from measure import limit_problems, report
-from sources import blank_comments, blank_directives, declarator, functions_of, parameter_count, sources_of
+from sources import (
+    STORE_ENGINES, STORE_ROOMS, blank_comments, blank_directives, declarator, functions_of, parameter_count, sources_of,
+)
 
 FILE_LINES_MAX = 600
 FUNCTION_LINES_MAX = 70
@@ -55,6 +57,14 @@ MAY_INCLUDE = {
     "bench/segment": ("store/base/", "store/segment/", "bench/"),
     "tests": ("",),
 }
+
+# Every room sees the public header, and the struct that holds the parts, as pointers mostly.
+SEEN_BY_ROOMS = ("store/store.h", "store/volume.h")
+
+MAY_INCLUDE.update({
+    f"store/{room}": STORE_ENGINES + SEEN_BY_ROOMS + tuple(f"store/{below}/" for below in STORE_ROOMS[: height + 1])
+    for height, room in enumerate(STORE_ROOMS)
+})
 
 MAY_INCLUDE.update({
     f"tools/bench/{room}": PUBLIC + ("tools/common/", *(f"tools/bench/{below}/" for below in BENCH_ROOMS[: height + 1]))

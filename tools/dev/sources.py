@@ -10,6 +10,10 @@ import re
 SOURCE_FOLDERS = ("bench", "control", "formats", "fs", "gpu", "store", "tests", "tools")
 SOURCE_ENDINGS = (".c", ".h", ".cu", ".cuh")
 
+# The rooms of the store above its engines, lower ones first: each may include, and call, what stands before it.
+STORE_ROOMS = ("tables", "txn", "read", "inode", "writeback", "file", "names", "space")
+STORE_ENGINES = ("store/base/", "store/codec/", "store/segment/", "store/index/")
+
 KEYWORDS = {"if", "for", "while", "switch", "return", "sizeof", "defined"}
 NOT_A_NAME = re.compile(r"^(__\w+|[A-Z][A-Z0-9_]*)$")
 
