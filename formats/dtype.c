@@ -8,46 +8,52 @@
 
 #define NONE DTYPE_GGUF_NONE
 
-/* Of ggml: its number, and how many elements are in a block of how many bytes. */
+/* Of ggml alone: its number, and how many elements are in a block of how many bytes. */
 #define QUANTISED(name, number, elements, bytes)                                                   \
     {                                                                                              \
-        name, elements, 8 * (bytes), DTYPE_BYTES, NULL, NULL, NULL, NULL, number                   \
+        name, elements, 8 * (bytes), DTYPE_BYTES, number,                                          \
+        {                                                                                          \
+            NULL                                                                                   \
+        }                                                                                          \
     }
 
 static const struct dtype_info table[DTYPE_COUNT] = {
-    [DTYPE_BYTES] = {"bytes", 1, 8, DTYPE_BYTES, NULL, NULL, NULL, "UntypedStorage", NONE},
-    [DTYPE_BOOL] = {"bool", 1, 8, DTYPE_BOOL, "BOOL", "b1", "bool", "BoolStorage", NONE},
-    [DTYPE_U8] = {"u8", 1, 8, DTYPE_U8, "U8", "u1", "uint8", "ByteStorage", NONE},
-    [DTYPE_I8] = {"i8", 1, 8, DTYPE_I8, "I8", "i1", "int8", "CharStorage", 24},
-    [DTYPE_U16] = {"u16", 1, 16, DTYPE_U16, "U16", "u2", "uint16", NULL, NONE},
-    [DTYPE_I16] = {"i16", 1, 16, DTYPE_I16, "I16", "i2", "int16", "ShortStorage", 25},
-    [DTYPE_U32] = {"u32", 1, 32, DTYPE_U32, "U32", "u4", "uint32", NULL, NONE},
-    [DTYPE_I32] = {"i32", 1, 32, DTYPE_I32, "I32", "i4", "int32", "IntStorage", 26},
-    [DTYPE_U64] = {"u64", 1, 64, DTYPE_U64, "U64", "u8", "uint64", NULL, NONE},
-    [DTYPE_I64] = {"i64", 1, 64, DTYPE_I64, "I64", "i8", "int64", "LongStorage", 27},
-    [DTYPE_F8_E4M3] = {"f8_e4m3", 1, 8, DTYPE_F8_E4M3, "F8_E4M3", NULL, "float8_e4m3fn", NULL,
-                       NONE},
-    [DTYPE_F8_E5M2] = {"f8_e5m2", 1, 8, DTYPE_F8_E5M2, "F8_E5M2", NULL, "float8_e5m2", NULL, NONE},
-    [DTYPE_F16] = {"f16", 1, 16, DTYPE_F16, "F16", "f2", "float16", "HalfStorage", 1},
-    [DTYPE_BF16] = {"bf16", 1, 16, DTYPE_BF16, "BF16", "V2", "bfloat16", "BFloat16Storage", 30},
-    [DTYPE_F32] = {"f32", 1, 32, DTYPE_F32, "F32", "f4", "float32", "FloatStorage", 0},
-    [DTYPE_F64] = {"f64", 1, 64, DTYPE_F64, "F64", "f8", "float64", "DoubleStorage", 28},
-    [DTYPE_C64] = {"c64", 1, 64, DTYPE_F32, "C64", "c8", "complex64", "ComplexFloatStorage", NONE},
-    [DTYPE_C128] = {"c128", 1, 128, DTYPE_F64, NULL, "c16", "complex128", "ComplexDoubleStorage",
-                    NONE},
-    [DTYPE_F4] = {"f4", 1, 4, DTYPE_BYTES, "F4", NULL, NULL, NULL, NONE},
-    [DTYPE_F6_E2M3] = {"f6_e2m3", 1, 6, DTYPE_BYTES, "F6_E2M3", NULL, NULL, NULL, NONE},
-    [DTYPE_F6_E3M2] = {"f6_e3m2", 1, 6, DTYPE_BYTES, "F6_E3M2", NULL, NULL, NULL, NONE},
-    [DTYPE_F8_E8M0] = {"f8_e8m0", 1, 8, DTYPE_BYTES, "F8_E8M0", NULL, "float8_e8m0fnu", NULL, NONE},
-    [DTYPE_F8_E4M3FNUZ] = {"f8_e4m3fnuz", 1, 8, DTYPE_BYTES, "F8_E4M3FNUZ", NULL, "float8_e4m3fnuz",
-                           NULL, NONE},
-    [DTYPE_F8_E5M2FNUZ] = {"f8_e5m2fnuz", 1, 8, DTYPE_BYTES, "F8_E5M2FNUZ", NULL, "float8_e5m2fnuz",
-                           NULL, NONE},
-    [DTYPE_QI8] = {"qi8", 1, 8, DTYPE_BYTES, NULL, NULL, "qint8", "QInt8Storage", NONE},
-    [DTYPE_QU8] = {"qu8", 1, 8, DTYPE_BYTES, NULL, NULL, "quint8", "QUInt8Storage", NONE},
-    [DTYPE_QI32] = {"qi32", 1, 32, DTYPE_BYTES, NULL, NULL, "qint32", "QInt32Storage", NONE},
-    [DTYPE_QU4X2] = {"qu4x2", 1, 8, DTYPE_BYTES, NULL, NULL, "quint4x2", "QUInt4x2Storage", NONE},
-    [DTYPE_QU2X4] = {"qu2x4", 1, 8, DTYPE_BYTES, NULL, NULL, "quint2x4", "QUInt2x4Storage", NONE},
+    [DTYPE_BYTES] = {"bytes", 1, 8, DTYPE_BYTES, NONE, {NULL, NULL, NULL, "UntypedStorage"}},
+    [DTYPE_BOOL] = {"bool", 1, 8, DTYPE_BOOL, NONE, {"BOOL", "b1", "bool", "BoolStorage"}},
+    [DTYPE_U8] = {"u8", 1, 8, DTYPE_U8, NONE, {"U8", "u1", "uint8", "ByteStorage"}},
+    [DTYPE_I8] = {"i8", 1, 8, DTYPE_I8, 24, {"I8", "i1", "int8", "CharStorage"}},
+    [DTYPE_U16] = {"u16", 1, 16, DTYPE_U16, NONE, {"U16", "u2", "uint16", NULL}},
+    [DTYPE_I16] = {"i16", 1, 16, DTYPE_I16, 25, {"I16", "i2", "int16", "ShortStorage"}},
+    [DTYPE_U32] = {"u32", 1, 32, DTYPE_U32, NONE, {"U32", "u4", "uint32", NULL}},
+    [DTYPE_I32] = {"i32", 1, 32, DTYPE_I32, 26, {"I32", "i4", "int32", "IntStorage"}},
+    [DTYPE_U64] = {"u64", 1, 64, DTYPE_U64, NONE, {"U64", "u8", "uint64", NULL}},
+    [DTYPE_I64] = {"i64", 1, 64, DTYPE_I64, 27, {"I64", "i8", "int64", "LongStorage"}},
+    [DTYPE_F8_E4M3] =
+        {"f8_e4m3", 1, 8, DTYPE_F8_E4M3, NONE, {"F8_E4M3", NULL, "float8_e4m3fn", NULL}},
+    [DTYPE_F8_E5M2] =
+        {"f8_e5m2", 1, 8, DTYPE_F8_E5M2, NONE, {"F8_E5M2", NULL, "float8_e5m2", NULL}},
+    [DTYPE_F16] = {"f16", 1, 16, DTYPE_F16, 1, {"F16", "f2", "float16", "HalfStorage"}},
+    [DTYPE_BF16] = {"bf16", 1, 16, DTYPE_BF16, 30, {"BF16", "V2", "bfloat16", "BFloat16Storage"}},
+    [DTYPE_F32] = {"f32", 1, 32, DTYPE_F32, 0, {"F32", "f4", "float32", "FloatStorage"}},
+    [DTYPE_F64] = {"f64", 1, 64, DTYPE_F64, 28, {"F64", "f8", "float64", "DoubleStorage"}},
+    [DTYPE_C64] =
+        {"c64", 1, 64, DTYPE_F32, NONE, {"C64", "c8", "complex64", "ComplexFloatStorage"}},
+    [DTYPE_C128] =
+        {"c128", 1, 128, DTYPE_F64, NONE, {NULL, "c16", "complex128", "ComplexDoubleStorage"}},
+    [DTYPE_F4] = {"f4", 1, 4, DTYPE_BYTES, NONE, {"F4", NULL, NULL, NULL}},
+    [DTYPE_F6_E2M3] = {"f6_e2m3", 1, 6, DTYPE_BYTES, NONE, {"F6_E2M3", NULL, NULL, NULL}},
+    [DTYPE_F6_E3M2] = {"f6_e3m2", 1, 6, DTYPE_BYTES, NONE, {"F6_E3M2", NULL, NULL, NULL}},
+    [DTYPE_F8_E8M0] =
+        {"f8_e8m0", 1, 8, DTYPE_BYTES, NONE, {"F8_E8M0", NULL, "float8_e8m0fnu", NULL}},
+    [DTYPE_F8_E4M3FNUZ] =
+        {"f8_e4m3fnuz", 1, 8, DTYPE_BYTES, NONE, {"F8_E4M3FNUZ", NULL, "float8_e4m3fnuz", NULL}},
+    [DTYPE_F8_E5M2FNUZ] =
+        {"f8_e5m2fnuz", 1, 8, DTYPE_BYTES, NONE, {"F8_E5M2FNUZ", NULL, "float8_e5m2fnuz", NULL}},
+    [DTYPE_QI8] = {"qi8", 1, 8, DTYPE_BYTES, NONE, {NULL, NULL, "qint8", "QInt8Storage"}},
+    [DTYPE_QU8] = {"qu8", 1, 8, DTYPE_BYTES, NONE, {NULL, NULL, "quint8", "QUInt8Storage"}},
+    [DTYPE_QI32] = {"qi32", 1, 32, DTYPE_BYTES, NONE, {NULL, NULL, "qint32", "QInt32Storage"}},
+    [DTYPE_QU4X2] = {"qu4x2", 1, 8, DTYPE_BYTES, NONE, {NULL, NULL, "quint4x2", "QUInt4x2Storage"}},
+    [DTYPE_QU2X4] = {"qu2x4", 1, 8, DTYPE_BYTES, NONE, {NULL, NULL, "quint2x4", "QUInt2x4Storage"}},
     [DTYPE_Q4_0] = QUANTISED("q4_0", 2, 32, 18),
     [DTYPE_Q4_1] = QUANTISED("q4_1", 3, 32, 20),
     [DTYPE_Q5_0] = QUANTISED("q5_0", 6, 32, 22),
@@ -112,11 +118,10 @@ int dtype_size(enum dtype dtype, uint64_t element_count, uint64_t *ret)
     return 0;
 }
 
-/* Names lie in the rows; `column` is where in a row. */
-static int name_find(size_t column, const char *name, size_t size, enum dtype *ret)
+int dtype_find(enum dtype_format format, const char *name, size_t size, enum dtype *ret)
 {
     for (size_t i = 0; i < DTYPE_COUNT; i++) {
-        const char *known = *(const char *const *)((const char *)&table[i] + column);
+        const char *known = table[i].names[format];
 
         if (known && strlen(known) == size && memcmp(known, name, size) == 0) {
             *ret = (enum dtype)i;
@@ -124,26 +129,6 @@ static int name_find(size_t column, const char *name, size_t size, enum dtype *r
         }
     }
     return -ENOENT;
-}
-
-int dtype_of_safetensors(const char *name, size_t size, enum dtype *ret)
-{
-    return name_find(offsetof(struct dtype_info, safetensors), name, size, ret);
-}
-
-int dtype_of_npy(const char *name, size_t size, enum dtype *ret)
-{
-    return name_find(offsetof(struct dtype_info, npy), name, size, ret);
-}
-
-int dtype_of_torch(const char *name, size_t size, enum dtype *ret)
-{
-    return name_find(offsetof(struct dtype_info, torch), name, size, ret);
-}
-
-int dtype_of_torch_storage(const char *name, size_t size, enum dtype *ret)
-{
-    return name_find(offsetof(struct dtype_info, torch_storage), name, size, ret);
 }
 
 int dtype_of_gguf(uint32_t type, enum dtype *ret)

@@ -77,7 +77,16 @@ enum dtype {
     DTYPE_COUNT
 };
 
-/* A type that a format has no number for. */
+/* Formats that name types; ggml numbers them. */
+enum dtype_format {
+    DTYPE_IN_SAFETENSORS,   /* "F32" */
+    DTYPE_IN_NPY,           /* without byte order: "f4" */
+    DTYPE_IN_TORCH,         /* of module torch: "float32" */
+    DTYPE_IN_TORCH_STORAGE, /* likewise: "FloatStorage" */
+    DTYPE_FORMAT_COUNT
+};
+
+/* A type that ggml has no number for. */
 #define DTYPE_GGUF_NONE UINT32_MAX
 
 struct dtype_info {
@@ -90,12 +99,9 @@ struct dtype_info {
     /* Whose arithmetic applies: its own, that of a complex number's parts, or DTYPE_BYTES. */
     enum dtype arithmetic;
 
-    /* NULL, or DTYPE_GGUF_NONE, where the format has none. */
-    const char *safetensors;
-    const char *npy;           /* without byte order: "f4" */
-    const char *torch;         /* of module torch: "float32" */
-    const char *torch_storage; /* likewise: "FloatStorage" */
+    /* DTYPE_GGUF_NONE, or NULL, where the format has none. */
     uint32_t gguf;
+    const char *names[DTYPE_FORMAT_COUNT];
 };
 
 /* What is known of a type, which is below DTYPE_COUNT. */
@@ -111,11 +117,12 @@ uint32_t dtype_width(enum dtype dtype);
  * -EOVERFLOW. */
 TFS_MUST_CHECK int dtype_size(enum dtype dtype, uint64_t element_count, uint64_t *ret);
 
-/* The type of that name in a format; names of `size` bytes need no end. Errors: -ENOENT. */
-TFS_MUST_CHECK int dtype_of_safetensors(const char *name, size_t size, enum dtype *ret);
-TFS_MUST_CHECK int dtype_of_npy(const char *name, size_t size, enum dtype *ret);
-TFS_MUST_CHECK int dtype_of_torch(const char *name, size_t size, enum dtype *ret);
-TFS_MUST_CHECK int dtype_of_torch_storage(const char *name, size_t size, enum dtype *ret);
+/* The type of that name in a format; the name has `size` bytes and needs no end. Errors: -ENOENT.
+ */
+TFS_MUST_CHECK int dtype_find(enum dtype_format format, const char *name, size_t size,
+                              enum dtype *ret);
+
+/* The type of that number in ggml. Errors: -ENOENT. */
 TFS_MUST_CHECK int dtype_of_gguf(uint32_t type, enum dtype *ret);
 
 #endif

@@ -155,7 +155,7 @@ static int take_descr(struct literal *literal, struct npy_header *header)
         descr.size--;
     }
     header->element_size = descr_size(descr);
-    if (!is_ours || dtype_of_npy(descr.at, descr.size, &header->dtype) < 0)
+    if (!is_ours || dtype_find(DTYPE_IN_NPY, descr.at, descr.size, &header->dtype) < 0)
         header->dtype = DTYPE_BYTES;
     return 0;
 }

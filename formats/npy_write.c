@@ -10,7 +10,7 @@ enum { MAGIC_BYTES = 8, PREFIX_BYTES = 10, ARRAY_ALIGNMENT = 64 };
 
 int npy_header_build(const struct written_tensor *tensor, struct byte_buffer *ret)
 {
-    const char *descr = dtype_info(tensor->dtype)->npy;
+    const char *descr = dtype_info(tensor->dtype)->names[DTYPE_IN_NPY];
     struct byte_buffer header = {0};
 
     if (!descr)

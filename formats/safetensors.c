@@ -132,7 +132,7 @@ static int entry_add(struct header *header, const struct entry *entry)
     struct tensor_place tensor = {.size = entry->end - entry->begin};
     uint64_t size;
 
-    if (dtype_of_safetensors(entry->dtype, strlen(entry->dtype), &tensor.dtype) < 0)
+    if (dtype_find(DTYPE_IN_SAFETENSORS, entry->dtype, strlen(entry->dtype), &tensor.dtype) < 0)
         return header_malformed(header, "unknown dtype");
     if (dtype_size(tensor.dtype, entry->element_count, &size) < 0 || size != tensor.size)
         return header_malformed(header, "shape and data_offsets disagree");

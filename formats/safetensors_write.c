@@ -42,7 +42,7 @@ static void append_tensor(struct byte_buffer *header, const struct written_tenso
 {
     append_string(header, tensor->name);
     byte_buffer_append_text(header, ":{\"dtype\":\"%s\",\"shape\":[",
-                            dtype_info(tensor->dtype)->safetensors);
+                            dtype_info(tensor->dtype)->names[DTYPE_IN_SAFETENSORS]);
     for (unsigned d = 0; d < tensor->dimension_count; d++)
         byte_buffer_append_text(header, d ? ",%llu" : "%llu", (unsigned long long)tensor->shape[d]);
     byte_buffer_append_text(header, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)offset,
@@ -58,7 +58,8 @@ int safetensors_header_build(const struct written_tensor *tensors, size_t count,
     byte_buffer_append_le(&header, 0, LENGTH_BYTES);
     byte_buffer_append_string(&header, "{\"__metadata__\":{\"format\":\"pt\"}");
     for (size_t i = 0; i < count; i++) {
-        if (!dtype_info(tensors[i].dtype)->safetensors || !is_utf8(tensors[i].name)) {
+        if (!dtype_info(tensors[i].dtype)->names[DTYPE_IN_SAFETENSORS] ||
+            !is_utf8(tensors[i].name)) {
             byte_buffer_release(&header);
             return tfs_fail(-EINVAL, "tensor '%s' of %s cannot be in safetensors", tensors[i].name,
                             dtype_name(tensors[i].dtype));

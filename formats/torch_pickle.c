@@ -75,7 +75,7 @@ static void put_storage(struct byte_buffer *pickle, const struct written_tensor 
 
     byte_buffer_append_byte(pickle, OP_MARK);
     put_text(pickle, "storage");
-    put_global(pickle, "torch", dtype_info(tensor->dtype)->torch_storage);
+    put_global(pickle, "torch", dtype_info(tensor->dtype)->names[DTYPE_IN_TORCH_STORAGE]);
     (void)snprintf(text, sizeof(text), "%zu", key);
     put_text(pickle, text);
     put_text(pickle, "cpu");
@@ -131,7 +131,7 @@ int torch_pickle_build(const struct written_tensor *tensors, size_t count, struc
     byte_buffer_append_byte(&pickle, OP_EMPTY_DICT);
     byte_buffer_append_byte(&pickle, OP_MARK);
     for (size_t i = 0; i < count; i++) {
-        if (!dtype_info(tensors[i].dtype)->torch_storage ||
+        if (!dtype_info(tensors[i].dtype)->names[DTYPE_IN_TORCH_STORAGE] ||
             tensors[i].dimension_count > TORCH_DIMENSION_COUNT_MAX) {
             byte_buffer_release(&pickle);
             return tfs_fail(-EINVAL, "tensor '%s' has no storage of torch", tensors[i].name);

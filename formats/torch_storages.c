@@ -20,11 +20,9 @@ enum {
     DTYPE_ARGUMENT = 6,
 };
 
-typedef int find_function(const char *name, size_t size, enum dtype *ret);
-
-/* What a global of torch's stands for, by one of the columns of the table. Storages that are
+/* What a global of torch's stands for, by its names in the table. Storages that are
  * untyped have moved. */
-static bool type_find(const struct pickle *pickle, uint32_t node, find_function *find,
+static bool type_find(const struct pickle *pickle, uint32_t node, enum dtype_format format,
                       enum dtype *ret)
 {
     const struct pickle_node *at = &pickle->nodes[node];
@@ -36,7 +34,7 @@ static bool type_find(const struct pickle *pickle, uint32_t node, find_function 
     if (!pickle_is_text(pickle, at->global.module, "torch") &&
         !pickle_is_global(pickle, node, "torch.storage", "UntypedStorage"))
         return false;
-    return find(name->at, name->size, ret) == 0;
+    return dtype_find(format, name->at, name->size, ret) == 0;
 }
 
 void torch_storages_release(struct torch_storage_list *list)
@@ -81,7 +79,7 @@ static int storage_add(const struct pickle *pickle, uint32_t node, struct torch_
         return tfs_fail(-EOPNOTSUPP, "pickle: a persistent id that is no storage");
     storage.key = key->text;
     storage.element_count = count->integer;
-    if (type_find(pickle, type, dtype_of_torch_storage, &storage.dtype))
+    if (type_find(pickle, type, DTYPE_IN_TORCH_STORAGE, &storage.dtype))
         storage.element_size = dtype_width(storage.dtype);
     return list_add(list, &storage);
 }
@@ -139,7 +137,7 @@ static void dtype_tell(const struct pickle *pickle, uint32_t node, struct torch_
     storage = storage_of(list, pickle_item(pickle, rebuild.arguments, 0));
     if (!storage || storage->dtype != DTYPE_BYTES || storage->is_told)
         return; /* not untyped, after all */
-    if (!type_find(pickle, pickle_item(pickle, rebuild.arguments, DTYPE_ARGUMENT), dtype_of_torch,
+    if (!type_find(pickle, pickle_item(pickle, rebuild.arguments, DTYPE_ARGUMENT), DTYPE_IN_TORCH,
                    &dtype) ||
         storage->element_count % dtype_width(dtype) != 0)
         dtype = DTYPE_BYTES; /* not known, or the tensor has a part of a larger storage */

@@ -15,41 +15,6 @@
 
 #include <cmocka.h>
 
-typedef int find_function(const char *name, size_t size, enum dtype *ret);
-
-/* A column of names, and its way back. */
-struct column {
-    const char *const *(*of)(const struct dtype_info *info);
-    find_function *find;
-};
-
-static const char *const *safetensors_of(const struct dtype_info *info)
-{
-    return &info->safetensors;
-}
-
-static const char *const *npy_of(const struct dtype_info *info)
-{
-    return &info->npy;
-}
-
-static const char *const *torch_of(const struct dtype_info *info)
-{
-    return &info->torch;
-}
-
-static const char *const *torch_storage_of(const struct dtype_info *info)
-{
-    return &info->torch_storage;
-}
-
-static const struct column columns[] = {
-    {safetensors_of, dtype_of_safetensors},
-    {npy_of, dtype_of_npy},
-    {torch_of, dtype_of_torch},
-    {torch_storage_of, dtype_of_torch_storage},
-};
-
 static void every_type_has_a_name_of_its_own(void **state)
 {
     (void)state;
@@ -64,14 +29,14 @@ static void every_type_has_a_name_of_its_own(void **state)
 static void every_name_in_a_format_leads_back_to_its_type(void **state)
 {
     (void)state;
-    for (size_t c = 0; c < TFS_ARRAY_COUNT(columns); c++) {
+    for (size_t c = 0; c < DTYPE_FORMAT_COUNT; c++) {
         for (int i = 0; i < DTYPE_COUNT; i++) {
-            const char *name = *columns[c].of(dtype_info((enum dtype)i));
+            const char *name = dtype_info((enum dtype)i)->names[c];
             enum dtype found = DTYPE_COUNT;
 
             if (!name)
                 continue;
-            assert_int_equal(columns[c].find(name, strlen(name), &found), 0);
+            assert_int_equal(dtype_find((enum dtype_format)c, name, strlen(name), &found), 0);
             assert_int_equal(found, i); /* and not an earlier one of the same name */
         }
     }
@@ -95,11 +60,12 @@ static void what_is_no_name_is_refused_and_nothing_returned(void **state)
     static const char *const names[] = {"", "F", "F321", "f32 ", "FLOATSTORAGE", "x"};
 
     (void)state;
-    for (size_t c = 0; c < TFS_ARRAY_COUNT(columns); c++) {
+    for (size_t c = 0; c < DTYPE_FORMAT_COUNT; c++) {
         for (size_t i = 0; i < TFS_ARRAY_COUNT(names); i++) {
             enum dtype found = DTYPE_COUNT;
 
-            assert_int_equal(columns[c].find(names[i], strlen(names[i]), &found), -ENOENT);
+            assert_int_equal(dtype_find((enum dtype_format)c, names[i], strlen(names[i]), &found),
+                             -ENOENT);
             assert_int_equal(found, DTYPE_COUNT);
         }
     }
@@ -113,7 +79,7 @@ static void a_name_needs_no_end(void **state)
     enum dtype found = DTYPE_COUNT;
 
     (void)state;
-    assert_int_equal(dtype_of_safetensors("F16\"", 3, &found), 0);
+    assert_int_equal(dtype_find(DTYPE_IN_SAFETENSORS, "F16\"", 3, &found), 0);
     assert_int_equal(found, DTYPE_F16);
 }
 
@@ -137,12 +103,15 @@ static void sizes_are_those_that_names_say(void **state)
     for (int i = 0; i < DTYPE_COUNT; i++) {
         const struct dtype_info *info = dtype_info((enum dtype)i);
 
-        if (info->safetensors && number_in(info->safetensors) > 0) /* but for BOOL */
-            assert_bits(info, info->safetensors, number_in(info->safetensors));
-        if (info->npy)
-            assert_bits(info, info->npy, 8 * number_in(info->npy));
-        if (info->torch && number_in(info->torch) > 0 && !strchr(info->torch, 'x'))
-            assert_bits(info, info->torch, number_in(info->torch));
+        if (info->names[DTYPE_IN_SAFETENSORS] &&
+            number_in(info->names[DTYPE_IN_SAFETENSORS]) > 0) /* but for BOOL */
+            assert_bits(info, info->names[DTYPE_IN_SAFETENSORS],
+                        number_in(info->names[DTYPE_IN_SAFETENSORS]));
+        if (info->names[DTYPE_IN_NPY])
+            assert_bits(info, info->names[DTYPE_IN_NPY], 8 * number_in(info->names[DTYPE_IN_NPY]));
+        if (info->names[DTYPE_IN_TORCH] && number_in(info->names[DTYPE_IN_TORCH]) > 0 &&
+            !strchr(info->names[DTYPE_IN_TORCH], 'x'))
+            assert_bits(info, info->names[DTYPE_IN_TORCH], number_in(info->names[DTYPE_IN_TORCH]));
     }
     assert_bits(dtype_info(DTYPE_BOOL), "BOOL", 8);
     assert_bits(dtype_info(DTYPE_C64), "complex64", 64);
@@ -163,10 +132,11 @@ static void safetensors_has_all_its_types_and_no_others(void **state)
 
     (void)state;
     for (size_t i = 0; i < TFS_ARRAY_COUNT(names); i++)
-        assert_int_equal(
-            dtype_of_safetensors(names[i], strlen(names[i]), &(enum dtype){DTYPE_BYTES}), 0);
+        assert_int_equal(dtype_find(DTYPE_IN_SAFETENSORS, names[i], strlen(names[i]),
+                                    &(enum dtype){DTYPE_BYTES}),
+                         0);
     for (int i = 0; i < DTYPE_COUNT; i++)
-        count += dtype_info((enum dtype)i)->safetensors != NULL;
+        count += dtype_info((enum dtype)i)->names[DTYPE_IN_SAFETENSORS] != NULL;
     assert_int_equal(count, TFS_ARRAY_COUNT(names));
 }
 

@@ -65,7 +65,7 @@ static void every_type_of_safetensors_is_written_and_found(void **state)
         struct byte_buffer header = {0};
         struct bytes bytes;
 
-        if (!dtype_info((enum dtype)i)->safetensors)
+        if (!dtype_info((enum dtype)i)->names[DTYPE_IN_SAFETENSORS])
             continue;
         tensor = tensor_of("t", (enum dtype)i);
         assert_int_equal(safetensors_header_build(&tensor, 1, &header), 0);
@@ -134,7 +134,7 @@ static void every_type_of_npy_is_written_and_found(void **state)
         struct byte_buffer header = {0};
         struct bytes bytes;
 
-        if (!dtype_info((enum dtype)i)->npy)
+        if (!dtype_info((enum dtype)i)->names[DTYPE_IN_NPY])
             continue;
         tensor = tensor_of("t", (enum dtype)i);
         assert_int_equal(npy_header_build(&tensor, &header), 0);
@@ -210,7 +210,7 @@ static void every_storage_of_torch_is_written_and_found(void **state)
 
     (void)state;
     for (int i = 0; i < DTYPE_COUNT; i++) {
-        if (dtype_info((enum dtype)i)->torch_storage)
+        if (dtype_info((enum dtype)i)->names[DTYPE_IN_TORCH_STORAGE])
             tensors[count++] = tensor_of(dtype_name((enum dtype)i), (enum dtype)i);
     }
     archive_build(tensors, count, &bytes);
