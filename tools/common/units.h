@@ -26,7 +26,7 @@ struct units_text units_seconds(double seconds);
  */
 TFS_MUST_CHECK int units_parse_size(const char *text, uint64_t *ret);
 
-/* Parse a whole decimal number. Errors: as above. */
+/* Parse a whole decimal number. Errors: -EINVAL, -ERANGE (more than 64 bits). */
 TFS_MUST_CHECK int units_parse_count(const char *text, uint64_t *ret);
 
 #endif

@@ -18,19 +18,25 @@ struct sink {
     uint64_t offset; /* bytes accepted so far */
 };
 
-/* Create the file or empty it. Errors: said. Release it also after a failure. */
+/*
+ * Create the file or empty it. Release it also after a failure.
+ *
+ * Errors: said: -ENOMEM; of open(2), like -ENOENT and -ENOSPC.
+ */
 TFS_MUST_CHECK int sink_open(struct sink *sink, const char *path, size_t capacity);
 
-/* Errors: said; -EINTR. Counts the bytes for the progress bar. */
+/* Counts the bytes for the progress bar. Errors: -EINTR; said: of write(2), like -ENOSPC and -EIO.
+ */
 TFS_MUST_CHECK int sink_write(struct sink *sink, const void *data, uint64_t size);
 
-/* Flush, fsync if `durable`, close. Errors: said. */
+/* Flush, fsync if `durable`, close. Errors: as sink_write, like -ENOSPC; of fsync(2). */
 TFS_MUST_CHECK int sink_finish(struct sink *sink, bool durable);
 
 /* Close without caring; does nothing after sink_finish. */
 void sink_release(struct sink *sink);
 
-/* fsync the directory that holds `path`, so that its name is durable too. */
+/* fsync the directory that holds `path`, so that its name is durable too. Errors: said: of open(2)
+ * and fsync(2), like -EACCES and -EIO. */
 TFS_MUST_CHECK int sink_sync_directory_of(const char *path);
 
 #endif

@@ -20,7 +20,8 @@ struct source {
     void *map; /* SOURCE_MMAP only */
 };
 
-/* Errors: said. Release it also after a failure. */
+/* Release it also after a failure. Errors: said: of open(2), fstat(2) and mmap(2), like -ENOENT and
+ * -ENOMEM. */
 TFS_MUST_CHECK int source_open(struct source *source, const char *path, enum source_method method);
 void source_release(struct source *source);
 

@@ -4,7 +4,10 @@
 
 #include "tools/bench/formats/format.h"
 
-/* As format.load. Storages are found by their keys, which number the tensors in torch_pickle_build.
+/*
+ * As format.load. Storages are found by their keys, which number the tensors in torch_pickle_build.
+ *
+ * Errors: said: -EUCLEAN when the file is not what was saved; as source_read; -ENOMEM.
  */
 TFS_MUST_CHECK int torch_load(struct model *into, const char *path, enum source_method method);
 

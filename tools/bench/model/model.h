@@ -56,7 +56,8 @@ TFS_MUST_CHECK int model_parse_mix(const char *text, struct model_spec *spec);
  */
 TFS_MUST_CHECK int model_new(const struct model_spec *spec, struct model **ret);
 
-/* An empty model of the same shape, its memory touched once. */
+/* An empty model of the same shape, its memory touched once. Ownership: as model_new. Errors:
+ * -ENOMEM, said. */
 TFS_MUST_CHECK int model_new_like(const struct model *model, struct model **ret);
 void model_free(struct model *model);
 

@@ -51,7 +51,8 @@ extern const char sweep_default_config[];
 TFS_MUST_CHECK int sweep_config_parse(const char *file, const char *text,
                                       struct sweep_config **ret);
 
-/* The same from a file; NULL means the one that is built in. */
+/* The same from a file; NULL means the one that is built in. Errors: as above; -ENOMEM, -EIO of the
+ * file, said. */
 TFS_MUST_CHECK int sweep_config_read(const char *path, struct sweep_config **ret);
 void sweep_config_free(struct sweep_config *config);
 

@@ -34,13 +34,22 @@ struct sweep {
     const char *cold;              /* how caches were cleared, for people */
 };
 
-/* Generate the model and allocate. Stores are made below target->store_dir. Release it also after a
- * failure. Errors: said. */
+/*
+ * Generate the model and allocate. Stores are made below target->store_dir. Release it also after a
+ * failure.
+ *
+ * Errors: said: -ENOSPC (no room for the stores), -ENOMEM, -EINVAL (real files and several ranks);
+ * of real files; -EINTR.
+ */
 TFS_MUST_CHECK int sweep_init(struct sweep *sweep, const struct target_settings *target,
                               const struct sweep_config *config, bool with_scan);
 void sweep_release(struct sweep *sweep);
 
-/* Errors: said; what was measured until then stays. */
+/*
+ * Run every test as often as configured. What was measured before a failure stays.
+ *
+ * Errors: -EINTR; said: of target_open, checkpoint_save and checkpoint_load; -ENOSPC.
+ */
 TFS_MUST_CHECK int sweep_measure(struct sweep *sweep);
 
 /* Is anything of a test measured? */

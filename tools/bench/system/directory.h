@@ -7,19 +7,29 @@
 
 #include "store/base/defs.h"
 
-/* Make "PARENT/tensorfs-bench.XXXXXX" and return its path. Errors: said. */
+/*
+ * Make "PARENT/tensorfs-bench.XXXXXX" and return its path.
+ *
+ * Errors: said: -ENAMETOOLONG; of mkdtemp(3), like -ENOENT and -EACCES.
+ */
 TFS_MUST_CHECK int directory_make_scratch(const char *parent, char *ret_path, size_t size);
 
-/* Remove the directory and all below it, within its filesystem. Gone already: 0. Errors: said. */
+/*
+ * Remove the directory and all below it, within its filesystem. Gone already: 0.
+ *
+ * Errors: said: -ENOMEM; of reading directories and of what is done to
+ * an entry, like -EACCES and -EIO.
+ */
 TFS_MUST_CHECK int directory_remove(const char *path);
 
-/* Remove what is in it. Errors: said. */
+/* Remove what is in it. Errors: as directory_remove, like -EACCES. */
 TFS_MUST_CHECK int directory_empty(const char *path);
 
-/* The sum of what files below take on disk (st_blocks), bytes. Errors: said. */
+/* The sum of what files below take on disk (st_blocks), bytes. Errors: as directory_remove, like
+ * -EACCES. */
 TFS_MUST_CHECK int directory_stored_bytes(const char *path, uint64_t *ret);
 
-/* posix_fadvise(DONTNEED) on each file below. Errors: said. */
+/* posix_fadvise(DONTNEED) on each file below. Errors: as directory_remove, like -EACCES. */
 TFS_MUST_CHECK int directory_drop_cached(const char *path);
 
 /*

@@ -12,7 +12,8 @@
  * Start argv[0], a path. Its output and errors are appended to `log`. It leads a session of its
  * own, so that a Ctrl-C meant for us does not reach it, and gets SIGTERM when we die.
  *
- * Errors: said. A program that cannot be executed is told by its exit status 127.
+ * Errors: said: of open(2) of the log, like -EACCES; -EAGAIN and -ENOMEM of fork(2). A program that
+ * cannot be executed is told by its exit status 127.
  */
 TFS_MUST_CHECK int process_start(char *const argv[], const char *log, pid_t *ret);
 
@@ -30,7 +31,7 @@ TFS_MUST_CHECK int process_wait(pid_t process, double timeout_s, bool interrupti
  *
  * Ownership: text holds at most size - 1 bytes and is always terminated on success.
  * Returns:   the exit status; 127 when there is no such program.
- * Errors:    of pipe and fork, not said.
+ * Errors:    not said: -EMFILE, -EAGAIN, -ENOMEM of pipe(2) and fork(2); -EACCES: it is no program.
  */
 TFS_MUST_CHECK int process_capture(char *const argv[], const char *directory, char *text,
                                    size_t size);

@@ -34,10 +34,21 @@ TFS_MUST_CHECK int mount_new(const char *scratch, const char *binary, const char
 /* Unmounts when needed. Accepts NULL. */
 void mount_free(struct mount *mount);
 
-/* Returns when the mountpoint answers. Errors: said, with the end of the daemon's log. */
+/*
+ * Returns when the mountpoint answers.
+ *
+ * Errors: -EINTR; said: -EIO when the daemon ended, with the end of its log; -ETIMEDOUT; of
+ * process_start.
+ */
 TFS_MUST_CHECK int mount_start(struct mount *mount);
 
-/* Unmount and wait until the daemon has ended, so that all is durable. Errors: said. */
+/*
+ * Unmount and wait until the daemon has ended, so that all is durable. Whatever fails, neither
+ * daemon nor mount is left.
+ *
+ * Errors: said: -EBUSY and others of umount(2); -ETIMEDOUT; -EIO when the daemon failed, with the
+ * end of its log.
+ */
 TFS_MUST_CHECK int mount_stop(struct mount *mount);
 
 const char *mount_point(const struct mount *mount);

@@ -19,7 +19,11 @@ struct target {
     struct mount *mount;    /* NULL: somebody else's directory */
 };
 
-/* The target that --dir or --store-dir name. Errors: said. Close it also after a failure. */
+/*
+ * The target that --dir or --store-dir name. Close it also after a failure.
+ *
+ * Errors: said: of directory_make_scratch, mount_new (-ENOENT: no binary) and mount_start; -EINTR.
+ */
 TFS_MUST_CHECK int target_open(struct target *target, const struct target_settings *settings);
 
 enum { TARGET_PLACES_MAX = 2 };
@@ -38,7 +42,7 @@ TFS_MUST_CHECK int target_open_places(struct target *const targets[TARGET_PLACES
 /* Unmount and remove, also after an interrupt. */
 void target_close(struct target *target);
 
-/* Remove what is in work. */
+/* Remove what is in work. Errors: as directory_empty, like -EACCES. */
 TFS_MUST_CHECK int target_empty(struct target *target);
 
 enum target_cold {
@@ -51,7 +55,8 @@ enum target_cold {
  * Make what was written cold: write back, remount our own tensorfs, drop the kernel's caches where
  * we may, else advise each file out of them.
  *
- * Returns: what was done, bits of enum target_cold. Errors: said.
+ * Returns: what was done, bits of enum target_cold.
+ * Errors:  said: as mount_stop, mount_start and directory_drop_cached, like -EIO and -EACCES.
  */
 TFS_MUST_CHECK int target_make_cold(struct target *target);
 

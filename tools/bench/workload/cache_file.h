@@ -28,7 +28,8 @@ typedef void cache_file_watch(void *argument);
 TFS_MUST_CHECK int cache_file_make(struct cache_file *file, const char *directory,
                                    cache_file_watch *watch, void *argument);
 
-/* Errors: said. */
+/* Open what was made, past the page cache where that can be. Errors: said: of open(2), like
+ * -ENOENT. */
 TFS_MUST_CHECK int cache_file_open(struct cache_file *file);
 void cache_file_close(struct cache_file *file);
 

@@ -29,7 +29,8 @@ struct checkpoint {
 /*
  * Generate it. Takes twice the model's size in memory.
  *
- * Ownership: freed with checkpoint_free. Errors: said.
+ * Ownership: freed with checkpoint_free.
+ * Errors:    said: -EINVAL (real files and several ranks; no tensor), -ENOMEM; of model_new.
  */
 TFS_MUST_CHECK int checkpoint_new(const struct checkpoint_spec *spec, struct checkpoint **ret);
 void checkpoint_free(struct checkpoint *checkpoint);
@@ -38,7 +39,11 @@ void checkpoint_free(struct checkpoint *checkpoint);
  * already. */
 void checkpoint_vary(struct checkpoint *checkpoint, unsigned run);
 
-/* Save into the directory. Gives the seconds of the slowest rank. Errors: said. */
+/*
+ * Save into the directory. Gives the seconds of the slowest rank.
+ *
+ * Errors: -EINTR; said: -ENOMEM; of the files, like -ENOSPC and -EIO.
+ */
 TFS_MUST_CHECK int checkpoint_save(struct checkpoint *checkpoint, const char *directory,
                                    double *ret_seconds);
 

@@ -32,7 +32,7 @@ enum { META_TREES = 4, META_TREE_DIRECTORIES = 32, META_TREE_LINKS = 32 };
 extern const struct meta_op meta_ops[];
 extern const size_t meta_op_count;
 
-/* Make the directories that the operations work in. Errors: -errno, not said. */
+/* Make the directories that the operations work in. Errors: not said: of mkdir(2), like -ENOENT. */
 TFS_MUST_CHECK int meta_ops_prepare(const char *work);
 
 #endif

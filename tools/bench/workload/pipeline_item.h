@@ -41,7 +41,7 @@ extern pipeline_step *const pipeline_steps[PIPELINE_PHASE_COUNT];
 /* Free the models; the item can be used again. */
 void pipeline_item_reset(struct pipeline_item *item);
 
-/* mkdir -p of the directory that all steps lie in. Errors: said. */
+/* mkdir -p of the directory that all steps lie in. Errors: said: of mkdir(2), like -ENOSPC. */
 TFS_MUST_CHECK int pipeline_make_parents(const char *work);
 
 #endif

@@ -25,6 +25,7 @@ struct request_popularity {
     uint64_t count;
 };
 
+/* Strew `blocks` blocks, of which there is one at least. Errors: -ENOMEM, not said. */
 TFS_MUST_CHECK int request_popularity_init(struct request_popularity *popularity, uint64_t blocks,
                                            uint64_t seed);
 void request_popularity_release(struct request_popularity *popularity);
