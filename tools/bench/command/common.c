@@ -1,3 +1,6 @@
+/*
+ * The options that all commands share, and the one place that makes an exit status of an error.
+ */
 #include "tools/bench/command/common.h"
 
 #include "tools/bench/report/check.h"

@@ -1,3 +1,6 @@
+/*
+ * Nothing is printed of a measurement that failed, and what was opened is closed on every path.
+ */
 #include "tools/bench/command/measurement.h"
 
 #include "tools/bench/json/json_value.h"

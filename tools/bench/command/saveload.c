@@ -162,7 +162,7 @@ static int saveload_measure(void *state)
     return err;
 }
 
-/* The places first: that they have room is found out before the model is made. */
+/* The places first: whether they have room is known before the model is made. */
 static int saveload_open(void *state)
 {
     struct saveload *saveload = state;

@@ -135,8 +135,8 @@ static int sweep_write(const struct sweep_settings *settings, const cJSON *resul
     return err == -ENOENT ? 0 : err; /* without gnuplot there are the script and the data */
 }
 
-/* A sweep that ends early has cost its time, too. The results of one that did not are never
- * replaced. Errors: said. */
+/* Keep what a sweep measured that ended early, under a name that no results have yet. Errors: said.
+ */
 static void sweep_keep(const struct sweep_settings *settings, const struct sweep *sweep)
 {
     static const char *const names[] = {"results.json", "results.partial.json"};
@@ -179,7 +179,7 @@ static int sweep_run(const struct sweep_settings *settings, const struct sweep_c
     return settings->common.json ? 0 : sweep_print(&sweep, *ret_results);
 }
 
-/* Results that cannot be written are found out before they are measured. */
+/* Check, before anything is measured, that results can be written. */
 static int out_prepare(const char *out)
 {
     char path[PATH_MAX];

@@ -1,3 +1,7 @@
+/*
+ * Each block is counted as its bytes lie, and once more with the sign bit moved behind the
+ * mantissa.
+ */
 #include "tools/bench/model/entropy.h"
 
 #include "store/base/bytes.h"

@@ -1,5 +1,5 @@
 /*
- * Numbers get their names here, so that every command says the same of the same.
+ * The JSON of figures: every command names the same figure alike.
  */
 #include "tools/bench/report/results.h"
 #include "tools/bench/json/json_value.h"

@@ -131,11 +131,11 @@ int sweep_measure(struct sweep *sweep)
     if (err < 0)
         return err;
     console_begin(CONSOLE_BYTES, 2 * (runs * sweep->test_count + 1) * sweep->checkpoint->bytes);
-    /* Once for nothing: what comes first meets memory that the machine has not touched yet. */
+    /* Not counted: the first run meets memory that the machine has not touched yet. */
     err = test_run(sweep, sweep->test_count - 1, 0);
     for (unsigned run = 0; run < runs && err == 0; run++) {
         checkpoint_vary(sweep->checkpoint, run);
-        /* Another first one in each round: nobody always follows the same test's clearing up. */
+        /* Each round begins with another test, so that none always runs behind the same one. */
         for (size_t turn = 0; turn < sweep->test_count && err == 0; turn++) {
             size_t index = (turn + run) % sweep->test_count;
 

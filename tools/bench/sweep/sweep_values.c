@@ -1,3 +1,7 @@
+/*
+ * A check returns what is wrong and writes what the mount takes, so that a table of keys is all
+ * that a new option needs.
+ */
 #include "tools/bench/sweep/sweep_values.h"
 
 #include "tools/common/units.h"

@@ -1,5 +1,5 @@
 /*
- * The seven steps. Weights are bf16 throughout, which validate and score count on.
+ * The seven steps. Weights are bf16 throughout, which validate and score rely on.
  */
 #include "tools/bench/workload/pipeline_item.h"
 
