@@ -110,7 +110,8 @@ static int forget_dirty(struct removal *removal, struct tfs_chunk *chunk, uint32
  * them the next write-back makes the chunk one piece again. */
 static bool is_fragmented(const struct tfs_chunk *chunk)
 {
-    return row_is_fragmented(chunk_row(chunk), &chunk->inode->data->shape);
+    return chunk->inode->data->shape.chunk_size == FRAME_BUFFER_SIZE &&
+           row_is_fragmented(chunk_row(chunk), 0, FRAME_BUFFER_SIZE);
 }
 
 /* Removes [from, to) of one chunk. */

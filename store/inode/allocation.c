@@ -80,8 +80,8 @@ bool allocation_has_lent(struct tfs_inode *inode)
     return lent;
 }
 
-/* As far as write-back may widen the dirty bytes of a slot: to whole blocks, with what the row has
- * around them; a row in too many pieces is made one again. */
+/* As far as write-back may widen the dirty bytes of a slot: to whole blocks, where there is no row
+ * that small frames could be merged with, or that is in too many pieces and made one again. */
 static uint64_t widened_size(const struct tfs_chunk *chunk, const struct chunk_slot *slot)
 {
     const struct row_shape *shape = &chunk->inode->data->shape;
@@ -89,7 +89,7 @@ static uint64_t widened_size(const struct tfs_chunk *chunk, const struct chunk_s
 
     if (!chunk->row)
         return slot->to - from;
-    if (row_is_fragmented(chunk->row, shape))
+    if (row_unit(shape) < shape->block_size || row_is_fragmented(chunk->row, 0, FRAME_BUFFER_SIZE))
         return FRAME_BUFFER_SIZE;
     return tfs_align_up(slot->to, shape->block_size) - from;
 }

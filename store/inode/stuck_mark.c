@@ -2,15 +2,15 @@
 
 #include "store/inode/data.h"
 
-void stuck_mark_slot(struct tfs_chunk *chunk, uint32_t slot_index, bool front, bool back)
+void stuck_mark_slot(struct tfs_chunk *chunk, uint32_t slot_index, uint32_t unit, bool front,
+                     bool back)
 {
     struct chunk_slot *slot = &chunk->slots[slot_index];
-    uint32_t block_size = chunk->inode->data->shape.block_size;
 
     tfs_mutex_lock(&chunk->inode->lock);
     slot->stuck = true;
-    slot->keep_from = front ? (uint32_t)tfs_align_up(slot->from, block_size) : slot->from;
-    slot->keep_to = back ? (uint32_t)tfs_align_down(slot->to, block_size) : slot->to;
+    slot->keep_from = front ? (uint32_t)tfs_align_up(slot->from, unit) : slot->from;
+    slot->keep_to = back ? (uint32_t)tfs_align_down(slot->to, unit) : slot->to;
     if (slot->keep_from >= slot->keep_to)
         slot->keep_from = slot->keep_to = slot->to;
     tfs_mutex_unlock(&chunk->inode->lock);

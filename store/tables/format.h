@@ -19,7 +19,8 @@ enum format_feature {
     FORMAT_FEATURE_ALLOCATION = 1 << 0, /* inode records with an allocated range */
     FORMAT_FEATURE_CUT_ROWS = 1 << 1,   /* rows behind the end of a file */
     FORMAT_FEATURE_ZERO_UNITS = 1 << 2, /* rows that say where frames have pages of zeros */
-    FORMAT_FEATURES = (1 << 3) - 1,     /* all that are known here */
+    FORMAT_FEATURE_PAGES = 1 << 3,      /* rows whose extents begin at any page */
+    FORMAT_FEATURES = (1 << 4) - 1,     /* all that are known here */
 };
 
 struct format_line {

@@ -284,12 +284,21 @@ size_t row_inline_size(const struct tfs_row *row, uint32_t from, uint32_t to)
     return size;
 }
 
-bool row_is_fragmented(const struct tfs_row *row, const struct row_shape *shape)
+bool row_is_fragmented(const struct tfs_row *row, uint32_t from, uint32_t to)
 {
-    if (!row || shape->chunk_size != FRAME_BUFFER_SIZE)
-        return false;
-    return row->extent_count > ROW_EXTENTS_COMFORTABLE ||
-           row_inline_size(row, 0, 0) > 2 * (size_t)ROW_INLINE_SUM_MAX;
+    uint32_t count = 0;
+    bool has_inline = false;
+
+    for (uint32_t i = 0; row && i < row->extent_count; i++) {
+        const struct extent *extent = &row->extents[i];
+
+        if (extent->start >= to || extent_end(extent) <= from)
+            continue;
+        count++;
+        has_inline = has_inline || !extent->frame.segment;
+    }
+    return count > ROW_EXTENTS_COMFORTABLE ||
+           (has_inline && row_inline_size(row, 0, 0) > 2 * (size_t)ROW_INLINE_SUM_MAX);
 }
 
 size_t row_memory_size(const struct tfs_row *row)

@@ -19,9 +19,9 @@
 #include <stdatomic.h>
 
 enum {
-    /* More extents than this in a chunk that is one buffer are made one again at the next
-       write-back. */
-    ROW_EXTENTS_COMFORTABLE = 32,
+    /* More extents than this in what is one buffer are made one again at the next write-back of
+       it. */
+    ROW_EXTENTS_COMFORTABLE = 16,
     ROW_EXTENTS_MAX = 1024, /* as many as a chunk has units */
     ROW_UNIT_MAX = 4096,
     ROW_INLINE_SIZE_MAX = 4096, /* of one frame */
@@ -132,9 +132,9 @@ bool row_shows_first(const struct tfs_row *row, uint32_t index);
 /* Bytes of inline frames in extents that show anything outside of bytes [from, to). */
 size_t row_inline_size(const struct tfs_row *row, uint32_t from, uint32_t to);
 
-/* It is of a chunk that is one buffer, and in so many pieces, or with so many copies of a split
- * frame in it, that the next write-back makes it one piece again. */
-bool row_is_fragmented(const struct tfs_row *row, const struct row_shape *shape);
+/* Whether bytes [from, to) of the chunk, those of one buffer, are shown in so many pieces, or by so
+ * many frames inside of the row, that the next write-back makes them one piece again. */
+bool row_is_fragmented(const struct tfs_row *row, uint32_t from, uint32_t to);
 
 /* What it takes in memory. */
 size_t row_memory_size(const struct tfs_row *row);

@@ -1,8 +1,8 @@
 /*
- * Encoding a chunk. A run is a stretch of dirty bytes without a gap, widened to whole blocks; each
- * run becomes one frame, appended in one write. A run of zeros becomes a hole and costs nothing; a
- * small frame stays in the row. One whose bytes do not compress is written from the chunk's
- * buffers.
+ * Encoding a chunk. A run is a stretch of dirty bytes without a gap, widened to whole units of the
+ * row; each run becomes one frame, appended in one write. A run of zeros becomes a hole and costs
+ * nothing; a small frame stays in the row. One whose bytes do not compress is written from the
+ * chunk's buffers.
  */
 #include "store/writeback/encode.h"
 
@@ -19,6 +19,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+
+/* Frames of more raw bytes than this are not merged with what is appended to them. */
+static const uint32_t merge_size_max = 64 * 1024;
 
 /* Smaller frames are never plain: the zeros behind the table would cost more than 1.6 %. */
 static const uint32_t plain_size_min = FRAME_BUFFER_SIZE;
@@ -50,57 +53,130 @@ static int copy_old(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t
 
     if (from >= to)
         return 0;
-    err = chunk_copy_row(volume, chunk->row, &chunk->inode->data->shape, base + from, to - from,
-                         scratch, chunk->slots[index].buffer + from);
+    err = chunk_copy_row(volume, chunk_row(chunk), &chunk->inode->data->shape, base + from,
+                         to - from, scratch, chunk->slots[index].buffer + from);
     return err ? chunk_unreadable(volume, chunk, base + from, to - from, err) : 0;
 }
 
 /*
- * Widens a slot's dirty bytes to whole blocks with what the row has around them. Behind the old
+ * What the slot's dirty bytes are widened to. Pages, where that is less than blocks would be: then
+ * a change costs what it changes. A store has to say in FORMAT that it has such rows; where it
+ * cannot, blocks.
+ */
+static uint32_t unit_for(struct tfs_volume *volume, const struct tfs_chunk *chunk, uint32_t index)
+{
+    const struct row_shape *shape = &chunk->inode->data->shape;
+    const struct chunk_slot *slot = &chunk->slots[index];
+    uint32_t base = index * FRAME_BUFFER_SIZE;
+    uint32_t to = (uint32_t)tfs_align_up(base + slot->to, row_unit(shape));
+
+    if (slot->from % shape->block_size == 0 &&
+        old_end(chunk_row(chunk), to, (uint32_t)tfs_align_up(to, shape->block_size)) == to)
+        return shape->block_size;
+    if (row_unit(shape) < shape->block_size &&
+        format_use_feature(volume->lock_file, FORMAT_FEATURE_PAGES) < 0)
+        return shape->block_size;
+    return row_unit(shape);
+}
+
+/*
+ * Widens a slot's dirty bytes to whole units with what the row has around them. Behind the old
  * bytes' end nothing is added: the last block of a frame may be short. -EIO: what is around them is
  * damaged; then the slot is stuck.
  */
 static int widen_slot(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t index,
-                      struct tfs_scratch *scratch)
+                      uint32_t unit, struct tfs_scratch *scratch)
 {
-    const struct row_shape *shape = &chunk->inode->data->shape;
     struct chunk_slot *slot = &chunk->slots[index];
     uint32_t base = index * FRAME_BUFFER_SIZE;
-    uint32_t from = (uint32_t)tfs_align_down(slot->from, shape->block_size);
-    uint32_t to = (uint32_t)tfs_align_up(slot->to, shape->block_size);
+    uint32_t from = (uint32_t)tfs_align_down(slot->from, unit);
+    uint32_t to = (uint32_t)tfs_align_up(slot->to, unit);
     int front = 0;
     int back = 0;
 
-    to = old_end(chunk->row, base + slot->to, base + to) - base;
+    to = old_end(chunk_row(chunk), base + slot->to, base + to) - base;
     if (!slot->whole) {
         front = copy_old(volume, chunk, index, from, slot->from, scratch);
         back = copy_old(volume, chunk, index, slot->to, to, scratch);
     }
     if (front == -EIO || back == -EIO)
-        stuck_mark_slot(chunk, index, front == -EIO, back == -EIO);
+        stuck_mark_slot(chunk, index, unit, front == -EIO, back == -EIO);
     if (front || back)
         return front ? front : back;
     chunk_show_slot(chunk, index, from, to, slot->whole);
     return 0;
 }
 
-/* A chunk that is one buffer and in too many pieces is made one piece again. */
-static int defragment(struct tfs_volume *volume, struct tfs_chunk *chunk,
+/* Where the frame begins to show that ends, in the slot, where the dirty bytes begin; `from` when
+ * there is none, or none that is worth being merged with so many bytes. */
+static uint32_t find_mergeable(const struct tfs_chunk *chunk, uint32_t index, uint32_t from,
+                               uint32_t size)
+{
+    uint32_t base = index * FRAME_BUFFER_SIZE;
+    const struct extent *extent = from ? row_find(chunk_row(chunk), base + from - 1) : NULL;
+
+    if (!extent || extent->start < base || extent->start >= base + from ||
+        extent->frame.raw_size > merge_size_max || extent->frame.raw_size > 2 * size)
+        return from;
+    return extent->start - base;
+}
+
+/*
+ * Appended lines that are synced one by one would leave a frame a page. A run that fills a page
+ * takes small frames before it along, if they are at most twice its size: so each byte is written
+ * anew a few times at most, and frames grow to merge_size_max.
+ */
+static int merge_small_frames(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t index,
+                              struct tfs_scratch *scratch)
+{
+    struct chunk_slot *slot = &chunk->slots[index];
+    int err = 0;
+
+    while (!err && slot->to - slot->from >= ROW_UNIT_MAX) {
+        uint32_t from = find_mergeable(chunk, index, slot->from, slot->to - slot->from);
+
+        if (from == slot->from)
+            break;
+        if (!slot->whole)
+            err = copy_old(volume, chunk, index, from, slot->from, scratch);
+        if (!err)
+            chunk_show_slot(chunk, index, from, slot->to, slot->whole);
+    }
+    return err == -EIO ? 0 : err; /* a damaged one stays where it is */
+}
+
+/* What of a buffer is in too many pieces is made one piece again. */
+static int defragment(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t index,
                       struct tfs_scratch *scratch)
 {
-    const struct row_shape *shape = &chunk->inode->data->shape;
-    struct chunk_slot *slot = &chunk->slots[0];
+    uint32_t base = index * FRAME_BUFFER_SIZE;
+    struct chunk_slot *slot = &chunk->slots[index];
     uint32_t end;
     int err;
 
-    if (!row_is_fragmented(chunk->row, shape))
+    if (!row_is_fragmented(chunk_row(chunk), base, base + FRAME_BUFFER_SIZE))
         return 0;
-    err = chunk_fill_slot(volume, chunk, 0, scratch);
+    err = chunk_fill_slot(volume, chunk, index, scratch);
     if (err) /* with a damaged block it stays in pieces */
         return err == -EIO ? 0 : err;
-    end = row_end(chunk->row);
-    chunk_show_slot(chunk, 0, 0, end > slot->to ? end : slot->to, true);
+    end = old_end(chunk_row(chunk), base, base + FRAME_BUFFER_SIZE) - base;
+    chunk_show_slot(chunk, index, 0, end > slot->to ? end : slot->to, true);
     return 0;
+}
+
+static int prepare_slot(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t index,
+                        struct tfs_scratch *scratch)
+{
+    int err = defragment(volume, chunk, index, scratch);
+    uint32_t unit;
+
+    if (err)
+        return err;
+    unit = unit_for(volume, chunk, index);
+    err = widen_slot(volume, chunk, index, unit, scratch);
+    if (!err && unit < chunk->inode->data->shape.block_size)
+        err = merge_small_frames(volume, chunk, index, scratch);
+    return err;
 }
 
 static bool is_zero(const uint8_t *bytes, size_t size)
@@ -154,8 +230,8 @@ static uint16_t zero_units_of(struct tfs_volume *volume, const struct tfs_chunk 
     return units;
 }
 
-/* Finds the run that begins with slot `first`: it goes on as long as each buffer is full to its
- * end. */
+/* Finds the run that begins with slot `first`: it goes on as long as each buffer is full, from its
+ * beginning to its end. */
 static void find_run(const struct tfs_chunk *chunk, uint32_t first, struct encoded_run *ret)
 {
     const struct row_shape *shape = &chunk->inode->data->shape;
@@ -165,15 +241,15 @@ static void find_run(const struct tfs_chunk *chunk, uint32_t first, struct encod
     uint32_t start = first * FRAME_BUFFER_SIZE + slots[first].from;
     uint32_t end;
 
-    while (last + 1 < slot_count && slots[last].to == FRAME_BUFFER_SIZE && slots[last + 1].buffer &&
-           slots[last + 1].from == 0)
+    while (slots[first].from == 0 && last + 1 < slot_count && slots[last].to == FRAME_BUFFER_SIZE &&
+           slots[last + 1].buffer && slots[last + 1].from == 0)
         last++;
     end = last * FRAME_BUFFER_SIZE + slots[last].to;
     *ret = (struct encoded_run){
         .first_slot = first,
         .slot_count = last - first + 1,
         .on_unit_boundary = slots[first].from == 0,
-        .end = (uint32_t)tfs_align_up(end, shape->block_size),
+        .end = (uint32_t)tfs_align_up(end, row_unit(shape)),
         .extent = {.start = start, .visible_size = end - start},
     };
 }
@@ -298,13 +374,11 @@ static int prepare_slots(struct tfs_volume *volume, struct tfs_chunk *chunk,
 
     if (err == -EIO)
         stuck_mark_chunk(chunk);
-    if (!err)
-        err = defragment(volume, chunk, scratch);
     if (err)
         return err;
     /* All of them, also after an error: each that is stuck is to be known. */
     for (uint32_t i = 0; i < CHUNK_SLOTS_MAX; i++) {
-        int slot_err = chunk->slots[i].buffer ? widen_slot(volume, chunk, i, scratch) : 0;
+        int slot_err = chunk->slots[i].buffer ? prepare_slot(volume, chunk, i, scratch) : 0;
 
         err = err ? err : slot_err;
     }
@@ -316,7 +390,7 @@ static int prepare_slots(struct tfs_volume *volume, struct tfs_chunk *chunk,
 static size_t inline_left(const struct tfs_chunk *chunk, const struct encoded_chunk *encoded)
 {
     const struct encoded_run *run = &encoded->runs[encoded->run_count];
-    size_t sum = row_inline_size(chunk->row, run->extent.start, run->end);
+    size_t sum = row_inline_size(chunk_row(chunk), run->extent.start, run->end);
 
     for (uint32_t i = 0; i < encoded->run_count; i++) {
         const struct extent *extent = &encoded->runs[i].extent;

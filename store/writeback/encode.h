@@ -9,7 +9,7 @@
 /* One run of dirty bytes that became a frame, or a hole when it was all zeros. */
 struct encoded_run {
     struct extent extent; /* extent.visible_size 0: a hole; inline_bytes point into `inline_copy` */
-    uint32_t end;         /* of what the run covers of the chunk: whole blocks */
+    uint32_t end;         /* of what the run covers of the chunk: whole units of the row */
     uint32_t first_slot;
     uint32_t slot_count;
     bool on_unit_boundary; /* the run begins where its first buffer begins */
@@ -24,7 +24,7 @@ struct encoded_chunk {
 };
 
 /*
- * Complete the blocks at the edges of what is dirty, encode every run and append the frames. The
+ * Complete the pages at the edges of what is dirty, encode every run and append the frames. The
  * chunk is in flight: nobody changes it. Errors: of reading the old bytes and of the segments.
  * Frames that were appended before an error are given back.
  */

@@ -26,6 +26,7 @@ FIRST_INODE = 16
 UNIT_MAX = 256 << 10  # the largest block, and the smallest row
 ROW_MAX = 4 << 20
 ALIGNMENT = 4096
+PAGE = 4096
 SEGMENT_MAX = 1 << 30
 INLINE_MAX = 4096
 CUT_ROWS = 0x40
@@ -133,17 +134,19 @@ def decode_inode(record):
 
 def decode_row(value, block_size, row_size):
     """The extents of a row, what the page says of them checked."""
-    need(len(value) >= 8 and value[0] == 1 and value[1] == 0 and value[4:8] == bytes(4), "a row's head")
+    need(len(value) >= 8 and value[0] in (1, 2) and value[1] == 0 and value[4:8] == bytes(4), "a row's head")
     count, = struct.unpack_from("<H", value, 2)
+    unit = block_size if value[0] == 1 else min(block_size, PAGE)
     need(1 <= count <= 1024 and len(value) >= 8 + 40 * count, "a row's entries")
     extents, end, inline_at = [], 0, 8 + 40 * count
     for i in range(count):
         first, frame_first, blocks, zeros, visible, raw_size, stored_size, checksum, segment, offset = (
             struct.unpack_from("<HHHHIIIIQQ", value, 8 + 40 * i))
-        need(first >= end and visible >= 1 and first * block_size + visible <= row_size, "a place in a row")
-        end = first + -(-visible // block_size)
+        first, frame_first = first * unit, frame_first * unit
+        need(first >= end and visible >= 1 and first + visible <= row_size, "a place in a row")
+        end = first + visible
         need(1 <= raw_size <= ROW_MAX and blocks == -(-raw_size // block_size) <= 1024, "a frame's raw size")
-        need(frame_first * block_size + visible <= raw_size, "a place in a frame")
+        need(frame_first + visible <= raw_size, "a place in a frame")
         need(zeros >> -(-raw_size // UNIT_MAX) == 0, "zeros behind a frame's end")
         need(48 + 12 * blocks <= stored_size <= 48 + 12 * blocks + raw_size or
              block_size >= 4096 and stored_size == payload_offset(2, blocks) + raw_size, "a frame's stored size")
@@ -155,6 +158,8 @@ def decode_row(value, block_size, row_size):
         need(offset % ALIGNMENT == 0, "the offset of a frame")
         extents.append(Extent(first, frame_first, visible, raw_size, stored_size, checksum, segment, offset, inline))
     need(inline_at == len(value), "bytes behind a row")
+    need(value[0] == 1 or any(e.first % block_size or e.frame_first % block_size for e in extents),
+         "a row of version 2 that version 1 can say")
     return extents
 
 
@@ -186,7 +191,7 @@ class Store:
             line = file.read(256).decode("ascii")
         found = re.fullmatch(r"tensorfs (\d+) ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) ([0-9a-f]+) [0-9a-f]+\n",
                              line)
-        need(found and len(line) <= 255 and found[1] == "1" and int(found[3], 16) & ~7 == 0, "FORMAT")
+        need(found and len(line) <= 255 and found[1] == "1" and int(found[3], 16) & ~15 == 0, "FORMAT")
         return found[2]
 
     def check_seal(self):
@@ -276,9 +281,9 @@ class Store:
             if inode.flags & CUT_ROWS and row * row_size >= inode.size:
                 break  # garbage, until the writer has removed it
             for extent in extents:
-                skipped = extent.frame_first * block_size
+                skipped = extent.frame_first
                 visible = self.raw_bytes(extent, block_size)[skipped:skipped + extent.visible]
-                at = row * row_size + extent.first * block_size
+                at = row * row_size + extent.first
                 need(at + len(visible) <= inode.size, "a row shows bytes behind the size")
                 data[at:at + len(visible)] = visible
         return bytes(data)

@@ -25,7 +25,8 @@ function(tfs_add_store_test name)
 endfunction()
 
 # Parts by themselves.
-tfs_add_store_test(test_row)
+tfs_add_store_test(test_row SOURCES row_fixture.c)
+tfs_add_store_test(test_row_bytes SOURCES row_fixture.c)
 tfs_add_store_test(test_row_cache)
 tfs_add_store_test(test_meta)
 tfs_add_store_test(test_acl)
@@ -53,6 +54,7 @@ tfs_add_store_test(test_file VOLUME)
 tfs_add_store_test(test_readahead VOLUME)
 tfs_add_store_test(test_cached_rows VOLUME)
 tfs_add_store_test(test_stuck VOLUME SOURCES store_crash.c upcall_notes.c)
+tfs_add_store_test(test_pages VOLUME)
 tfs_add_store_test(test_report VOLUME)
 
 # The volume with calls of its lower layers wrapped.

@@ -40,7 +40,7 @@ static void another_version_is_told_from_a_foreign_file(void **state)
         "tensorfs 2 " UUID " 0 0\n",
         "tensorfs 0 " UUID " 0 0\n",
         "tensorfs 99 whatever comes with it\n",
-        "tensorfs 1 " UUID " 8 0\n", /* a flag that must be understood */
+        "tensorfs 1 " UUID " 10 0\n", /* a flag that must be understood */
         "tensorfs 1 " UUID " 80000000 0\n",
     };
 

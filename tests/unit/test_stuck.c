@@ -269,10 +269,10 @@ static void a_damaged_file_can_be_restored_in_pieces(void **state)
     fixture_make_file(fixture, "file", 4 * TFS_MIB, 1);
     damage_block(fixture, 0);
     file = fixture_open_file(fixture, "file");
-    fixture_write(file, 0, bytes, BLOCK / 2);
+    fixture_write(file, 0, bytes, BLOCK / 2 + 10);
     assert_int_equal(tfs_file_sync(file, false), -EIO);
     assert_int_equal(tfs_file_sync(file, false), -EIO); /* it still is not on the disk */
-    fixture_write(file, BLOCK / 2, bytes + BLOCK / 2, BLOCK / 2);
+    fixture_write(file, BLOCK / 2 + 10, bytes + BLOCK / 2 + 10, BLOCK / 2 - 10);
     assert_int_equal(tfs_file_sync(file, false), 0);
     tfs_file_close(file);
     free(bytes);

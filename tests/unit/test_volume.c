@@ -205,7 +205,7 @@ static void a_format_of_another_version_is_refused_and_not_touched(void **state)
 {
     static const char *const lines[] = {
         "tensorfs 2 00112233-4455-6677-8899-aabbccddeeff 0 0\n",
-        "tensorfs 1 00112233-4455-6677-8899-aabbccddeeff 8 0\n",
+        "tensorfs 1 00112233-4455-6677-8899-aabbccddeeff 10 0\n",
     };
     struct fixture *fixture = *state;
     char path[500];
