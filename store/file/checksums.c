@@ -156,9 +156,7 @@ int tfs_file_block_checksums(struct tfs_file *file, uint64_t offset, uint32_t *c
     int err = 0;
 
     data_enter(inode);
-    tfs_mutex_lock(&inode->lock);
-    end = inode->data->size;
-    tfs_mutex_unlock(&inode->lock);
+    end = data_size(inode);
     offset = tfs_align_down(offset, block_size);
     while (done < count && offset < end && !err) {
         uint32_t size = (uint32_t)tfs_min_u64(block_size, end - offset);

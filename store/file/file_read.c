@@ -362,11 +362,8 @@ static int read_by_copy(struct reading *reading, uint64_t offset, size_t size)
 
 static size_t clip_to_size(struct tfs_inode *inode, uint64_t offset, size_t size)
 {
-    uint64_t end;
+    uint64_t end = data_size(inode);
 
-    tfs_mutex_lock(&inode->lock);
-    end = inode->data->size;
-    tfs_mutex_unlock(&inode->lock);
     return offset >= end ? 0 : (size_t)tfs_min_u64(size, end - offset);
 }
 

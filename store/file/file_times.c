@@ -3,7 +3,6 @@
  */
 #include "store/base/clock.h"
 #include "store/file/file.h"
-#include "store/inode/commit_list.h"
 #include "store/inode/data.h"
 
 enum { RELATIME_SECONDS = 24 * 60 * 60 };
@@ -24,8 +23,7 @@ void file_note_read(struct tfs_file *file)
         !is_before(&record->ctime, &record->atime) ||
         now.tv_sec - record->atime.tv_sec >= RELATIME_SECONDS) {
         record->atime = now;
-        inode->data->times_changed = true;
-        commit_list_note(file->volume, inode);
+        data_times_changed_locked(file->volume, inode);
     }
     tfs_mutex_unlock(&inode->lock);
 }

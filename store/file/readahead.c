@@ -279,7 +279,7 @@ static bool note_locked(struct tfs_volume *volume, struct tfs_inode *inode,
                         struct position *position, size_t size, uint64_t *ret_to)
 {
     struct tfs_data *data = inode->data;
-    uint64_t end = position->direction == READAHEAD_UP ? data->size : TFS_FILE_SIZE_MAX;
+    uint64_t end = position->direction == READAHEAD_UP ? data_size_locked(data) : TFS_FILE_SIZE_MAX;
     struct readahead_stream *stream = find_stream(&data->readahead, *position, size);
     uint64_t chunk_size = data->shape.chunk_size;
 

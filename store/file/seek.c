@@ -244,9 +244,7 @@ int64_t tfs_file_seek(struct tfs_file *file, uint64_t offset, int whence)
 
     if (whence != SEEK_DATA && whence != SEEK_HOLE)
         return -EINVAL;
-    tfs_mutex_lock(&inode->lock);
-    size = inode->data->size;
-    tfs_mutex_unlock(&inode->lock);
+    size = data_size(inode);
     found = offset >= size ? -ENXIO : seek_pages(file, offset, size, whence == SEEK_DATA);
     if (whence == SEEK_DATA && found == (int64_t)size)
         return -ENXIO;

@@ -68,6 +68,11 @@ void cut_note_locked(struct tfs_inode *inode, uint64_t first, uint64_t stored)
     cut->stored = stored;
 }
 
+bool cut_has_locked(const struct tfs_inode *inode, uint64_t row)
+{
+    return row >= inode->data->cut.first;
+}
+
 int cut_put(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t first, unsigned count_max,
             struct index_batch *batch, struct usage_change *change, struct cut_batch *ret)
 {

@@ -42,6 +42,9 @@ uint64_t cut_measure(struct tfs_volume *volume, struct tfs_inode *inode, uint64_
  * the inode's lock. */
 void cut_note_locked(struct tfs_inode *inode, uint64_t first, uint64_t stored);
 
+/* The row is one of them. With the inode's lock. */
+bool cut_has_locked(const struct tfs_inode *inode, uint64_t row);
+
 /* What a batch does to them. */
 struct cut_batch {
     uint64_t next;  /* the first that is left; UINT64_MAX: none */

@@ -146,6 +146,16 @@ int data_scan_rows(struct tfs_volume *volume, uint64_t inode, uint64_t first,
     return index_scan_open(volume->index, &range, ret);
 }
 
+uint64_t data_size(struct tfs_inode *inode)
+{
+    uint64_t size;
+
+    tfs_mutex_lock(&inode->lock);
+    size = inode->data->size;
+    tfs_mutex_unlock(&inode->lock);
+    return size;
+}
+
 uint64_t data_written_size_locked(const struct tfs_data *data)
 {
     return tfs_min_u64(data->size, tfs_max_u64(data->base_size, data->written_end));
@@ -164,12 +174,17 @@ void data_attr_locked(struct tfs_inode *inode, struct tfs_attr *ret)
     ret->block_size = inode->data->size ? READ_UNIT : WRITE_UNIT;
 }
 
+void data_times_changed_locked(struct tfs_volume *volume, struct tfs_inode *inode)
+{
+    inode->data->times_changed = true;
+    commit_list_note(volume, inode);
+}
+
 void data_touch_locked(struct tfs_volume *volume, struct tfs_inode *inode)
 {
     inode->record.mtime = tfs_clock_real();
     inode->record.ctime = inode->record.mtime;
-    inode->data->times_changed = true;
-    commit_list_note(volume, inode);
+    data_times_changed_locked(volume, inode);
 }
 
 void data_discard_dirty(struct tfs_volume *volume, struct tfs_inode *inode)

@@ -86,12 +86,24 @@ TFS_MUST_CHECK int data_read_shape(struct tfs_volume *volume, uint64_t inode, ui
 TFS_MUST_CHECK int data_scan_rows(struct tfs_volume *volume, uint64_t inode, uint64_t first,
                                   struct index_scan **ret);
 
+/* What programs see. Takes the inode's lock; the second is called with it. */
+uint64_t data_size(struct tfs_inode *inode);
+
+static inline uint64_t data_size_locked(const struct tfs_data *data)
+{
+    return data->size;
+}
+
 /* The size without what truncate appended, as long as nobody asked for that to last: its end was
  * never written. */
 uint64_t data_written_size_locked(const struct tfs_data *data);
 
 /* Overwrites in *ret what programs see different from the record. */
 void data_attr_locked(struct tfs_inode *inode, struct tfs_attr *ret);
+
+/* The record has times that are not committed; notes the inode for the next commit. Called with the
+ * inode's lock. */
+void data_times_changed_locked(struct tfs_volume *volume, struct tfs_inode *inode);
 
 /* Times after a change of the data. Called with the inode's lock; notes the inode for the next
  * commit. */

@@ -21,6 +21,7 @@
 #include "store/codec/frame.h"
 #include "store/index/index.h"
 #include "store/inode/chunk_row.h"
+#include "store/inode/cut.h"
 #include "store/inode/data.h"
 #include "store/read/scratch.h"
 #include "store/segment/segment.h"
@@ -347,7 +348,7 @@ static bool is_committed(struct tfs_inode *inode, uint64_t row)
     bool committed;
 
     tfs_mutex_lock(&inode->lock);
-    committed = row < inode->data->cut.first; /* what was cut off goes anyway */
+    committed = !cut_has_locked(inode, row); /* what was cut off goes anyway */
     chunk = chunk_find_locked(inode, row);
     if (chunk) {
         committed = committed && chunk_row_is_committed_locked(chunk);
