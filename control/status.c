@@ -2,21 +2,10 @@
 #include "control/commands.h"
 #include "control/json.h"
 #include "store/base/clock.h"
+#include "store/base/uuid.h"
 
 #include <cjson/cJSON.h>
-#include <stdio.h>
 #include <unistd.h>
-
-static void add_uuid(cJSON *object, const uint8_t *uuid)
-{
-    char text[40];
-
-    (void)snprintf(text, sizeof(text),
-                   "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", uuid[0],
-                   uuid[1], uuid[2], uuid[3], uuid[4], uuid[5], uuid[6], uuid[7], uuid[8], uuid[9],
-                   uuid[10], uuid[11], uuid[12], uuid[13], uuid[14], uuid[15]);
-    (void)cJSON_AddStringToObject(object, "uuid", text);
-}
 
 static void add_host(cJSON *object, const struct control_host *host)
 {
@@ -46,10 +35,13 @@ static int add_space(cJSON *object, struct tfs_volume *volume)
 
 int control_run_status(struct control_call *call)
 {
+    char uuid[TFS_UUID_TEXT_SIZE];
+
     (void)cJSON_AddStringToObject(call->result, "store", call->store);
     (void)cJSON_AddBoolToObject(call->result, "mounted", call->host != NULL);
     control_add_number(call->result, "format", TFS_FORMAT_VERSION);
-    add_uuid(call->result, tfs_volume_uuid(call->volume));
+    tfs_uuid_text(tfs_volume_uuid(call->volume), uuid);
+    (void)cJSON_AddStringToObject(call->result, "uuid", uuid);
     if (call->host)
         add_host(call->result, call->host);
     return add_space(cJSON_AddObjectToObject(call->result, "space"), call->volume);

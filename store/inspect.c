@@ -5,6 +5,7 @@
 #include "store/base/error.h"
 #include "store/index/index.h"
 #include "store/inode/chunk_map.h"
+#include "store/inode/damage.h"
 #include "store/inode/data.h"
 #include "store/inode/namespace.h"
 #include "store/read/frames.h"
@@ -154,7 +155,7 @@ static int add_chunk(struct tfs_volume *volume, struct tfs_inode *inode, uint64_
         err = before ? add_row(volume, before, inode->data->shape.block_size, &sum) : 0;
         if (!err)
             *ret = sum;
-        if (!frames_error_may_be_old_row(err))
+        if (!damage_is_reason(err))
             return err;
     }
     return err;

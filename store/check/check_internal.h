@@ -142,20 +142,21 @@ struct check {
 
 /* ---- check_report.c: what was found ---- */
 
+/* One problem. `inode` may be 0. */
+void check_problem(struct check *check, enum tfs_check_outcome outcome, enum tfs_check_kind kind,
+                   uint64_t inode, const char *format, ...) TFS_PRINTF(5, 6);
+
 /* An error that repair corrects. */
-void check_error(struct check *check, enum tfs_check_kind kind, uint64_t inode, const char *format,
-                 ...) TFS_PRINTF(4, 5);
+#define check_error(check, ...)                                                                    \
+    check_problem(check, (check)->repairing ? TFS_CHECK_FIXED : TFS_CHECK_LEFT, __VA_ARGS__)
 
 /* An error that was corrected before the passes began. */
-void check_fixed(struct check *check, enum tfs_check_kind kind, uint64_t inode, const char *format,
-                 ...) TFS_PRINTF(4, 5);
+#define check_fixed(check, ...) check_problem(check, TFS_CHECK_FIXED, __VA_ARGS__)
 
 /* An error that repair leaves. */
-void check_left(struct check *check, enum tfs_check_kind kind, uint64_t inode, const char *format,
-                ...) TFS_PRINTF(4, 5);
+#define check_left(check, ...) check_problem(check, TFS_CHECK_LEFT, __VA_ARGS__)
 
-void check_note(struct check *check, enum tfs_check_kind kind, uint64_t inode, const char *format,
-                ...) TFS_PRINTF(4, 5);
+#define check_note(check, ...) check_problem(check, TFS_CHECK_NOTE, __VA_ARGS__)
 
 struct check_range {
     uint64_t inode;

@@ -88,48 +88,14 @@ static void add(struct check *check, enum tfs_check_kind kind, enum tfs_check_ou
     check->problems_kept++;
 }
 
-void check_error(struct check *check, enum tfs_check_kind kind, uint64_t inode, const char *format,
-                 ...)
+void check_problem(struct check *check, enum tfs_check_outcome outcome, enum tfs_check_kind kind,
+                   uint64_t inode, const char *format, ...)
 {
     struct check_range range = {.inode = inode};
     va_list arguments;
 
     va_start(arguments, format);
-    add(check, kind, check->repairing ? TFS_CHECK_FIXED : TFS_CHECK_LEFT, &range, format,
-        arguments);
-    va_end(arguments);
-}
-
-void check_fixed(struct check *check, enum tfs_check_kind kind, uint64_t inode, const char *format,
-                 ...)
-{
-    struct check_range range = {.inode = inode};
-    va_list arguments;
-
-    va_start(arguments, format);
-    add(check, kind, TFS_CHECK_FIXED, &range, format, arguments);
-    va_end(arguments);
-}
-
-void check_left(struct check *check, enum tfs_check_kind kind, uint64_t inode, const char *format,
-                ...)
-{
-    struct check_range range = {.inode = inode};
-    va_list arguments;
-
-    va_start(arguments, format);
-    add(check, kind, TFS_CHECK_LEFT, &range, format, arguments);
-    va_end(arguments);
-}
-
-void check_note(struct check *check, enum tfs_check_kind kind, uint64_t inode, const char *format,
-                ...)
-{
-    struct check_range range = {.inode = inode};
-    va_list arguments;
-
-    va_start(arguments, format);
-    add(check, kind, TFS_CHECK_NOTE, &range, format, arguments);
+    add(check, kind, outcome, &range, format, arguments);
     va_end(arguments);
 }
 

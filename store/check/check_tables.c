@@ -179,21 +179,30 @@ int check_add_segments(struct check *check)
     return add_sorted(&sorted, &check->added);
 }
 
-/* The place of the first inode that is not below `number`. */
-static size_t inode_place(const struct check *check, uint64_t number)
+/* The place of the first of `count` things of `size` bytes whose number is not below `number`. They
+ * are sorted by it and begin with it. */
+static size_t place_of(const void *things, size_t count, size_t size, uint64_t number)
 {
     size_t low = 0;
-    size_t high = check->inode_count;
+    size_t high = count;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
+        uint64_t found;
 
-        if (check->inodes[middle].number < number)
+        memcpy(&found, (const char *)things + middle * size, sizeof(found));
+        if (found < number)
             low = middle + 1;
         else
             high = middle;
     }
     return low;
+}
+
+static size_t inode_place(const struct check *check, uint64_t number)
+{
+    static_assert(offsetof(struct check_inode, number) == 0, "it is sorted by its number");
+    return place_of(check->inodes, check->inode_count, sizeof(*check->inodes), number);
 }
 
 struct check_inode *check_find_inode(struct check *check, uint64_t number)
@@ -220,21 +229,10 @@ struct check_inode *check_add_inode(struct check *check, uint64_t number)
     return inode;
 }
 
-/* The place of the first segment that is not below `number`. */
 static size_t segment_place(const struct check *check, uint64_t number)
 {
-    size_t low = 0;
-    size_t high = check->segment_count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (check->segment_list[middle].number < number)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return place_of(check->segment_list, check->segment_count, sizeof(*check->segment_list),
+                    number);
 }
 
 struct check_segment *check_find_segment(struct check *check, uint64_t number)

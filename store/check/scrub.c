@@ -18,6 +18,7 @@
 #include "store/base/error.h"
 #include "store/codec/frame.h"
 #include "store/index/index.h"
+#include "store/inode/damage.h"
 #include "store/inode/data.h"
 #include "store/inode/path.h"
 #include "store/read/scratch.h"
@@ -283,24 +284,10 @@ static bool is_still_used(struct scrub *scrub, const struct place *at, const str
 
 /* ---- telling of damage ---- */
 
-static const char *reason_of(int error)
-{
-    switch (error) {
-    case -EBADMSG:
-        return "checksum does not match";
-    case -EUCLEAN:
-        return "what is stored is not a frame";
-    case -ENOENT:
-        return "its segment is missing";
-    default:
-        return tfs_error_text(error);
-    }
-}
-
 static void report(struct scrub *scrub, uint64_t inode, uint64_t offset, uint64_t size, int error)
 {
     struct tfs_scrub_damage damage = {
-        .inode = inode, .offset = offset, .size = size, .reason = reason_of(error)};
+        .inode = inode, .offset = offset, .size = size, .reason = damage_text(error)};
     char text[PATH_TEXT_SIZE];
 
     scrub->result->damaged++;

@@ -7,6 +7,7 @@
 #include "store/file/file.h"
 #include "store/inode/chunk_map.h"
 #include "store/inode/complaint.h"
+#include "store/inode/damage.h"
 #include "store/inode/data.h"
 #include "store/read/frames.h"
 
@@ -140,7 +141,7 @@ static int block_checksum(struct tfs_volume *volume, struct tfs_inode *inode, ui
         row_unref(before);
         before = row;
         err = row_checksum(volume, inode, row, in_chunk, size, ret);
-        if (!frames_error_may_be_old_row(err))
+        if (!damage_is_reason(err))
             return err;
     }
     return complaint_row(volume, &wanted, before, err);
@@ -167,7 +168,7 @@ int tfs_file_block_checksums(struct tfs_file *file, uint64_t offset, uint32_t *c
     }
     data_leave(inode);
     if (err)
-        return err == -EBADMSG || err == -EUCLEAN || err == -ENOENT ? -EIO : err;
+        return damage_is_reason(err) ? -EIO : err;
     *ret_block_size = block_size;
     return (int)done;
 }

@@ -14,6 +14,7 @@
 #include "store/file/file.h"
 #include "store/file/readahead.h"
 #include "store/inode/chunk_map.h"
+#include "store/inode/damage.h"
 #include "store/inode/data.h"
 #include "store/read/cache.h"
 #include "store/read/frames.h"
@@ -205,7 +206,7 @@ static int read_clean(struct reading *reading, const struct chunk_part *part)
         row_unref(before);
         before = row;
         err = read_row(reading, row, part);
-        if (!frames_error_may_be_old_row(err))
+        if (!damage_is_reason(err))
             return err;
         rewind_to(reading, mark);
     }
@@ -394,7 +395,7 @@ static int read_bytes(struct tfs_file *file, uint64_t offset, size_t size, bool 
     data_leave(file->inode);
     if (err) {
         tfs_read_release(&read);
-        return err == -EBADMSG || err == -EUCLEAN || err == -ENOENT ? -EIO : err;
+        return damage_is_reason(err) ? -EIO : err;
     }
     *ret = read;
     return 0;

@@ -40,25 +40,6 @@ static bool is_news(struct complaints *complaints, struct complaint_place place)
     return news;
 }
 
-static bool means_damage(int error)
-{
-    return error == -EBADMSG || error == -EUCLEAN || error == -ENOENT || error == -EIO;
-}
-
-static const char *reason(int error)
-{
-    switch (error) {
-    case -EBADMSG:
-        return "checksum does not match";
-    case -EUCLEAN:
-        return "what is stored is not a frame";
-    case -ENOENT:
-        return "its segment is missing";
-    default:
-        return tfs_error_text(error);
-    }
-}
-
 static void complain(struct tfs_volume *volume, uint64_t inode, uint64_t offset,
                      const struct frame_ref *frame, int error)
 {
@@ -71,7 +52,7 @@ static void complain(struct tfs_volume *volume, uint64_t inode, uint64_t offset,
                        (unsigned long long)frame->offset, frame->stored_size); /* it fits */
     volume->complaints.name_of(volume, inode, path);
     tfs_error("file %s (inode %llu) offset %llu: cannot be read: %s (%s)", path,
-              (unsigned long long)inode, (unsigned long long)offset, reason(error), where);
+              (unsigned long long)inode, (unsigned long long)offset, damage_text(error), where);
 }
 
 int complaint_unreadable(struct tfs_volume *volume, uint64_t inode, uint64_t offset,
@@ -79,7 +60,7 @@ int complaint_unreadable(struct tfs_volume *volume, uint64_t inode, uint64_t off
 {
     struct complaint_place place = {UINT64_MAX - inode, offset};
 
-    if (!means_damage(error))
+    if (!damage_is_reason(error))
         return error;
     if (frame && frame->segment)
         place = (struct complaint_place){frame->segment, frame->offset};
@@ -96,7 +77,7 @@ int complaint_row(struct tfs_volume *volume, const struct complaint_wanted *want
     struct damage_range range = {wanted->offset, wanted->size};
     struct damage_place place = {.offset = wanted->offset};
 
-    if (!means_damage(error))
+    if (!damage_is_reason(error))
         return error;
     if (!damage_find(volume->segments, row, wanted->block_size, &range, &place))
         place.extent = row_find(row, wanted->offset);

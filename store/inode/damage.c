@@ -1,16 +1,37 @@
 /*
- * Looking for damage, block by block. A block's stored bytes against the checksum that its frame's
- * table has of them: what a scrub does, for a few blocks.
+ * What damage is, and looking for it block by block. A block's stored bytes against the checksum
+ * that its frame's table has of them: what a scrub does, for a few blocks.
  */
 #include "store/inode/damage.h"
 
 #include "store/base/crc32c.h"
+#include "store/base/error.h"
 #include "store/codec/frame.h"
 #include "store/segment/segment.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 enum { HEADER_CAPACITY = 32 * 1024, BLOCK_CAPACITY = FRAME_BLOCK_SIZE_MAX + 2 * SEGMENT_ALIGNMENT };
+
+bool damage_is_reason(int error)
+{
+    return error == -EBADMSG || error == -EUCLEAN || error == -ENOENT || error == -EIO;
+}
+
+const char *damage_text(int error)
+{
+    switch (error) {
+    case -EBADMSG:
+        return "checksum does not match";
+    case -EUCLEAN:
+        return "what is stored is not a frame";
+    case -ENOENT:
+        return "its segment is missing";
+    default:
+        return tfs_error_text(error);
+    }
+}
 
 struct search {
     struct tfs_segments *segments;

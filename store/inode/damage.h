@@ -1,5 +1,5 @@
 /*
- * Where in a chunk the damage is that somebody has met. Reading ahead of what was asked for, in
+ * Which errors mean damage, and where in a chunk it is. Reading ahead of what was asked for, in
  * units of many blocks, a reader only knows that something of it cannot be read; the blocks are
  * looked at again one by one, from the disk, for the line in the log that a person acts on.
  *
@@ -11,6 +11,16 @@
 #include "store/tables/row.h"
 
 struct tfs_segments;
+
+/*
+ * Whether damage can be the reason of an error of reading a frame: -EBADMSG, -EUCLEAN, -ENOENT and
+ * -EIO. An old row can be, too, whose frames were given back meanwhile: the error is to be believed
+ * when the row is still the same.
+ */
+bool damage_is_reason(int error);
+
+/* What is wrong with the frame then, for people. Static. */
+const char *damage_text(int error);
 
 struct damage_range {
     uint32_t offset; /* in the chunk */

@@ -54,12 +54,6 @@ static inline struct frames_source frames_source_of(const struct extent *extent,
     return (struct frames_source){extent->frame, extent->inline_bytes, block_size};
 }
 
-/* An error that an old row can be the reason of: to be believed when the row is still the same. */
-static inline bool frames_error_may_be_old_row(int err)
-{
-    return err == -EBADMSG || err == -EUCLEAN || err == -ENOENT || err == -EIO;
-}
-
 /* A run of units of one frame. */
 struct frames_range {
     uint32_t first_unit;

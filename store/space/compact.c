@@ -22,6 +22,7 @@
 #include "store/index/index.h"
 #include "store/inode/chunk_row.h"
 #include "store/inode/cut.h"
+#include "store/inode/damage.h"
 #include "store/inode/data.h"
 #include "store/read/scratch.h"
 #include "store/segment/segment.h"
@@ -440,7 +441,7 @@ static int add_row(struct compaction *run, uint64_t inode, uint64_t number, stru
 {
     int err = copy_frames(run, row);
 
-    if (err == -EBADMSG || err == -EUCLEAN || err == -ENOENT || err == -EIO) {
+    if (damage_is_reason(err)) {
         run->result->kept_rows++;
         return 0;
     }

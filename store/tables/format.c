@@ -13,6 +13,7 @@
 #include "store/base/lock.h"
 #include "store/base/regular.h"
 #include "store/base/text.h"
+#include "store/base/uuid.h"
 #include "store/tables/holder.h"
 
 #include <dirent.h>
@@ -139,19 +140,11 @@ int format_parse(const char *line, struct format_line *ret)
     return parsed.incompatible & ~(uint32_t)FORMAT_FEATURES ? -EPROTONOSUPPORT : 0;
 }
 
-static void format_uuid_text(const uint8_t *uuid, char *dst, size_t size)
-{
-    (void)snprintf(dst, size,
-                   "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", uuid[0],
-                   uuid[1], uuid[2], uuid[3], uuid[4], uuid[5], uuid[6], uuid[7], uuid[8], uuid[9],
-                   uuid[10], uuid[11], uuid[12], uuid[13], uuid[14], uuid[15]);
-}
-
 static void line_text(const struct format_line *line, char ret[FORMAT_LINE_SIZE_MAX])
 {
-    char uuid[40];
+    char uuid[TFS_UUID_TEXT_SIZE];
 
-    format_uuid_text(line->uuid, uuid, sizeof(uuid));
+    tfs_uuid_text(line->uuid, uuid);
     (void)snprintf(ret, FORMAT_LINE_SIZE_MAX, "tensorfs %d %s %x %x\n", TFS_FORMAT_VERSION, uuid,
                    line->incompatible, line->compatible); /* it fits */
 }

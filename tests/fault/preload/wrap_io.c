@@ -109,44 +109,42 @@ ssize_t pread(int fd, void *buffer, size_t size, off_t offset)
     return syscall(SYS_pread64, fd, buffer, size, offset);
 }
 
-/* These two piece by piece as well, so that a transfer also ends between two of them. */
-
-ssize_t pwritev(int fd, const struct iovec *parts, int part_count, off_t offset)
+/* Vectors part by part, so that a transfer also ends between two of them. */
+static ssize_t transfer_parts(int fd, const struct iovec *parts, int part_count, off_t offset,
+                              bool is_write)
 {
-    struct layer_path path;
     ssize_t total = 0;
 
-    if (!layer_find(fd, &path))
-        return syscall(SYS_pwritev, fd, parts, part_count, offset, 0);
     for (int i = 0; i < part_count && i < iov_count_max; i++) {
-        ssize_t count = pwrite(fd, parts[i].iov_base, parts[i].iov_len, offset + total);
+        const struct iovec *part = &parts[i];
+        ssize_t count = is_write ? pwrite(fd, part->iov_base, part->iov_len, offset + total)
+                                 : pread(fd, part->iov_base, part->iov_len, offset + total);
 
         if (count < 0)
             return total > 0 ? total : count;
         total += count;
-        if ((size_t)count < parts[i].iov_len)
+        if ((size_t)count < part->iov_len)
             break;
     }
     return total;
 }
 
+ssize_t pwritev(int fd, const struct iovec *parts, int part_count, off_t offset)
+{
+    struct layer_path path;
+
+    if (!layer_find(fd, &path))
+        return syscall(SYS_pwritev, fd, parts, part_count, offset, 0);
+    return transfer_parts(fd, parts, part_count, offset, true);
+}
+
 ssize_t preadv(int fd, const struct iovec *parts, int part_count, off_t offset)
 {
     struct layer_path path;
-    ssize_t total = 0;
 
     if (!layer_find(fd, &path))
         return syscall(SYS_preadv, fd, parts, part_count, offset, 0);
-    for (int i = 0; i < part_count && i < iov_count_max; i++) {
-        ssize_t count = pread(fd, parts[i].iov_base, parts[i].iov_len, offset + total);
-
-        if (count < 0)
-            return total > 0 ? total : count;
-        total += count;
-        if ((size_t)count < parts[i].iov_len)
-            break;
-    }
-    return total;
+    return transfer_parts(fd, parts, part_count, offset, false);
 }
 
 static int sync_file(int fd, long number)
