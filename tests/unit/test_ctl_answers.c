@@ -242,9 +242,10 @@ static void stats_are_told_whole_and_as_a_table(void **state)
     const struct fixture *fixture = *state;
     cJSON *stats = ctl_run_json(ctl_stats, "stats", "--json", fixture->path, NULL);
 
-    assert_members(stats, "cache:o names:o memory:o flush:o commit:o sync:o times:o read_bytes:n "
-                          "written_bytes:n prefetched_chunks:n checksum_errors:n "
-                          "reclaimed_bytes:n live_bytes:n time_ns:n uptime_s:n queue:o requests:o");
+    assert_members(stats,
+                   "cache:o names:o rows:o memory:o flush:o commit:o sync:o times:o read_bytes:n "
+                   "written_bytes:n prefetched_chunks:n checksum_errors:n "
+                   "reclaimed_bytes:n live_bytes:n time_ns:n uptime_s:n queue:o requests:o");
     cJSON_Delete(stats);
     assert_int_equal(ctl_run(ctl_stats, "stats", fixture->path, NULL), 0);
     assert_ctl_output_has("written by programs    ");
