@@ -165,15 +165,19 @@ static int open_segments(struct tfs_volume *volume)
     return segments_open(&options, &volume->segments);
 }
 
-/* Segments that the index does not know: begun before a crash, and nothing in them was ever
- * committed. */
-static int remove_unknown_segment(void *context, const struct segment_status *status)
-{
-    struct tfs_volume *volume = context;
+/* The first segment that the index does not know. */
+struct unknown_segments {
+    struct tfs_volume *volume;
+    uint64_t first; /* UINT64_MAX: there is none */
+};
 
-    if (status->active || usage_knows_segment(volume->usage, status->number))
-        return 0;
-    return segments_remove(volume->segments, status->number);
+static int note_unknown(void *context, const struct segment_status *status)
+{
+    struct unknown_segments *unknown = context;
+
+    if (!status->active && !usage_knows_segment(unknown->volume->usage, status->number))
+        unknown->first = tfs_min_u64(unknown->first, status->number);
+    return 0;
 }
 
 static uint64_t next_segment_number(struct tfs_volume *volume)
@@ -223,13 +227,15 @@ static int resume_appending(struct tfs_volume *volume, const struct super *befor
 /* The mount begins: from here to the end of the mount the store counts as not closed in order. */
 static int begin_writing(struct tfs_volume *volume, const struct super *before)
 {
+    struct unknown_segments unknown = {.volume = volume, .first = UINT64_MAX};
     struct super now = *before;
     uint64_t sweep_end;
     int err = resume_appending(volume, before);
 
     if (!err)
-        err = segments_visit(volume->segments, remove_unknown_segment, volume);
+        err = segments_visit(volume->segments, note_unknown, &unknown);
     now.clean = false;
+    now.sweep_from = tfs_min_u64(before->sweep_from, unknown.first);
     if (!before->clean)
         now.sweep_from = 1; /* what had died in a crash may lie in any segment */
     now.resume_segment = 0;

@@ -5,11 +5,16 @@
  * Segments are looked at in windows, so that memory does not grow with the store: of each one in
  * the window there is a bit for each page, 32 KiB for a segment of 1 GiB; each window reads the
  * rows once. What is as large as its live bytes has nothing to give back and is in no window.
+ *
+ * A segment that the index has no count of was begun before a crash, and nothing in it was ever
+ * committed; or its count was lost, and files are in it. The rows tell: the one goes, of the other
+ * nothing is given back until a repair has counted.
  */
 #include "store/space/sweep.h"
 
 #include "store/base/bytes.h"
 #include "store/base/error.h"
+#include "store/base/log.h"
 #include "store/index/index.h"
 #include "store/inode/data.h"
 #include "store/segment/segment.h"
@@ -26,6 +31,8 @@ struct swept_segment {
     uint64_t size;
     uint64_t page_count;
     uint8_t *used; /* a bit for each page */
+    bool has_used; /* any of them */
+    bool is_known; /* the index has a count */
 };
 
 struct sweep {
@@ -50,8 +57,10 @@ static int add_segment(void *context, const struct segment_status *status)
     struct swept_segment segment = {.number = status->number, .size = status->size};
 
     if (status->number < sweep->first || status->number >= sweep->end || status->active ||
-        sweep->segment_count == WINDOW_SEGMENTS ||
-        status->size <= usage_live_of(sweep->volume->usage, status->number))
+        sweep->segment_count == WINDOW_SEGMENTS)
+        return 0;
+    segment.is_known = usage_knows_segment(sweep->volume->usage, status->number);
+    if (segment.is_known && status->size <= usage_live_of(sweep->volume->usage, status->number))
         return 0;
     segment.page_count = tfs_align_up(status->size, PAGE_SIZE) / PAGE_SIZE;
     segment.used = calloc(segment.page_count / 8 + 1, 1);
@@ -78,6 +87,7 @@ static void add_used(struct sweep *sweep, const struct frame_ref *frame)
 
     if (!segment)
         return;
+    segment->has_used = true;
     end =
         tfs_min_u64(segment->page_count, (frame->offset + frame_ref_disk_size(frame)) / PAGE_SIZE);
     for (uint64_t page = frame->offset / PAGE_SIZE; page < end; page++)
@@ -175,6 +185,21 @@ static int sweep_segment(struct sweep *sweep, const struct swept_segment *segmen
     return err;
 }
 
+/* One that was emptied meanwhile is known, and reclaim's. */
+static int sweep_unknown(struct sweep *sweep, const struct swept_segment *segment)
+{
+    int err;
+
+    if (segment->has_used) {
+        tfs_warn("segment %llu: the index has lost its count of what is in use there; its space "
+                 "comes back after 'tensorfsctl check --repair'",
+                 (unsigned long long)segment->number);
+        return 0;
+    }
+    err = segments_remove(sweep->volume->segments, segment->number);
+    return err == -ENOENT ? 0 : err;
+}
+
 /* The segments of the window, which are none when all are swept. */
 static int sweep_window(struct sweep *sweep)
 {
@@ -188,8 +213,10 @@ static int sweep_window(struct sweep *sweep)
     for (size_t i = 0; i < sweep->segment_count && !err; i++) {
         if (atomic_load_explicit(sweep->stop, memory_order_relaxed))
             err = -ECANCELED;
-        else
+        else if (sweep->segments[i].is_known)
             err = sweep_segment(sweep, &sweep->segments[i]);
+        else
+            err = sweep_unknown(sweep, &sweep->segments[i]);
     }
     return err;
 }

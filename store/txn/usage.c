@@ -398,15 +398,15 @@ static void put_live(struct usage_change *change, struct index_batch *batch,
     uint64_t live = 0;
 
     tfs_mutex_lock(&usage->lock);
-    entry = entry_locked(usage, delta->segment, true);
+    /* A segment whose count was lost gets none here: it would be taken for empty. */
+    entry = entry_locked(usage, delta->segment, delta->live >= 0);
     if (entry)
         live = entry->state.live;
     tfs_mutex_unlock(&usage->lock);
-    if (!entry) {
+    if (!entry && delta->live >= 0) {
         change->error = -ENOMEM;
         return;
     }
-
     if (delta->live < 0 && (uint64_t)-delta->live > live) {
         change->error = tfs_fail(-EUCLEAN, "segment %llu has less in use than is given back",
                                  (unsigned long long)delta->segment);

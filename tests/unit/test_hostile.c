@@ -39,6 +39,59 @@ static void plant_links(struct fixture *fixture, uint64_t inode, uint32_t links)
     check_plant_record(fixture, inode, &record);
 }
 
+/* ---- segments without a row ---- */
+
+/* Of a store that did not end in order, or of one that did. */
+static void lose_segment_rows(struct fixture *fixture, bool is_clean)
+{
+    uint8_t key[META_SEGMENT_KEY_SIZE];
+
+    check_plant_setting(fixture, "clean", is_clean);
+    check_plant_setting(fixture, "resume_segment", 0);
+    for (uint64_t segment = 1; segment < 9; segment++) {
+        meta_segment_key(segment, key);
+        check_plant(fixture, INDEX_SEGMENT, key, sizeof(key), NULL, 0);
+    }
+}
+
+static bool is_swept(void *context)
+{
+    struct fixture *fixture = context;
+
+    return reclaim_is_swept(fixture->volume->reclaim);
+}
+
+static void use_without_segment_rows(struct fixture *fixture, bool is_clean)
+{
+    fixture_open(fixture);
+    fixture_make_file(fixture, "goes", 4 * TFS_MIB, 1);
+    fixture_make_file(fixture, "stays", 4 * TFS_MIB, 2);
+    fixture_close(fixture);
+    lose_segment_rows(fixture, is_clean);
+    fixture_open(fixture);
+    fixture_wait(is_swept, fixture);
+    fixture_assert_file(fixture, "stays", 4 * TFS_MIB, 2);
+    fixture_remove_file(fixture, "goes");
+    reclaim_hurry(fixture->volume->reclaim);
+    fixture_reopen(fixture);
+    fixture_wait(is_swept, fixture);
+    fixture_assert_file(fixture, "stays", 4 * TFS_MIB, 2);
+    fixture_remove_file(fixture, "stays");
+    fixture_close(fixture);
+    repair(fixture);
+    check_assert_content(fixture, NULL);
+}
+
+static void a_segment_whose_row_is_lost_keeps_what_is_in_use(void **state)
+{
+    use_without_segment_rows(*state, true);
+}
+
+static void a_segment_whose_row_is_lost_keeps_what_is_in_use_after_a_crash(void **state)
+{
+    use_without_segment_rows(*state, false);
+}
+
 /* ---- what is purged ---- */
 
 /* The kernel looks a file up, changes its mode and its bytes, and lets go of it. */
@@ -228,6 +281,8 @@ static void what_many_lost_directories_take_grows_with_their_number(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        HOSTILE_TEST(a_segment_whose_row_is_lost_keeps_what_is_in_use),
+        HOSTILE_TEST(a_segment_whose_row_is_lost_keeps_what_is_in_use_after_a_crash),
         HOSTILE_TEST(a_file_without_links_that_has_a_name_is_not_purged),
         HOSTILE_TEST(removing_a_name_of_a_file_without_links_counts_none_below_zero),
         HOSTILE_TEST(the_root_is_never_purged),
