@@ -75,6 +75,8 @@ class LayersTest(unittest.TestCase):
             self.write(path, "")
         for name in ("volume", "report", "tables/row", "inode/inode", "file/file", "space/gc"):
             self.write(f"store/{name}.h", "")
+        for path in ("formats/dtype.h", "formats/zip.h", "tools/common/console.h"):
+            self.write(path, "")
         for name in ("system/process", "report/stats", "workload/meta_ops", "sweep/sweep_config", "command/common"):
             self.write(f"tools/bench/{name}.h", "")
 
@@ -111,6 +113,9 @@ class LayersTest(unittest.TestCase):
         self.assert_accepted("tools/bench/main.c", '#include "gpu/gpu.h"\n#include "fs/ioctl.h"\n')
         self.assert_accepted("tools/bench/target/mount.c", '#include "tools/bench/system/process.h"\n')
         self.assert_accepted("tools/bench/command/meta.c", '#include "tools/bench/workload/meta_ops.h"\n')
+        self.assert_accepted("formats/zip.c", '#include "store/base/log.h"\n')
+        self.assert_accepted("gpu/gpu.c", '#include "formats/dtype.h"\n')
+        self.assert_accepted("tools/bench/formats/npy.c", '#include "formats/zip.h"\n')
         self.assert_accepted("gpu/gpu_cuda.cu", '#include <cuda_runtime.h>\n')
         self.assert_accepted("store/index/rocksdb_open.c", "#include <rocksdb/c.h>\n")
         self.assert_accepted("tests/unit/test_codec.c", '#include "store/codec/codec.h"\n')
@@ -128,6 +133,11 @@ class LayersTest(unittest.TestCase):
             ("store/tables/row.c", "store/inode/inode.h"),
             ("store/index/index.c", "store/tables/row.h"),
             ("store/file/file.c", "store/report.h"),
+            ("formats/zip.c", "store/store.h"),
+            ("formats/zip.c", "gpu/gpu.h"),
+            ("formats/zip.c", "tools/common/console.h"),
+            ("store/volume.c", "formats/zip.h"),
+            ("gpu/gpu.c", "formats/zip.h"),
             ("gpu/gpu.c", "store/store.h"),
             ("fs/ll_read.c", "store/index/index.h"),
             ("tools/bench/main.c", "store/codec/codec.h"),
