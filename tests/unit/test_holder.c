@@ -60,6 +60,10 @@ static void any_other_bytes_are_no_note(void **state)
                                       "0 1 0:57 /m",
                                       "-1 1 0:57 /m",
                                       "x 1 0:57 /m",
+                                      " 12 1 0:57 /m",
+                                      "+12 1 0:57 /m",
+                                      "12 1 0:-1 /m",
+                                      "12 1 0: 57 /m",
                                       "12 1 057 /m",
                                       "12 1 0:57 mnt"};
     struct holder_note note;

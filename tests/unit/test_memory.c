@@ -255,7 +255,7 @@ static void start(struct taker *taker, pthread_t *thread)
     uint64_t waits = status_of(taker->pool).waits;
 
     assert_int_equal(pthread_create(thread, NULL, take, taker), 0);
-    while (status_of(taker->pool).waits == waits)
+    while (status_of(taker->pool).waits == waits && !atomic_load(&taker->done))
         (void)sched_yield(); /* cannot fail */
 }
 
@@ -287,15 +287,16 @@ static void wait_for_reliefs(struct pool *pool, int more)
         (void)sched_yield(); /* cannot fail */
 }
 
-/* A writer that needs much is not passed by those that need little. */
+/* A writer that needs much is not passed by those that need little, in the line or not. */
 static void writers_are_served_in_the_order_in_which_they_came(void **state)
 {
     struct pool *pool = *state;
     struct taker large = {.pool = pool, .count = 4, .dirty = true};
     struct taker small = {.pool = pool, .count = 1, .dirty = true};
+    struct taker late = {.pool = pool, .count = 1, .dirty = true};
     void *dirty[DIRTY_MAX];
     void *load[1];
-    pthread_t threads[2];
+    pthread_t threads[3];
 
     assert_int_equal(memory_take_dirty(pool->memory, DIRTY_MAX, dirty), 0);
     start(&large, &threads[0]);
@@ -305,17 +306,23 @@ static void writers_are_served_in_the_order_in_which_they_came(void **state)
     wait_for_reliefs(pool, 3);
     assert_false(atomic_load(&small.done));
     assert_false(atomic_load(&large.done));
+    start(&late, &threads[2]);
+    assert_false(atomic_load(&late.done));
     memory_give_dirty(pool->memory, 1, dirty + 3);
     assert_int_equal(pthread_join(threads[0], NULL), 0);
     assert_false(atomic_load(&small.done));
     memory_give_dirty(pool->memory, 1, dirty + 4);
     assert_int_equal(pthread_join(threads[1], NULL), 0);
+    assert_false(atomic_load(&late.done));
+    memory_give_dirty(pool->memory, 1, dirty + 5);
+    assert_int_equal(pthread_join(threads[2], NULL), 0);
     assert_int_equal(large.err, 0);
     assert_int_equal(small.err, 0);
+    assert_int_equal(late.err, 0);
     memory_give_clean(pool->memory, 1, load);
     memory_give_dirty(pool->memory, 4, large.buffers);
     memory_give_dirty(pool->memory, 1, small.buffers);
-    memory_give_dirty(pool->memory, 1, dirty + 5);
+    memory_give_dirty(pool->memory, 1, late.buffers);
 }
 
 /* Who leaves the line with an error lets the next one try. */
