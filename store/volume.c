@@ -26,6 +26,7 @@
 #include "store/tables/row_table.h"
 #include "store/tables/super.h"
 #include "store/txn/dead_list.h"
+#include "store/txn/durable.h"
 #include "store/txn/usage.h"
 #include "store/writeback/commit.h"
 #include "store/writeback/flush.h"
@@ -518,14 +519,10 @@ int tfs_volume_sync(struct tfs_volume *volume)
 
 int tfs_volume_sync_names(struct tfs_volume *volume)
 {
-    int err;
-
     tfs_counter_add(&volume->stats.syncs, 1);
     if (volume->options.read_only)
         return 0;
-    err = index_sync(volume->index);
-    dead_list_kick(volume->dead);
-    return err;
+    return durable_sync(volume);
 }
 
 int tfs_volume_statfs(struct tfs_volume *volume, struct statvfs *ret)

@@ -9,10 +9,9 @@
 #include "store/base/error.h"
 #include "store/base/log.h"
 #include "store/file/file.h"
-#include "store/index/index.h"
 #include "store/inode/commit_list.h"
 #include "store/inode/data.h"
-#include "store/txn/dead_list.h"
+#include "store/txn/durable.h"
 #include "store/volume.h"
 #include "store/writeback/commit.h"
 #include "store/writeback/commit_group.h"
@@ -124,8 +123,7 @@ int commit_all(struct tfs_volume *volume, bool full)
     for (size_t i = 0; i < count; i++)
         inode_put(volume, requests[i].inode);
     free(requests);
-    err = index_sync(volume->index);
-    dead_list_kick(volume->dead);
+    err = durable_sync(volume);
     return first_error ? first_error : err;
 }
 

@@ -8,12 +8,12 @@
 #include "store/base/error.h"
 #include "store/file/file.h"
 #include "store/file/room.h"
-#include "store/index/index.h"
 #include "store/inode/allocation.h"
 #include "store/inode/data.h"
 #include "store/inode/row_budget.h"
 #include "store/read/memory.h"
 #include "store/segment/segment.h"
+#include "store/txn/durable.h"
 #include "store/writeback/commit.h"
 #include "store/writeback/flush.h"
 
@@ -194,7 +194,7 @@ static int take_room(struct tfs_volume *volume, struct tfs_inode *inode,
 {
     size_t count =
         (part->offset + part->size - 1) / FRAME_BUFFER_SIZE - part->offset / FRAME_BUFFER_SIZE + 1;
-    int err = index_health(volume->index);
+    int err = durable_check(volume);
 
     if (!err)
         err = segments_health(volume->segments);

@@ -11,7 +11,6 @@
 #include "store/inode/chunk.h"
 
 #include "store/base/error.h"
-#include "store/index/index.h"
 #include "store/inode/allocation.h"
 #include "store/inode/commit_list.h"
 #include "store/inode/complaint.h"

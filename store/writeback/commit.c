@@ -6,11 +6,10 @@
  */
 #include "store/writeback/commit.h"
 
-#include "store/index/index.h"
 #include "store/inode/commit_list.h"
 #include "store/inode/data.h"
 #include "store/inode/promise.h"
-#include "store/txn/dead_list.h"
+#include "store/txn/durable.h"
 #include "store/volume.h"
 #include "store/writeback/commit_group.h"
 #include "store/writeback/flush.h"
@@ -173,9 +172,7 @@ int commit_inode(struct tfs_volume *volume, struct tfs_inode *inode, enum commit
         return commit_submit(volume, &request, 1);
     if (strength == COMMIT_ORDERED)
         return 0;
-    err = index_sync(volume->index); /* its name, its attributes */
-    dead_list_kick(volume->dead);
-    return err;
+    return durable_sync(volume); /* its name, its attributes */
 }
 
 int commit_rows(struct tfs_volume *volume, struct tfs_inode *inode)

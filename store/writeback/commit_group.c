@@ -14,6 +14,7 @@
 #include "store/segment/segment.h"
 #include "store/tables/super.h"
 #include "store/txn/dead_list.h"
+#include "store/txn/durable.h"
 #include "store/volume.h"
 
 #include <errno.h>
@@ -207,10 +208,8 @@ void commit_group_run(struct tfs_volume *volume, struct commit_group *group)
     int err = write_group(volume, group, take_snapshots(group));
 
     drop_failed(volume, group, err);
-    if (!err && wants_durable(group)) {
-        err = index_sync(volume->index);
-        dead_list_kick(volume->dead);
-    }
+    if (!err && wants_durable(group))
+        err = durable_sync(volume);
     for (size_t i = 0; i < group->count; i++) {
         const struct commit_request *first = group->requests[first_for_inode(group, i)];
         struct commit_request *request = group->requests[i];
