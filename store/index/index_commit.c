@@ -62,16 +62,22 @@ static int guards_check(struct tfs_index *index, const struct index_batch *batch
     return 0;
 }
 
-/* The engine's turn. What has changes is a commit. */
+/* The engine has applied it, or not. What has changes is a commit. */
+static void applied_locked(struct tfs_index *index, const struct index_batch *batch, int err)
+    TFS_REQUIRES(&index->lock)
+{
+    if (err == 0 && index_batch_count(batch) > 0)
+        (void)tfs_group_note(&index->commits); /* who needs the number reads it later */
+    else if (err < 0 && is_final(err) && index->write_error == 0)
+        index->write_error = err;
+}
+
 static int apply(struct tfs_index *index, const struct index_batch *batch)
 {
     int err = index->engine->apply(index->db, batch);
 
     tfs_mutex_lock(&index->lock);
-    if (err == 0 && index_batch_count(batch) > 0)
-        (void)tfs_group_note(&index->commits); /* who needs the number reads it later */
-    else if (err < 0 && is_final(err) && index->write_error == 0)
-        index->write_error = err;
+    applied_locked(index, batch, err);
     tfs_mutex_unlock(&index->lock);
     return err;
 }
@@ -96,9 +102,10 @@ static int commit_unguarded(struct tfs_index *index, const struct index_batch *b
     tfs_mutex_unlock(&index->lock);
     tfs_mutex_unlock(&index->guard_lock);
 
-    err = apply(index, batch);
+    err = index->engine->apply(index->db, batch);
 
     tfs_mutex_lock(&index->lock);
+    applied_locked(index, batch, err);
     index->writers_inside--;
     if (index->writers_inside == 0)
         tfs_cond_signal(&index->idle);
