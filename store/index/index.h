@@ -121,6 +121,8 @@ TFS_MUST_CHECK int index_get(struct tfs_index *index, enum index_table table, co
 /*
  * Several keys of one table at once, cheaper than as many gets. ret_values[i].data is NULL for a
  * missing key. The caller releases every value.
+ *
+ * Errors: -EIO, -EUCLEAN; no value is to be released then.
  */
 TFS_MUST_CHECK int index_get_many(struct tfs_index *index, enum index_table table, size_t count,
                                   const void *const *keys, const size_t *key_sizes,
@@ -139,6 +141,7 @@ struct index_range {
     size_t start_size;
 };
 
+/* Errors: -EINVAL (longer than a key can be), -EIO, -ENOMEM. */
 TFS_MUST_CHECK int index_scan_open(struct tfs_index *index, const struct index_range *range,
                                    struct index_scan **ret);
 
@@ -157,6 +160,8 @@ void index_scan_close(struct index_scan *scan);
  * A batch collects changes and guards; index_commit() applies all of it or nothing. Adding to a
  * batch copies the bytes; it fails only at commit, when memory ran out or a limit was passed
  * meanwhile (-ENOMEM, -EOVERFLOW).
+ *
+ * Errors of index_batch_new(): -ENOMEM.
  */
 TFS_MUST_CHECK int index_batch_new(struct index_batch **ret);
 void index_batch_free(struct index_batch *batch);
@@ -185,12 +190,13 @@ void index_batch_guard_prefix(struct index_batch *batch, enum index_table table,
  * Errors:  -EEXIST, -ESTALE (guards), -ENOSPC, -EIO, -EROFS, -ENOMEM, -EOVERFLOW (more than the
  *          engine takes in one batch), -ETIMEDOUT (it is out of reach: again later). Nothing was
  *          applied then, with one exception: when the sync of a durable batch fails, the batch is
- *          visible, and whether it survives a power cut is open. The error of a write or a sync
- *          that failed stays for all later commits until the index is closed; reads go on.
+ *          visible, and whether it survives a power cut is open. But for -ETIMEDOUT the error of a
+ *          write or a sync stays for all later commits until the index is closed; reads go on.
  */
 TFS_MUST_CHECK int index_commit(struct tfs_index *index, struct index_batch *batch, bool durable);
 
-/* Everything committed before this call becomes durable; free of I/O when it already is. */
+/* Everything committed before this call becomes durable; free of I/O when it already is. Errors:
+ * -EIO, -ENOSPC, which stay as those of a commit do; -ETIMEDOUT, again later. */
 TFS_MUST_CHECK int index_sync(struct tfs_index *index);
 
 /*
@@ -203,7 +209,8 @@ uint64_t index_durable_number(struct tfs_index *index);
 /* Bytes that the engine holds in memory now (memtables, block cache, pinned). */
 uint64_t index_memory_used(struct tfs_index *index);
 
-/* 0, or the error of the write or sync that failed first: nothing more can be committed then. */
+/* 0, or the error of the write or sync that was the first to fail for good: nothing more can be
+ * committed then. */
 TFS_MUST_CHECK int index_health(struct tfs_index *index);
 
 /* How often durability was asked for, and how often the disk was made to sync for it. */

@@ -97,11 +97,11 @@ ssize_t rocks_line_read(int directory, const char *name, char line[ROCKS_LINE_SI
 /* The name in CURRENT. Errors: -EUCLEAN: it is no manifest's; -ENOENT and others of open. */
 TFS_MUST_CHECK int rocks_current_read(int directory, char ret[ROCKS_MANIFEST_NAME_MAX]);
 
-/* Write a new file, durably but for its name. */
+/* Write a new file, durably but for its name. Errors: -EIO, -EUCLEAN, those of openat(2). */
 TFS_MUST_CHECK int rocks_file_write(int directory, const char *name, const void *bytes,
                                     size_t size);
 
-/* Give the file `from` the name `to`, durably. */
+/* Give the file `from` the name `to`, durably. Errors: those of renameat(2) and fsync(2). */
 TFS_MUST_CHECK int rocks_file_rename(int directory, const char *from, const char *to);
 
 /* rocksdb_seal.c */

@@ -123,6 +123,7 @@ void local_files_close(struct local_segments *segments); /* all of the table, at
 /* The errno of a failed call in our terms: -ENOSPC, -EROFS, or -EIO. */
 int local_io_error(int system_error);
 
+/* Errors: -ENOSPC, -EROFS, -ENOMEM, -EIO. */
 TFS_MUST_CHECK int local_file_write(struct local_segments *segments, const struct local_file *file,
                                     const struct segment_pieces *from, uint64_t offset);
 

@@ -87,23 +87,25 @@ TFS_MUST_CHECK int segments_resume(struct tfs_segments *segments, uint64_t numbe
  *
  * pieces: 1..SEGMENT_PIECES_MAX, only read; each aligned, its size a multiple of
  *         segments_alignment(). Buffers of huge pages make fewer and larger requests, a third
- * faster with half the CPU. Errors: -ENOSPC (also when the reserve would be touched), -EIO, -EROFS,
- * -EINVAL (count, size or alignment), -EUCLEAN (the file of a new number exists), those of
- * take_number. The space of a failed append is not reused before the next open.
+ *         faster with half the CPU.
+ * Errors: -ENOSPC (also when the reserve would be touched), -EIO, -EROFS, -ENOMEM, -EINVAL (count,
+ *         size or alignment), -EUCLEAN (there is a segment of the new number), those of
+ *         take_number. The space of a failed append is not reused before the next open.
  */
 TFS_MUST_CHECK int segments_appendv(struct tfs_segments *segments, const struct iovec *pieces,
                                     int piece_count, struct segment_position *ret);
 
 /*
- * All appends that returned before this call become durable, their files' names included.
+ * All appends that returned before this call become durable, the names of their segments included.
  * Concurrent callers share the work.
  *
  * Errors: -EIO. After an fdatasync failed the pages may be lost (fsyncgate), so every later sync
- *         of what is not durable reports it too, until the segments are closed.
+ *         of what is not durable reports it too, until the segments are closed. -ETIMEDOUT (the
+ *         engine is out of reach) does not stay: again later.
  */
 TFS_MUST_CHECK int segments_sync(struct tfs_segments *segments);
 
-/* 0, or the error of the first sync that failed: nothing more can be made durable then. */
+/* 0, or the error of the first sync that failed for good: nothing more can be made durable then. */
 TFS_MUST_CHECK int segments_health(struct tfs_segments *segments);
 
 /* How often that was asked for, and how often the disk was made to sync for it. */
@@ -140,14 +142,18 @@ TFS_MUST_CHECK int segments_punch(struct tfs_segments *segments, struct segment_
                                   uint64_t size);
 
 /*
- * Remove a segment's file; not an active one (-EBUSY). Readers in progress finish. -ENOENT when it
- * is gone already.
+ * Remove a segment. Readers in progress finish.
+ *
+ * Errors: -EBUSY (it is active), -ENOENT (it is gone already), -EIO, -EROFS.
  */
 TFS_MUST_CHECK int segments_remove(struct tfs_segments *segments, uint64_t number);
 
 /*
  * Close the active segments for appends, so that they can be removed; the next append starts a new
  * one.
+ *
+ * Errors: -EIO, -ENOSPC: what was preallocated could not be given back; they are closed all the
+ *         same.
  */
 TFS_MUST_CHECK int segments_seal(struct tfs_segments *segments);
 
@@ -162,17 +168,19 @@ struct segment_status {
 };
 
 /*
- * Calls `visit` for each segment on disk, by number; a negative result ends the walk and is
+ * Calls `visit` for each segment that there is, by number; a negative result ends the walk and is
  * returned.
+ *
+ * Errors: -EIO, -ENOMEM, those of `visit`.
  */
 TFS_MUST_CHECK int segments_visit(struct tfs_segments *segments,
                                   int (*visit)(void *context, const struct segment_status *status),
                                   void *context);
 
 /*
- * The disk beneath. Reservations and what is kept are taken off both `free`
- * and `available`; the reserve only off `available`: it is free and not for data, as are blocks
- * that the disk keeps for root.
+ * The disk beneath. Reservations and what is kept are taken off both `free` and `available`; the
+ * reserve only off `available`: it is free and not for data, as are blocks that the disk keeps for
+ * root.
  */
 struct segment_space {
     uint64_t total;
@@ -180,13 +188,15 @@ struct segment_space {
     uint64_t available;
 };
 
+/* Errors: -EIO. */
 TFS_MUST_CHECK int segments_space(struct tfs_segments *segments, struct segment_space *ret);
 
 /*
  * Promise room for `size` bytes that will be appended later, so that a writer hears of a full disk
- * while it can still act. Cheap: the disk is asked again only now and then. -ENOSPC when there is
- * not that much left. Unreserve what was reserved, after the append or when it is not needed any
- * more.
+ * while it can still act. Cheap: the disk is asked again only now and then. Unreserve what was
+ * reserved, after the append or when it is not needed any more.
+ *
+ * Errors: -ENOSPC (there is not that much left), -EIO.
  */
 TFS_MUST_CHECK int segments_reserve(struct tfs_segments *segments, uint64_t size);
 void segments_unreserve(struct tfs_segments *segments, uint64_t size);
@@ -194,8 +204,10 @@ void segments_unreserve(struct tfs_segments *segments, uint64_t size);
 /*
  * Keep room for reservations to come: all others find that much less. What is unkept is free again.
  *
- * segments_keep: -ENOSPC when there is not that much left. segments_keep_again: never fails; for
- * what an earlier mount kept, and for what was given up too early.
+ * segments_keep_again() never fails: for what an earlier mount kept, and for what was given up too
+ * early.
+ *
+ * Errors: -ENOSPC (there is not that much left), -EIO.
  */
 TFS_MUST_CHECK int segments_keep(struct tfs_segments *segments, uint64_t size);
 void segments_keep_again(struct tfs_segments *segments, uint64_t size);
@@ -203,7 +215,9 @@ void segments_unkeep(struct tfs_segments *segments, uint64_t size);
 
 /*
  * The same as segments_reserve() and segments_unreserve(), with `kept` of the `size` bytes taken
- * from what is kept, and given back to it. Without room on the disk that is -ENOSPC too.
+ * from what is kept, and given back to it.
+ *
+ * Errors: -ENOSPC (also when the disk has no room for what is kept), -EIO.
  */
 TFS_MUST_CHECK int segments_reserve_kept(struct tfs_segments *segments, uint64_t size,
                                          uint64_t kept);
