@@ -1,7 +1,8 @@
 /*
  * The .metadata of a checkpoint of torch.distributed.checkpoint: a pickle that says in which file
  * each piece of each tensor lies. It is written last, so a checkpoint without it is one whose save
- * did not end.
+ * did not end. The specification is torch/distributed/checkpoint/metadata.py, class Metadata, and
+ * filesystem.py, class _StorageInfo.
  */
 #ifndef TFS_FORMATS_DCP_METADATA_H
 #define TFS_FORMATS_DCP_METADATA_H

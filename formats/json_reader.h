@@ -1,7 +1,7 @@
 /*
- * A reader for JSON whose structure is known: the caller says what it expects next. It holds no
- * tree, so that a header of 100 MB costs nothing but its bytes, and integers keep all their 64
- * bits.
+ * A reader for JSON (RFC 8259) whose structure is known: the caller says what it expects next. It
+ * holds no tree, so that a header of 100 MB costs nothing but its bytes, and integers keep all
+ * their 64 bits.
  */
 #ifndef TFS_FORMATS_JSON_READER_H
 #define TFS_FORMATS_JSON_READER_H

@@ -1,7 +1,7 @@
 /*
- * A pickle, read as the values that it describes. A pickle is a program; this runs none of it: what
- * a call would return stays a node that has what was called, with which arguments, and what was put
- * into the result.
+ * A pickle, read as the values that it describes; the specification is CPython's
+ * Lib/pickletools.py. A pickle is a program; this runs none of it: what a call would return stays a
+ * node that has what was called, with which arguments, and what was put into the result.
  *
  * Nodes are named by their index, in the order in which they began; 0 is a value that nothing is
  * known about (a float, None, ...), and what stands for no node at all. Nodes may share others and

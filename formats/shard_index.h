@@ -1,6 +1,7 @@
 /*
  * The index of a model that is saved in several files, as libraries of the hub write it
- * (model.safetensors.index.json): {"metadata": {...}, "weight_map": {tensor: file, ...}}.
+ * (model.safetensors.index.json): {"metadata": {...}, "weight_map": {tensor: file, ...}}. The
+ * specification is huggingface_hub's serialization/_torch.py, save_torch_state_dict.
  */
 #ifndef TFS_FORMATS_SHARD_INDEX_H
 #define TFS_FORMATS_SHARD_INDEX_H
