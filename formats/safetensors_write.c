@@ -40,13 +40,15 @@ static void append_string(struct byte_buffer *header, const char *text)
 static void append_tensor(struct byte_buffer *header, const struct written_tensor *tensor,
                           uint64_t offset)
 {
+    const uint64_t end = offset + tensor->size;
+
     append_string(header, tensor->name);
     byte_buffer_append_text(header, ":{\"dtype\":\"%s\",\"shape\":[",
                             dtype_info(tensor->dtype)->names[DTYPE_IN_SAFETENSORS]);
     for (unsigned d = 0; d < tensor->dimension_count; d++)
         byte_buffer_append_text(header, d ? ",%llu" : "%llu", (unsigned long long)tensor->shape[d]);
     byte_buffer_append_text(header, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)offset,
-                            (unsigned long long)(offset + tensor->size));
+                            (unsigned long long)end);
 }
 
 int safetensors_header_build(const struct written_tensor *tensors, size_t count,
