@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-FILES = 12000
+FILES = 5000
 MNT = os.environ["MNT"]
 
 release = tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
@@ -42,7 +42,7 @@ for directory, _, names in os.walk(MNT):
         os.stat(f"{directory}/{name}")
 
 # What it forgets comes a moment later than what it asks for.
-deadline = time.monotonic() + 60
+deadline = time.monotonic() + 30
 while memory()["inodes_bytes"] > share * 5 // 4:
     assert time.monotonic() < deadline, memory()
     os.stat(path_of(0))
