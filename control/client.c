@@ -53,21 +53,6 @@ void control_client_close(struct control_client *client)
     free(client);
 }
 
-static int send_request(struct control_client *client, const struct cJSON *request)
-{
-    char *text = cJSON_PrintUnformatted(request);
-    size_t size;
-    int err;
-
-    if (!text)
-        return -ENOMEM;
-    size = strlen(text);
-    text[size] = '\n'; /* in place of the zero, which is not sent */
-    err = control_wire_send_text(&client->wire, text, size + 1);
-    free(text);
-    return err;
-}
-
 /* {"error": {"errno": 2, "message": "..."}} */
 static int take_error(const cJSON *error, struct tfs_message *message)
 {
@@ -110,7 +95,7 @@ int control_client_call(struct control_client *client, const struct cJSON *reque
                         const struct control_sink *sink, struct cJSON **ret_result,
                         struct tfs_message *message)
 {
-    int err = send_request(client, request);
+    int err = control_wire_send_object(&client->wire, request);
 
     if (err == -EPIPE) /* refused already: the reason was sent before the end */
         err = 0;

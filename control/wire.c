@@ -142,11 +142,24 @@ int control_wire_send_text(struct control_wire *wire, const char *text, size_t s
     return 0;
 }
 
+int control_wire_send_object(struct control_wire *wire, const struct cJSON *object)
+{
+    char *text = cJSON_PrintUnformatted(object); /* NULL of NULL */
+    size_t size;
+    int err;
+
+    if (!text)
+        return -ENOMEM;
+    size = strlen(text);
+    text[size] = '\n'; /* in place of the zero, which is not sent */
+    err = control_wire_send_text(wire, text, size + 1);
+    free(text);
+    return err;
+}
+
 int control_wire_send(struct control_wire *wire, const char *kind, struct cJSON *value)
 {
     cJSON *line = cJSON_CreateObject();
-    char *text = NULL;
-    size_t size;
     int err;
 
     if (!line || !value || !cJSON_AddItemToObject(line, kind, value)) {
@@ -154,14 +167,8 @@ int control_wire_send(struct control_wire *wire, const char *kind, struct cJSON 
         cJSON_Delete(value);
         return -ENOMEM;
     }
-    text = cJSON_PrintUnformatted(line);
+    err = control_wire_send_object(wire, line);
     cJSON_Delete(line);
-    if (!text)
-        return -ENOMEM;
-    size = strlen(text);
-    text[size] = '\n'; /* in place of the zero, which is not sent */
-    err = control_wire_send_text(wire, text, size + 1);
-    free(text);
     return err;
 }
 

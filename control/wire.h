@@ -38,7 +38,10 @@ void control_wire_release(struct control_wire *wire);
 TFS_MUST_CHECK int control_wire_receive(struct control_wire *wire, char **ret_line,
                                         size_t *ret_size);
 
-/* Send {kind: value} as a line. Given: value; NULL is -ENOMEM. Errors: -ETIMEDOUT, -EPIPE, ... */
+/* Send an object as a line. NULL is -ENOMEM. Errors: -ETIMEDOUT, -EPIPE, ... */
+TFS_MUST_CHECK int control_wire_send_object(struct control_wire *wire, const struct cJSON *object);
+
+/* Send {kind: value} as a line. Given: value; NULL is -ENOMEM. Errors: as above. */
 TFS_MUST_CHECK int control_wire_send(struct control_wire *wire, const char *kind,
                                      struct cJSON *value);
 

@@ -13,13 +13,11 @@
 
 static _Thread_local uint32_t ranks_held;
 
-static void rank_enter(enum tfs_lock_rank rank, bool ordered)
+static void rank_enter(enum tfs_lock_rank rank)
 {
     uint32_t bit = 1u << rank;
 
-    if (ordered)
-        assert(ranks_held < bit); /* every rank held is lower */
-    assert(!(ranks_held & bit));
+    assert(ranks_held < bit); /* every rank held is lower */
     ranks_held |= bit;
 }
 
@@ -49,18 +47,10 @@ void tfs_mutex_lock(struct tfs_mutex *mutex) TFS_NO_LOCK_ANALYSIS
 {
     int err;
 
-    rank_enter(mutex->rank, true);
+    rank_enter(mutex->rank);
     err = pthread_mutex_lock(&mutex->mutex);
     assert(err == 0);
     (void)err;
-}
-
-bool tfs_mutex_trylock(struct tfs_mutex *mutex) TFS_NO_LOCK_ANALYSIS
-{
-    if (pthread_mutex_trylock(&mutex->mutex) != 0)
-        return false;
-    rank_enter(mutex->rank, false); /* never waits, so no order can deadlock */
-    return true;
 }
 
 void tfs_mutex_unlock(struct tfs_mutex *mutex) TFS_NO_LOCK_ANALYSIS

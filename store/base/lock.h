@@ -13,17 +13,15 @@
 #include <pthread.h>
 
 #if defined(__clang__)
-#define TFS_CAPABILITY        __attribute__((capability("mutex")))
-#define TFS_ACQUIRES(...)     __attribute__((acquire_capability(__VA_ARGS__)))
-#define TFS_RELEASES(...)     __attribute__((release_capability(__VA_ARGS__)))
-#define TFS_TRY_ACQUIRES(...) __attribute__((try_acquire_capability(__VA_ARGS__)))
-#define TFS_REQUIRES(...)     __attribute__((requires_capability(__VA_ARGS__)))
-#define TFS_NO_LOCK_ANALYSIS  __attribute__((no_thread_safety_analysis))
+#define TFS_CAPABILITY       __attribute__((capability("mutex")))
+#define TFS_ACQUIRES(...)    __attribute__((acquire_capability(__VA_ARGS__)))
+#define TFS_RELEASES(...)    __attribute__((release_capability(__VA_ARGS__)))
+#define TFS_REQUIRES(...)    __attribute__((requires_capability(__VA_ARGS__)))
+#define TFS_NO_LOCK_ANALYSIS __attribute__((no_thread_safety_analysis))
 #else
 #define TFS_CAPABILITY
 #define TFS_ACQUIRES(...)
 #define TFS_RELEASES(...)
-#define TFS_TRY_ACQUIRES(...)
 #define TFS_REQUIRES(...)
 #define TFS_NO_LOCK_ANALYSIS
 #endif
@@ -56,7 +54,6 @@ void tfs_mutex_init(struct tfs_mutex *mutex, enum tfs_lock_rank rank);
 void tfs_mutex_release(struct tfs_mutex *mutex);
 
 void tfs_mutex_lock(struct tfs_mutex *mutex) TFS_ACQUIRES(mutex);
-bool tfs_mutex_trylock(struct tfs_mutex *mutex) TFS_TRY_ACQUIRES(true, mutex);
 void tfs_mutex_unlock(struct tfs_mutex *mutex) TFS_RELEASES(mutex);
 
 /* Whether the calling thread holds none; for assertions. */

@@ -68,36 +68,6 @@ static void a_mutex_lets_one_thread_in_at_a_time(void **state)
     shared_release(&shared);
 }
 
-static void *try_once(void *arg)
-{
-    struct shared *shared = arg;
-
-    if (!tfs_mutex_trylock(&shared->lock))
-        return NULL;
-    shared->count++;
-    tfs_mutex_unlock(&shared->lock);
-    return NULL;
-}
-
-static void trying_a_held_mutex_returns_at_once_and_a_free_one_takes_it(void **state)
-{
-    pthread_t thread;
-    struct shared shared;
-
-    (void)state;
-    shared_init(&shared);
-    tfs_mutex_lock(&shared.lock);
-    assert_int_equal(pthread_create(&thread, NULL, try_once, &shared), 0);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_int_equal(shared.count, 0);
-    tfs_mutex_unlock(&shared.lock);
-
-    assert_int_equal(pthread_create(&thread, NULL, try_once, &shared), 0);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_int_equal(shared.count, 1);
-    shared_release(&shared);
-}
-
 static void *make_ready(void *arg)
 {
     struct shared *shared = arg;
@@ -189,25 +159,6 @@ static void rising_ranks_are_accepted_and_may_be_released_in_any_order(void **st
     tfs_mutex_release(&high);
 }
 
-static void a_lower_rank_may_be_tried_because_trying_never_waits(void **state)
-{
-    struct tfs_mutex low;
-    struct tfs_mutex high;
-    bool taken;
-
-    (void)state;
-    tfs_mutex_init(&low, TFS_RANK_INODE);
-    tfs_mutex_init(&high, TFS_RANK_CACHE);
-    tfs_mutex_lock(&high);
-    taken = tfs_mutex_trylock(&low);
-    assert_true(taken);
-    if (taken)
-        tfs_mutex_unlock(&low);
-    tfs_mutex_unlock(&high);
-    tfs_mutex_release(&low);
-    tfs_mutex_release(&high);
-}
-
 /* The forbidden things, each in a child of its own; the analysis of clang would refuse them. */
 static void lock_a_lower_rank(void) TFS_NO_LOCK_ANALYSIS
 {
@@ -280,12 +231,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_mutex_lets_one_thread_in_at_a_time),
-        cmocka_unit_test(trying_a_held_mutex_returns_at_once_and_a_free_one_takes_it),
         cmocka_unit_test(a_signal_wakes_the_waiter),
         cmocka_unit_test(a_broadcast_wakes_every_waiter),
         cmocka_unit_test(waiting_ends_at_the_deadline_and_not_before),
         cmocka_unit_test(rising_ranks_are_accepted_and_may_be_released_in_any_order),
-        cmocka_unit_test(a_lower_rank_may_be_tried_because_trying_never_waits),
         cmocka_unit_test(a_debug_build_dies_at_the_first_lock_out_of_order),
     };
 
