@@ -33,6 +33,7 @@ struct indexes {
 
 struct machine {
     const struct format_source *source;
+    const uint8_t *begin;
     const uint8_t *at;
     const uint8_t *end;
     struct indexes stack; /* nodes, and MARK */
@@ -330,7 +331,8 @@ static int memo_put(struct machine *machine, uint64_t index)
 
     if (err < 0)
         return err;
-    if (index >= PICKLE_MEMO_MAX) /* writers count up */
+    /* Writers count up, and each number has taken a byte at least. */
+    if (index >= PICKLE_MEMO_MAX || index > (size_t)(machine->at - machine->begin))
         return tfs_fail(index == machine->memo.count ? -EOPNOTSUPP : -EUCLEAN,
                         "pickle: memo index %llu", (unsigned long long)index);
     while (err == 0 && machine->memo.count <= index)
@@ -564,7 +566,8 @@ int pickle_read(const void *data, size_t size, const struct format_source *sourc
                 struct pickle *ret)
 {
     const struct pickle_node unknown = {.kind = PICKLE_UNKNOWN};
-    struct machine machine = {.source = source, .at = data, .end = (const uint8_t *)data + size};
+    struct machine machine = {
+        .source = source, .begin = data, .at = data, .end = (const uint8_t *)data + size};
     uint32_t first = 0;
     int err = node_new(&machine, &unknown, &first);
 

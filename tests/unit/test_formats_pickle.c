@@ -380,9 +380,23 @@ static void a_pickle_that_only_opens_tuples_meets_a_limit(void **state)
     bytes_free(&bytes);
 }
 
+/* No writer gives it, and the memo up to it would have 128 MB. */
+static void a_memo_index_behind_all_bytes_is_malformed(void **state)
+{
+    static const char far[] = "\x80\x02}r\xff\xff\xff\x01.";
+    static const char near[] = "\x80\x02}r\x08\x00\x00\x00.";
+    struct pickle pickle;
+
+    (void)state;
+    assert_int_equal(pickle_read(far, sizeof(far) - 1, NULL, &pickle), -EUCLEAN);
+    assert_int_equal(pickle_read(near, sizeof(near) - 1, NULL, &pickle), 0);
+    pickle_release(&pickle);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_memo_index_behind_all_bytes_is_malformed),
         cmocka_unit_test(every_tensor_of_a_new_dtype_has_it),
         cmocka_unit_test(a_dtype_that_is_a_value_says_nothing_of_a_storage),
         cmocka_unit_test(tensors_that_differ_about_their_storage_make_it_bytes),
