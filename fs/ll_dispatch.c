@@ -71,17 +71,6 @@ static bool open_is_data(const struct fuse_in_header *header, size_t size)
     return size >= sizeof(*header) + sizeof(*in) && (in->flags & O_TRUNC);
 }
 
-static bool read_is_data(const struct fuse_in_header *header, size_t size)
-{
-    const struct fuse_read_in *in = (const struct fuse_read_in *)(const void *)(header + 1);
-    const struct ll_file *file;
-
-    if (size < sizeof(*header) + sizeof(*in))
-        return false; /* refused at once */
-    file = (const struct ll_file *)(uintptr_t)in->fh;
-    return !tfs_file_read_is_ready(file->file, in->offset, in->size);
-}
-
 static bool flush_is_data(const struct ll *ll, const struct fuse_in_header *header, size_t size)
 {
     const struct fuse_flush_in *in = (const struct fuse_flush_in *)(const void *)(header + 1);
@@ -123,7 +112,7 @@ bool ll_is_data(void *context, const struct fuse_in_header *header, size_t size)
 {
     switch (header->opcode) {
     case FUSE_READ:
-        return read_is_data(header, size);
+        return !ll_try_read(header, size);
     case FUSE_FLUSH:
         return flush_is_data(context, header, size);
     case FUSE_SETATTR:
@@ -249,6 +238,7 @@ void ll_process(void *context, struct fuse_in_header *header, size_t size)
     if (!ll_raw(ll, header, size))
         fuse_session_process_buf(ll->session, &buffer);
     ll_request_end();
+    ll_drop_tried_read();
 }
 
 /* ---- tables ---- */

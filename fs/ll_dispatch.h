@@ -10,7 +10,7 @@
 const struct fuse_lowlevel_ops *ll_operations(void);
 const struct fuse_custom_io *ll_custom_io(void);
 
-/* For struct loop_ops; the context is the struct ll. */
+/* For struct loop_ops; the context is the struct ll. A READ is tried by asking (ll_try_read()). */
 bool ll_is_data(void *context, const struct fuse_in_header *header, size_t size);
 void ll_process(void *context, struct fuse_in_header *header, size_t size);
 

@@ -35,6 +35,56 @@ static uint32_t current_read_flags(void)
     return header ? in->read_flags : 0;
 }
 
+/* Before the data are read, see open_inode.h. */
+static void note_pages(const struct ll_file *file, uint32_t read_flags)
+{
+    if (!is_past_the_cache(read_flags, FUSE_READ_LOCKOWNER))
+        open_inode_note_pages(file->open);
+}
+
+/* What a try has read, for the request that this thread serves next. */
+static _Thread_local struct {
+    const struct fuse_in_header *header; /* of the request; NULL: there is none */
+    struct tfs_read read;
+} tried;
+
+void ll_drop_tried_read(void)
+{
+    if (!tried.header)
+        return;
+    tried.header = NULL;
+    tfs_read_release(&tried.read);
+}
+
+bool ll_try_read(const struct fuse_in_header *header, size_t size)
+{
+    const struct fuse_read_in *in = (const struct fuse_read_in *)(const void *)(header + 1);
+    const struct ll_file *file;
+
+    ll_drop_tried_read();
+    if (size < sizeof(*header) + sizeof(*in) || in->size > TFS_READ_SIZE_MAX)
+        return true; /* refused at once */
+    file = (const struct ll_file *)(uintptr_t)in->fh;
+    note_pages(file, in->read_flags);
+    if (tfs_file_try_read(file->file, in->offset, in->size, &tried.read) < 0)
+        return false;
+    tried.header = header;
+    return true;
+}
+
+static int read_data(const struct ll_file *file, uint64_t offset, size_t size, struct tfs_read *ret)
+{
+    const struct fuse_in_header *header = ll_current_request();
+
+    if (header && tried.header == header) {
+        tried.header = NULL;
+        *ret = tried.read;
+        return 0;
+    }
+    note_pages(file, current_read_flags());
+    return tfs_file_read(file->file, offset, size, ret);
+}
+
 /* Valid replies: pieces (shorter than asked: the end of the file), error. */
 void ll_read(fuse_req_t req, fuse_ino_t inode, size_t size, off_t offset, struct fuse_file_info *fi)
 {
@@ -46,9 +96,7 @@ void ll_read(fuse_req_t req, fuse_ino_t inode, size_t size, off_t offset, struct
         ll_reply_err(req, -EINVAL); /* more than was agreed */
         return;
     }
-    if (!is_past_the_cache(current_read_flags(), FUSE_READ_LOCKOWNER))
-        open_inode_note_pages(ll_file_of(fi)->open);
-    err = tfs_file_read(ll_file_of(fi)->file, (uint64_t)offset, size, &found);
+    err = read_data(ll_file_of(fi), (uint64_t)offset, size, &found);
     if (err < 0) {
         ll_reply_err(req, err);
         return;

@@ -38,6 +38,14 @@ void ll_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
                struct fuse_file_info *fi);
 void ll_release_file(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *fi);
 
+/*
+ * A READ is tried before it is served, on the thread that will serve it: returns whether ll_read()
+ * will answer at once, for what is in memory is held for it, or for there is nothing to be read.
+ * What ll_read() has not taken is dropped behind the request.
+ */
+bool ll_try_read(const struct fuse_in_header *header, size_t size);
+void ll_drop_tried_read(void);
+
 void ll_read(fuse_req_t req, fuse_ino_t inode, size_t size, off_t offset,
              struct fuse_file_info *fi);
 void ll_write(fuse_req_t req, fuse_ino_t inode, const char *data, size_t size, off_t offset,

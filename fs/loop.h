@@ -26,7 +26,8 @@
 #include "fs/request.h"
 
 struct loop_ops {
-    /* Whether the request may wait for the disk, for memory or for other data requests. */
+    /* Whether the request may wait for the disk, for memory or for other data requests. What needs
+     * no waiting may be begun: when the answer is no, `process` comes next on this thread. */
     bool (*is_data)(void *context, const struct fuse_in_header *header, size_t size);
     /* Serve and answer. The message is the callee's during the call. */
     void (*process)(void *context, struct fuse_in_header *header, size_t size);

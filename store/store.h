@@ -379,9 +379,13 @@ TFS_MUST_CHECK int tfs_file_read(struct tfs_file *file, uint64_t offset, size_t 
                                  struct tfs_read *ret);
 void tfs_read_release(struct tfs_read *read);
 
-/* True when a tfs_file_read() of this range would find all of it in memory now; a hint for
- * schedulers. */
-bool tfs_file_read_is_ready(struct tfs_file *file, uint64_t offset, size_t size);
+/*
+ * The same of what is in memory now, without waiting for the disk, for memory or for others: it
+ * takes microseconds. -EAGAIN and nothing else when that cannot be, for whatever reason:
+ * tfs_file_read() finds it out.
+ */
+TFS_MUST_CHECK int tfs_file_try_read(struct tfs_file *file, uint64_t offset, size_t size,
+                                     struct tfs_read *ret);
 
 enum tfs_write_flag {
     TFS_WRITE_APPEND = 1 << 0, /* offset is ignored, the end of the file is taken atomically */

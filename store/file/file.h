@@ -24,7 +24,7 @@ TFS_MUST_CHECK int file_take_error(struct tfs_file *file);
 
 /* A read moves the access time as relatime does: when it is not newer than the last change, or a
  * day old. With strictatime each does. */
-void file_note_read(struct tfs_file *file);
+void file_note_read_locked(struct tfs_file *file);
 
 /* For write(2) and truncate(2) by others than the owner: drop setuid, setgid and capabilities, when
  * there are any. */

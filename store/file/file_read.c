@@ -2,9 +2,10 @@
  * Reading. A request is answered from pieces: pinned units of the cache, zeros for holes, and
  * copies of what is dirty.
  *
- * First everything is tried without waiting for buffers, because pieces are pinned meanwhile. When
- * that cannot be, because the buffers are taken or the pieces are too many, the request is copied
- * together block by block, holding nothing while it waits.
+ * tfs_file_try_read() takes what is there, or nothing. tfs_file_read() loads what is missing: first
+ * without waiting for buffers, because pieces are pinned meanwhile. When that cannot be, because
+ * the buffers are taken or the pieces are too many, the request is copied together block by block,
+ * holding nothing while it waits.
  *
  * A row may be superseded, and its frame given back, between the moment when it was found and the
  * moment when it was read. The frame then does not verify: the row is looked up again, and only an
@@ -24,6 +25,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { TRY_COPY_SIZE_MAX = 64 << 10 }; /* copied where nobody waits; a few microseconds */
+
 static const uint8_t zeros[FRAME_BUFFER_SIZE];
 
 /* A request while it is put together. */
@@ -31,15 +34,19 @@ struct reading {
     struct tfs_volume *volume;
     struct tfs_inode *inode;
     struct tfs_read *read;
-    bool copies; /* everything goes into read->copy */
+    bool copies;     /* everything goes into read->copy */
+    bool tries;      /* nothing is loaded, nobody is waited for */
+    bool needs_copy; /* it cannot be had in pieces */
 };
 
 static int add_piece(struct reading *reading, const void *bytes, size_t size, void *pin)
 {
     struct tfs_read *read = reading->read;
 
-    if (read->piece_count == TFS_READ_PIECES_MAX)
+    if (read->piece_count == TFS_READ_PIECES_MAX) {
+        reading->needs_copy = true;
         return -EAGAIN;
+    }
     read->pieces[read->piece_count].iov_base = (void *)(uintptr_t)bytes;
     read->pieces[read->piece_count].iov_len = size;
     read->pins[read->piece_count] = pin;
@@ -76,9 +83,12 @@ static int pin_extent(struct reading *reading, const struct frames_source *sourc
     int err;
 
     if (source->frame.segment == 0 ||
-        reading->read->piece_count + range.unit_count > TFS_READ_PIECES_MAX)
+        reading->read->piece_count + range.unit_count > TFS_READ_PIECES_MAX) {
+        reading->needs_copy = true;
         return -EAGAIN;
-    err = frames_pin(volume->frames, source, &range, false, NULL, units);
+    }
+    err = reading->tries ? frames_try_pin(volume->frames, source, &range, units)
+                         : frames_pin(volume->frames, source, &range, false, NULL, units);
     if (err)
         return err;
     for (uint32_t i = 0; i < range.unit_count; i++) {
@@ -93,10 +103,22 @@ static int pin_extent(struct reading *reading, const struct frames_source *sourc
     return 0;
 }
 
+static int add_extent(struct reading *reading, const struct frames_source *source, uint32_t offset,
+                      uint32_t size)
+{
+    if (!reading->copies)
+        return pin_extent(reading, source, offset, size);
+    return frames_try_copy(reading->volume->frames, source, offset, size, copy_at(reading, size));
+}
+
 static int add_zeros(struct reading *reading, uint32_t size)
 {
     int err = 0;
 
+    if (reading->copies) {
+        memset(copy_at(reading, size), 0, size);
+        return 0;
+    }
     while (size > 0 && !err) {
         uint32_t part = (uint32_t)tfs_min_u64(size, sizeof(zeros));
 
@@ -106,8 +128,8 @@ static int add_zeros(struct reading *reading, uint32_t size)
     return err;
 }
 
-/* Pieces of a chunk without dirty data, as its row shows them. */
-static int pin_row(struct reading *reading, const struct tfs_row *row, struct chunk_part part)
+/* What a chunk without dirty data has, as its row shows it: pieces, or copied when all is there. */
+static int show_row(struct reading *reading, const struct tfs_row *row, struct chunk_part part)
 {
     uint32_t block_size = reading->inode->data->shape.block_size;
     int err = 0;
@@ -124,7 +146,7 @@ static int pin_row(struct reading *reading, const struct tfs_row *row, struct ch
             struct frames_source source = frames_source_of(extent, block_size);
 
             size = (uint32_t)tfs_min_u64(part.size, extent_end(extent) - part.offset);
-            err = pin_extent(reading, &source, extent_in_frame(extent, part.offset), size);
+            err = add_extent(reading, &source, extent_in_frame(extent, part.offset), size);
         }
         part.offset += size;
         part.size -= size;
@@ -136,7 +158,7 @@ static int read_row(struct reading *reading, const struct tfs_row *row,
                     const struct chunk_part *part)
 {
     if (!reading->copies)
-        return pin_row(reading, row, *part);
+        return show_row(reading, row, *part);
     return chunk_copy_row(reading->volume, row, &reading->inode->data->shape, part->offset,
                           part->size, NULL, copy_at(reading, part->size));
 }
@@ -314,9 +336,20 @@ static int read_dirty(struct reading *reading, const struct chunk_part *part)
     return err;
 }
 
+/* Whatever is in the way: who may wait finds out what it is. */
+static int try_part(struct reading *reading, const struct chunk_part *part)
+{
+    tfs_cleanup(row_unref_p) struct tfs_row *row = NULL;
+    bool dirty;
+
+    if (find_row(reading, part->index, &row, &dirty) < 0 || dirty)
+        return -EAGAIN;
+    return show_row(reading, row, *part) < 0 ? -EAGAIN : 0;
+}
+
 static int read_part(struct reading *reading, const struct chunk_part *part)
 {
-    int result = read_clean(reading, part);
+    int result = reading->tries ? try_part(reading, part) : read_clean(reading, part);
 
     if (result != 1)
         return result;
@@ -361,38 +394,44 @@ static int read_by_copy(struct reading *reading, uint64_t offset, size_t size)
     return 0;
 }
 
-static size_t clip_to_size(struct tfs_inode *inode, uint64_t offset, size_t size)
+static void leave(struct tfs_file *file, bool has_read)
 {
-    uint64_t end = data_size(inode);
-
-    return offset >= end ? 0 : (size_t)tfs_min_u64(size, end - offset);
+    tfs_mutex_lock(&file->inode->lock);
+    data_leave_locked(file->inode);
+    if (has_read && file->reads_move_atime)
+        file_note_read_locked(file);
+    tfs_mutex_unlock(&file->inode->lock);
 }
 
-/* noticed: for a program, and so by the readahead. */
-static int read_bytes(struct tfs_file *file, uint64_t offset, size_t size, bool noticed,
+/* A program reads this: returns whether it passes by. */
+static bool note_program(struct tfs_file *file, const struct data_read *asked)
+{
+    bool in_sequence = readahead_note(file->volume, file->inode, asked->offset, asked->size);
+
+    return file->cached_above && (in_sequence || asked->size >= FRAME_BUFFER_SIZE);
+}
+
+/* by_program: times move, and more is read ahead. */
+static int read_bytes(struct tfs_file *file, struct data_read *asked, bool by_program,
                       struct tfs_read *ret)
 {
     struct tfs_read read = {.cache = file->volume->cache};
     struct reading reading = {.volume = file->volume, .inode = file->inode, .read = &read};
-    bool in_sequence = false;
-    int err = 0;
+    int err;
 
-    assert(size <= TFS_READ_SIZE_MAX);
-    data_enter(file->inode);
-    size = clip_to_size(file->inode, offset, size);
-    if (size > 0)
-        err = lost_check(file->inode, offset, offset + size);
-    if (size > 0 && !err) {
-        if (noticed)
-            in_sequence = readahead_note(file->volume, file->inode, offset, size);
-        read.passes_by = file->cached_above && (in_sequence || size >= FRAME_BUFFER_SIZE);
-        err = read_parts(&reading, offset, size);
+    assert(asked->size <= TFS_READ_SIZE_MAX);
+    err = data_enter_to_read(file->inode, asked);
+    if (err)
+        return err;
+    if (asked->size > 0) {
+        read.passes_by = by_program && note_program(file, asked);
+        err = read_parts(&reading, asked->offset, asked->size);
         if (err == -EAGAIN) {
             rewind_to(&reading, (struct read_mark){0});
-            err = read_by_copy(&reading, offset, size);
+            err = read_by_copy(&reading, asked->offset, asked->size);
         }
     }
-    data_leave(file->inode);
+    leave(file, by_program && !err);
     if (err) {
         tfs_read_release(&read);
         return damage_is_reason(err) ? -EIO : err;
@@ -403,19 +442,52 @@ static int read_bytes(struct tfs_file *file, uint64_t offset, size_t size, bool 
 
 int tfs_file_read(struct tfs_file *file, uint64_t offset, size_t size, struct tfs_read *ret)
 {
-    int err = read_bytes(file, offset, size, true, ret);
+    struct data_read asked = {.offset = offset, .size = size, .waits = true};
+    int err = read_bytes(file, &asked, true, ret);
 
-    if (err)
+    if (!err)
+        tfs_counter_add(&file->volume->stats.read_bytes, ret->size);
+    return err;
+}
+
+/* Pieces of what is there; what lies in rows, or is in too many pieces, is copied. */
+static int try_parts(struct reading *reading, const struct data_read *asked)
+{
+    int err = read_parts(reading, asked->offset, asked->size);
+
+    if (!reading->needs_copy || asked->size > TRY_COPY_SIZE_MAX)
         return err;
-    if (file->reads_move_atime)
-        file_note_read(file);
-    tfs_counter_add(&file->volume->stats.read_bytes, ret->size);
+    rewind_to(reading, (struct read_mark){0});
+    return read_by_copy(reading, asked->offset, asked->size);
+}
+
+int tfs_file_try_read(struct tfs_file *file, uint64_t offset, size_t size, struct tfs_read *ret)
+{
+    struct tfs_read read = {.cache = file->volume->cache};
+    struct reading reading = {
+        .volume = file->volume, .inode = file->inode, .read = &read, .tries = true};
+    struct data_read asked = {.offset = offset, .size = size};
+
+    if (data_enter_to_read(file->inode, &asked) < 0)
+        return -EAGAIN;
+    if (asked.size > 0 && try_parts(&reading, &asked) < 0) {
+        leave(file, false);
+        tfs_read_release(&read);
+        return -EAGAIN;
+    }
+    if (asked.size > 0)
+        read.passes_by = note_program(file, &asked);
+    leave(file, true);
+    tfs_counter_add(&file->volume->stats.read_bytes, read.size);
+    *ret = read;
     return 0;
 }
 
 int file_look(struct tfs_file *file, uint64_t offset, size_t size, struct tfs_read *ret)
 {
-    return read_bytes(file, offset, size, false, ret);
+    struct data_read asked = {.offset = offset, .size = size, .waits = true};
+
+    return read_bytes(file, &asked, false, ret);
 }
 
 void tfs_read_release(struct tfs_read *read)
@@ -424,48 +496,4 @@ void tfs_read_release(struct tfs_read *read)
         cache_unpin_as(read->cache, read->pins[i], read->passes_by ? CACHE_PASSED : CACHE_USED);
     free(read->copy);
     *read = (struct tfs_read){0};
-}
-
-/* How far from byte `at` of the chunk on the answer is the same: to the end of the hole, or of the
- * unit of its frame. *ret_key is the unit; a hole has none. */
-static uint32_t same_until(const struct tfs_row *row, uint32_t at, uint32_t chunk_size,
-                           struct cache_key *ret_key)
-{
-    const struct extent *extent = row_find(row, at);
-    uint32_t in_frame;
-
-    *ret_key = (struct cache_key){0};
-    if (!extent || at < extent->start)
-        return extent ? extent->start : chunk_size;
-    in_frame = extent_in_frame(extent, at);
-    if (extent->frame.segment)
-        *ret_key = (struct cache_key){extent->frame.segment, extent->frame.offset,
-                                      in_frame / FRAME_BUFFER_SIZE};
-    return (uint32_t)tfs_min_u64(extent_end(extent),
-                                 at + FRAME_BUFFER_SIZE - in_frame % FRAME_BUFFER_SIZE);
-}
-
-bool tfs_file_read_is_ready(struct tfs_file *file, uint64_t offset, size_t size)
-{
-    struct tfs_inode *inode = file->inode;
-    uint32_t chunk_size = inode->data->shape.chunk_size;
-    uint64_t end = offset + clip_to_size(inode, offset, size);
-
-    while (offset < end) {
-        struct reading reading = {.volume = file->volume, .inode = inode};
-        tfs_cleanup(row_unref_p) struct tfs_row *row = NULL;
-        uint64_t base = tfs_align_down(offset, chunk_size);
-        bool dirty = false;
-
-        if (find_row(&reading, offset / chunk_size, &row, &dirty) < 0 || dirty)
-            return false;
-        while (offset < end && offset < base + chunk_size) {
-            struct cache_key key;
-
-            offset = base + same_until(row, (uint32_t)(offset - base), chunk_size, &key);
-            if (key.segment && !cache_has(file->volume->cache, &key))
-                return false;
-        }
-    }
-    return true;
 }

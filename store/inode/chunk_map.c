@@ -16,6 +16,7 @@
 #include "store/base/error.h"
 #include "store/index/index.h"
 #include "store/inode/data.h"
+#include "store/tables/row_table.h"
 #include "store/volume.h"
 
 static void take_map_locked(struct tfs_chunk *chunk, struct chunk_map *map)
@@ -31,21 +32,23 @@ static void take_map_locked(struct tfs_chunk *chunk, struct chunk_map *map)
 int chunk_map_read(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t index,
                    struct chunk_map *ret)
 {
+    const struct row_cache_key key = {.inode = inode->number, .index = index};
     struct chunk_map map = {.index = index};
     struct tfs_chunk *chunk;
-    bool known = false;
+    bool known;
     int err = 0;
 
     tfs_mutex_lock(&inode->lock);
+    known = index >= inode->data->cut.first; /* before the look, see chunk_read_row() */
     chunk = chunk_find_locked(inode, index);
     if (chunk) {
         take_map_locked(chunk, &map);
-        known = chunk->row_known;
+        known = known || chunk->row_known;
         chunk_put_locked(chunk);
     }
     tfs_mutex_unlock(&inode->lock);
     if (!known)
-        err = chunk_read_row(volume, inode, index, &map.row);
+        err = row_table_get(volume, &key, &inode->data->shape, &map.row);
     if (!err)
         *ret = map;
     return err;

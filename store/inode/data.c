@@ -203,15 +203,50 @@ void data_discard_dirty(struct tfs_volume *volume, struct tfs_inode *inode)
     tfs_mutex_unlock(&inode->lock);
 }
 
+static bool is_open_locked(const struct tfs_data *data)
+{
+    return !data->exclusive && data->exclusive_wait == 0;
+}
+
+static void enter_locked(struct tfs_inode *inode) TFS_REQUIRES(&inode->lock)
+{
+    while (!is_open_locked(inode->data))
+        tfs_cond_wait(&inode->data->changed, &inode->lock);
+    inode->data->active++;
+}
+
 void data_enter(struct tfs_inode *inode)
 {
+    tfs_mutex_lock(&inode->lock);
+    enter_locked(inode);
+    tfs_mutex_unlock(&inode->lock);
+}
+
+/* The gate is open, or waited for. */
+static int enter_to_read_locked(struct tfs_inode *inode, struct data_read *read)
+    TFS_REQUIRES(&inode->lock)
+{
     struct tfs_data *data = inode->data;
+    uint64_t end;
+
+    enter_locked(inode);
+    end = tfs_max_u64(data->size, read->offset);
+    read->size = (size_t)tfs_min_u64(read->size, end - read->offset);
+    if (read->size == 0 || !lost_range_has(&data->lost, read->offset, read->offset + read->size))
+        return 0;
+    data_leave_locked(inode);
+    return tfs_fail(-EIO, "inode %llu: bytes that were lost", (unsigned long long)inode->number);
+}
+
+int data_enter_to_read(struct tfs_inode *inode, struct data_read *read)
+{
+    int err = -EAGAIN;
 
     tfs_mutex_lock(&inode->lock);
-    while (data->exclusive || data->exclusive_wait)
-        tfs_cond_wait(&data->changed, &inode->lock);
-    data->active++;
+    if (read->waits || is_open_locked(inode->data))
+        err = enter_to_read_locked(inode, read);
     tfs_mutex_unlock(&inode->lock);
+    return err;
 }
 
 void data_enter_flush(struct tfs_inode *inode)
@@ -236,14 +271,19 @@ void data_enter_for_commit(struct tfs_inode *inode)
     tfs_mutex_unlock(&inode->lock);
 }
 
-void data_leave(struct tfs_inode *inode)
+void data_leave_locked(struct tfs_inode *inode)
 {
     struct tfs_data *data = inode->data;
 
-    tfs_mutex_lock(&inode->lock);
     assert(data->active > 0);
     if (--data->active == 0 && data->exclusive_wait)
         tfs_cond_broadcast(&data->changed);
+}
+
+void data_leave(struct tfs_inode *inode)
+{
+    tfs_mutex_lock(&inode->lock);
+    data_leave_locked(inode);
     tfs_mutex_unlock(&inode->lock);
 }
 

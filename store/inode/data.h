@@ -121,6 +121,17 @@ void data_discard_dirty(struct tfs_volume *volume, struct tfs_inode *inode);
  */
 void data_enter(struct tfs_inode *inode);
 
+/* A read of the file, as it enters the gate. */
+struct data_read {
+    uint64_t offset;
+    size_t size; /* as asked; behind entering what of it lies in the file */
+    bool waits;
+};
+
+/* Enters to read. Errors, and the gate is not entered: -EIO, some of it is lost (lost.h); -EAGAIN,
+ * the gate is not open and the read does not wait. */
+TFS_MUST_CHECK int data_enter_to_read(struct tfs_inode *inode, struct data_read *read);
+
 /*
  * For write-back, and for who keeps another gate closed: enters also while a change of shape waits.
  * Writers inside the gate may be waiting for the memory that only write-back gives back.
@@ -131,6 +142,7 @@ void data_enter_flush(struct tfs_inode *inode);
  * progress. */
 void data_enter_for_commit(struct tfs_inode *inode);
 void data_leave(struct tfs_inode *inode);
+void data_leave_locked(struct tfs_inode *inode); /* with the inode's lock */
 void data_enter_exclusive(struct tfs_inode *inode);
 void data_leave_exclusive(struct tfs_inode *inode);
 

@@ -39,19 +39,6 @@ void lost_note(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t from
         volume, &(struct tfs_inode_change){.inode = inode->number, .from = from, .to = to});
 }
 
-int lost_check(struct tfs_inode *inode, uint64_t from, uint64_t to)
-{
-    const struct lost_range *lost = &inode->data->lost;
-    bool hit;
-
-    tfs_mutex_lock(&inode->lock);
-    hit = from < lost->to && to > lost->from;
-    tfs_mutex_unlock(&inode->lock);
-    return hit ? tfs_fail(-EIO, "inode %llu: bytes that were lost",
-                          (unsigned long long)inode->number)
-               : 0;
-}
-
 void lost_forget_locked(struct tfs_inode *inode, uint64_t from, uint64_t to)
 {
     struct lost_range *lost = &inode->data->lost;

@@ -24,8 +24,11 @@ struct lost_range {
 void lost_note(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t from, uint64_t to,
                int error);
 
-/* Errors: -EIO when some of [from, to) is lost. Without the inode's lock. */
-TFS_MUST_CHECK int lost_check(struct tfs_inode *inode, uint64_t from, uint64_t to);
+/* Whether some of [from, to) is lost. */
+static inline bool lost_range_has(const struct lost_range *lost, uint64_t from, uint64_t to)
+{
+    return from < lost->to && to > lost->from;
+}
 
 /* [from, to) was stored, or is a hole now. With the inode's lock. */
 void lost_forget_locked(struct tfs_inode *inode, uint64_t from, uint64_t to);

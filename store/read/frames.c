@@ -9,7 +9,7 @@
  * anybody.
  * 2. A thread that waits for buffers holds no unit.
  */
-#include "store/read/frames.h"
+#include "store/read/frames_internal.h"
 
 #include "store/base/clock.h"
 #include "store/base/error.h"
@@ -23,15 +23,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct tfs_frames {
-    struct tfs_segments *segments;
-    struct tfs_memory *memory;
-    struct tfs_cache *cache;
-    struct tfs_headers *headers;
-    struct tfs_scratch_pool *request_scratches;
-    struct tfs_histogram *load_time; /* may be NULL */
-};
 
 /* One load in progress. */
 struct load {
@@ -81,9 +72,7 @@ static struct segment_position position_of(const struct frame_ref *frame, uint64
     return (struct segment_position){.number = frame->segment, .offset = frame->offset + offset};
 }
 
-/* The header must be the very one that the index knows: its checksum covers the table, the table
- * those of the blocks. */
-static int open_header(const struct frames_source *source, const uint8_t *bytes, size_t size,
+int frames_open_header(const struct frames_source *source, const uint8_t *bytes, size_t size,
                        struct frame_view *ret)
 {
     const struct frame_ref *frame = &source->frame;
@@ -116,7 +105,7 @@ static int load_header(struct tfs_frames *frames, const struct frames_source *so
                         scratch->capacity, &bytes);
     if (err)
         return err;
-    err = open_header(source, bytes, size, &view);
+    err = frames_open_header(source, bytes, size, &view);
     if (err)
         return err;
     return headers_add(frames->headers, &source->frame, bytes, ret);
@@ -256,7 +245,8 @@ static int take_header(struct load *load, const uint8_t *bytes)
 {
     const struct frame_ref *frame = &load->source->frame;
     struct frame_header *header;
-    int err = open_header(load->source, bytes, frame_header_size(frame->block_count), &load->view);
+    int err =
+        frames_open_header(load->source, bytes, frame_header_size(frame->block_count), &load->view);
 
     if (err)
         return err;
@@ -301,7 +291,7 @@ static int load_runs(struct load *load)
     int err = load_header(load->frames, load->source, load->scratch, &header);
 
     if (!err)
-        err = open_header(load->source, header->bytes, header->size, &load->view);
+        err = frames_open_header(load->source, header->bytes, header->size, &load->view);
     for (uint32_t i = 0; i < count && !err;) {
         uint32_t end = i;
 
@@ -432,7 +422,7 @@ static void publish_one_by_one(struct load *load)
     int header_err = load_header(load->frames, load->source, load->scratch, &header);
 
     if (!header_err)
-        header_err = open_header(load->source, header->bytes, header->size, &load->view);
+        header_err = frames_open_header(load->source, header->bytes, header->size, &load->view);
     for (uint32_t i = 0; i < load->range.unit_count; i++) {
         if (!is_mine(load, i))
             continue;
@@ -509,59 +499,15 @@ int frames_pin(struct tfs_frames *frames, const struct frames_source *source,
     return 0;
 }
 
-/* Decodes the wanted bytes of a frame that lies in its row: one block at a time through the
- * request's scratch. */
-static int copy_inline(struct tfs_frames *frames, const struct frames_source *source,
-                       uint32_t offset, uint32_t size, uint8_t *dst)
+int frames_try_pin(struct tfs_frames *frames, const struct frames_source *source,
+                   const struct frames_range *range, struct cache_unit **ret_units)
 {
-    struct tfs_scratch *scratch = scratch_pool_take(frames->request_scratches);
-    uint32_t end = offset + size;
-    struct frame_block block;
-    struct frame_view view;
-    int err = open_header(source, source->inline_bytes, source->frame.stored_size, &view);
+    struct load load = {.frames = frames, .source = source, .range = *range};
 
-    if (!err)
-        err = frame_block_locate(&view, offset / source->block_size, &block);
-    while (!err && offset < end) {
-        uint32_t skip = offset % source->block_size;
-        uint32_t part = (uint32_t)tfs_min_u64(end - offset, block.raw_size - skip);
-
-        err = frame_block_decode(scratch->codec, &block, source->inline_bytes + block.offset,
-                                 scratch->bytes);
-        if (err)
-            break;
-        memcpy(dst, scratch->bytes + skip, part);
-        dst += part;
-        offset += part;
-        if (offset < end && !frame_block_next(&view, &block))
-            err = tfs_fail(-EUCLEAN, "frame in a row ends before byte %u", end);
-    }
-    scratch_pool_give(frames->request_scratches, scratch);
-    return err;
-}
-
-int frames_copy(struct tfs_frames *frames, const struct frames_source *source, uint32_t offset,
-                uint32_t size, struct tfs_scratch *scratch, void *dst)
-{
-    uint8_t *at = dst;
-
-    if (source->frame.segment == 0)
-        return copy_inline(frames, source, offset, size, dst);
-    while (size > 0) {
-        struct frames_range range = {.first_unit = offset / FRAME_BUFFER_SIZE, .unit_count = 1};
-        uint32_t skip = offset % FRAME_BUFFER_SIZE;
-        uint32_t part = (uint32_t)tfs_min_u64(size, FRAME_BUFFER_SIZE - skip);
-        struct cache_unit *unit;
-        int err = frames_pin(frames, source, &range, true, scratch, &unit);
-
-        if (err)
-            return err;
-        memcpy(at, cache_unit_data(unit) + skip, part);
-        cache_unpin(frames->cache, unit);
-        at += part;
-        offset += part;
-        size -= part;
-    }
+    assert(source->frame.segment && range->unit_count <= FRAMES_UNITS_MAX);
+    if (!pin_ready(&load))
+        return -EAGAIN;
+    memcpy(ret_units, load.units, range->unit_count * sizeof(ret_units[0]));
     return 0;
 }
 

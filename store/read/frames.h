@@ -71,11 +71,20 @@ TFS_MUST_CHECK int frames_pin(struct tfs_frames *frames, const struct frames_sou
                               const struct frames_range *range, bool wait,
                               struct tfs_scratch *scratch, struct cache_unit **ret_units);
 
+/* The same of units that are there, decoded. -EAGAIN when one is not; never waits. */
+TFS_MUST_CHECK int frames_try_pin(struct tfs_frames *frames, const struct frames_source *source,
+                                  const struct frames_range *range, struct cache_unit **ret_units);
+
 /* Copy `size` raw bytes of the frame from `offset` on. Inline frames too. Waits for buffers: hold
  * no pin. */
 TFS_MUST_CHECK int frames_copy(struct tfs_frames *frames, const struct frames_source *source,
                                uint32_t offset, uint32_t size, struct tfs_scratch *scratch,
                                void *dst);
+
+/* The same of what is there, decoded or in the row. -EAGAIN when it is not, or when nothing is free
+ * to decode it; never waits. */
+TFS_MUST_CHECK int frames_try_copy(struct tfs_frames *frames, const struct frames_source *source,
+                                   uint32_t offset, uint32_t size, void *dst);
 
 /* Decode a part of the frame into the cache, if that needs no waiting; errors are left to the
  * reader who needs the data. */

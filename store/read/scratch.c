@@ -116,6 +116,18 @@ struct tfs_scratch *scratch_pool_take(struct tfs_scratch_pool *pool)
     return scratch;
 }
 
+struct tfs_scratch *scratch_pool_try_take(struct tfs_scratch_pool *pool)
+{
+    struct tfs_scratch *scratch;
+
+    tfs_mutex_lock(&pool->lock);
+    scratch = pool->free;
+    if (scratch)
+        pool->free = scratch->next;
+    tfs_mutex_unlock(&pool->lock);
+    return scratch;
+}
+
 void scratch_pool_give(struct tfs_scratch_pool *pool, struct tfs_scratch *scratch)
 {
     tfs_mutex_lock(&pool->lock);

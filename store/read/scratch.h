@@ -33,6 +33,7 @@ void scratch_pool_free(struct tfs_scratch_pool *pool); /* accepts NULL; all were
 /* Waits until one is free. A thread borrows one at a time. Threads: any; takes a lock of rank POOL.
  */
 struct tfs_scratch *scratch_pool_take(struct tfs_scratch_pool *pool);
+struct tfs_scratch *scratch_pool_try_take(struct tfs_scratch_pool *pool); /* NULL: none is free */
 void scratch_pool_give(struct tfs_scratch_pool *pool, struct tfs_scratch *scratch);
 
 #endif

@@ -217,27 +217,6 @@ static void a_write_by_others_drops_setuid(void **state)
     tfs_file_close(file);
 }
 
-static bool is_ready(struct tfs_file *file)
-{
-    return tfs_file_read_is_ready(file, 0, TFS_MIB);
-}
-
-static void what_is_in_memory_is_ready(void **state)
-{
-    struct fixture *fixture = *state;
-    struct tfs_file *file = fixture_create(fixture, "file");
-
-    fixture_write_random(file, 0, TFS_MIB, 1);
-    tfs_file_close(file);
-    fixture_reopen(fixture);
-    file = fixture_open_file(fixture, "file");
-    assert_false(is_ready(file));
-    fixture_assert_random(file, 0, TFS_MIB, 1);
-    assert_true(is_ready(file));
-    assert_true(tfs_file_read_is_ready(file, TFS_MIB, 1)); /* nothing is there to be read */
-    tfs_file_close(file);
-}
-
 static void a_close_is_ready_when_nothing_is_dirty(void **state)
 {
     struct fixture *fixture = *state;
@@ -531,7 +510,6 @@ int main(void)
         FILE_TEST(writes_have_limits),
         FILE_TEST(an_append_takes_the_end_whatever_offset_it_has),
         FILE_TEST(a_write_by_others_drops_setuid),
-        FILE_TEST(what_is_in_memory_is_ready),
         FILE_TEST(a_close_is_ready_when_nothing_is_dirty),
         FILE_TEST(fallocate_answers_with_its_errors),
         FILE_TEST(allocation_moves_the_end_unless_told_not_to),

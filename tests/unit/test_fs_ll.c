@@ -445,6 +445,46 @@ static void trusted_attributes_are_listed_for_root_alone(void **state)
 #define NEW_KERNEL(name) cmocka_unit_test_setup_teardown(name, kernel_set_up, kernel_tear_down)
 #define OLD_KERNEL(name) cmocka_unit_test_setup_teardown(name, kernel_set_up_old, kernel_tear_down)
 
+static bool try_read(uint64_t inode, uint64_t fh, struct fuse_in_header *header, size_t size)
+{
+    struct fuse_read_in *in = (struct fuse_read_in *)(void *)(header + 1);
+
+    *header = (struct fuse_in_header){
+        .len = (uint32_t)size, .opcode = FUSE_READ, .unique = 77, .nodeid = inode};
+    *in = (struct fuse_read_in){.fh = fh, .size = 5};
+    return !ll_is_data(&kernel.ll, header, size);
+}
+
+/* The answer is what was there when the read was tried. */
+static void a_read_that_was_tried_is_answered_with_what_it_found(void **state)
+{
+    struct {
+        struct fuse_in_header header;
+        struct fuse_read_in in;
+    } request;
+    struct fuse_open_out opened;
+    uint64_t inode = kernel_create(&kernel, FUSE_ROOT_ID, "tried", O_RDWR, &opened);
+
+    (void)state;
+    assert_int_equal(kernel_write(&kernel, inode, opened.fh, 0, "first"), 0);
+    assert_true(try_read(inode, opened.fh, &request.header, sizeof(request)));
+    assert_int_equal(
+        tfs_file_write(((struct ll_file *)(uintptr_t)opened.fh)->file, 0, "other", 5, 0), 5);
+    ll_process(&kernel.ll, &request.header, sizeof(request));
+    assert_true(kernel_receive(&kernel, 10000));
+    assert_int_equal(kernel.reply.header.unique, 77);
+    assert_int_equal(kernel.reply_size, 5);
+    assert_memory_equal(kernel.reply.body, "first", 5);
+
+    /* What nobody takes is dropped behind the next request, whatever that is. */
+    assert_true(try_read(inode, opened.fh, &request.header, sizeof(request)));
+    (void)kernel_getattr(&kernel, inode);
+    ll_process(&kernel.ll, &request.header, sizeof(request));
+    assert_true(kernel_receive(&kernel, 10000));
+    assert_memory_equal(kernel.reply.body, "other", 5);
+    kernel_release(&kernel, inode, opened.fh);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -463,6 +503,7 @@ int main(void)
         OLD_KERNEL(without_shared_mappings_of_direct_files_temporary_files_are_cached),
         NEW_KERNEL(what_the_kernel_left_open_is_closed_at_the_end),
         NEW_KERNEL(what_was_written_is_read),
+        NEW_KERNEL(a_read_that_was_tried_is_answered_with_what_it_found),
         NEW_KERNEL(attributes_live_0_seconds_while_a_written_handle_is_open),
         cmocka_unit_test(attributes_fetched_across_the_end_of_a_writer_live_0_seconds),
         NEW_KERNEL(holes_are_looked_for_when_mapped_pages_are_written_back),
