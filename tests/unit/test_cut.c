@@ -181,6 +181,37 @@ static void what_was_cut_off_is_garbage_after_a_crash(void **state)
     crash_end(copy);
 }
 
+static uint64_t version_of(struct fixture *fixture, struct tfs_file *file)
+{
+    struct tfs_inode *inode;
+    uint64_t version;
+
+    assert_int_equal(inode_get(fixture->volume, tfs_file_inode(file), &inode), 0);
+    version = inode_record(inode).version;
+    inode_put(fixture->volume, inode);
+    return version;
+}
+
+/* A step is a change of its own, for which others wait. */
+static void the_background_removes_rows_in_steps(void **state)
+{
+    enum { STEP_MAX = 512 };
+    struct fixture *fixture = *state;
+    struct tfs_file *file = make_file(fixture);
+    uint64_t count;
+    uint64_t version;
+
+    fixture_truncate(fixture, tfs_file_inode(file), 0);
+    assert_int_equal(tfs_file_sync(file, false), 0);
+    count = rows_in_index(fixture);
+    version = version_of(fixture, file);
+    assert_true(count > STEP_MAX);
+    assert_int_equal(__real_cut_purge(fixture->volume, tfs_file_inode(file)), 0);
+    assert_int_equal(rows_in_index(fixture), 0);
+    assert_true(version_of(fixture, file) - version >= (count + STEP_MAX - 1) / STEP_MAX);
+    tfs_file_close(file);
+}
+
 /* The background has rows of an earlier cut to remove, and meets one that no commit has seen. */
 static void rows_of_a_cut_that_is_not_committed_stay(void **state)
 {
@@ -540,6 +571,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CUT_TEST(a_cut_takes_no_memory_and_the_rows_go_in_the_background),
         HELD_TEST(what_was_cut_off_is_garbage_after_a_crash),
+        HELD_TEST(the_background_removes_rows_in_steps),
         HELD_TEST(rows_of_a_cut_that_is_not_committed_stay),
         HELD_TEST(a_mount_after_a_crash_removes_them),
         HELD_TEST(check_and_repair_let_them_be),
