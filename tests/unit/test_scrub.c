@@ -399,8 +399,11 @@ static void plant_strange_keys(struct fixture *fixture)
         tfs_put_be64(key, UINT64_MAX - i);
         index_batch_put(batch, INDEX_EXTENT, key, 8, "", 0);
     }
-    memset(key, 0xff, sizeof(key));
-    index_batch_put(batch, INDEX_EXTENT, key, 24, "", 0);
+    memset(key, 0xff, sizeof(key)); /* behind the last place that there is */
+    for (uint64_t i = 0; i < 3 * 4096; i++) {
+        tfs_put_be64(key + 16, i);
+        index_batch_put(batch, INDEX_EXTENT, key, 24, "", 0);
+    }
     assert_int_equal(index_commit(fixture->volume->index, batch, false), 0);
     index_batch_free(batch);
 }
