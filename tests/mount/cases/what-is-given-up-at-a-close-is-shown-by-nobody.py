@@ -4,20 +4,28 @@
 # AFTER: none
 import errno
 import os
+import random
 import time
 
-from damage import MNT, damage, find_in_segments, save
+from damage import MNT, find_in_segments, flip, save
 
 PAGE = 4096
+CACHED = 256 << 10  # what the store keeps or drops at a time
+SIZE = 64 << 20
 
-content = save({"old": 1 << 20})
-with damage():
-    os.unlink(find_in_segments(content["old"][:64])[0])
+content = save({"old": 1 << 20, "large": SIZE})
 
-# Opened for both, so the page that is written stays in the page cache.
+# Opened for both, so its pages are in the page cache. What the store has of it is driven out of its
+# cache, so that the damage meets the write of a part of a page.
 file = os.open(f"{MNT}/old", os.O_RDWR)
-assert os.pwrite(file, b"x" * PAGE, 0) == PAGE
-assert os.pread(file, PAGE, 0) == b"x" * PAGE, "what was written is shown while the file is open"
+assert os.pread(file, PAGE, 0) == content["old"][:PAGE]
+with open(f"{MNT}/large", "rb", buffering=0) as large:
+    os.posix_fadvise(large.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+    for i in random.sample(range(SIZE // CACHED), SIZE // CACHED):
+        os.pread(large.fileno(), PAGE, i * CACHED)
+flip(find_in_segments(content["old"][:64]))
+assert os.pwrite(file, b"x", 1000) == 1
+assert os.pread(file, 1, 1000) == b"x", "what was written is shown while the file is open"
 try:
     os.close(file)
 except OSError as error:
