@@ -17,8 +17,6 @@
 
 enum { TEXT_MAX = 16 * 1024, WORDS_MAX = 8 };
 
-extern char **environ;
-
 struct program {
     pid_t pid;
     int output; /* what it prints comes here */
