@@ -1,5 +1,6 @@
 /*
- * Contexts: the adapters to zstd and zlib, where their errors become ours, once.
+ * Contexts: the adapters to zstd and zlib, where their errors become ours, once. What is deflated,
+ * deflate.c decides.
  *
  * Compressors are created when first used, because most mounts use one codec; decompressors are
  * small. All calls are single-shot from memory to memory, so no library allocates a window that a
@@ -18,7 +19,6 @@
 
 enum {
     DEFLATE_WINDOW_BITS = -15, /* negative: raw, no zlib header and no Adler-32 */
-    DEFLATE_MEMORY_LEVEL = 8,  /* zlib's default */
 };
 
 #define ZSTD_MAGIC      0xFD2FB528u
@@ -51,8 +51,7 @@ void codec_ctx_free(struct codec_ctx *ctx)
         return;
     ZSTD_freeCCtx(ctx->zstd);
     ZSTD_freeDCtx(ctx->dctx);
-    if (ctx->deflate_level != 0)
-        (void)deflateEnd(&ctx->deflate); /* complains about unfinished data only */
+    deflate_release(&ctx->deflate);
     if (ctx->inflate_ready)
         (void)inflateEnd(&ctx->inflate); /* cannot fail on an initialised stream */
     free(ctx->planes);
@@ -109,43 +108,10 @@ int codec_zstd_decompress(struct codec_ctx *ctx, const void *src, size_t src_siz
     return 0;
 }
 
-/* Make ctx->deflate ready for a new stream at this level. */
-static int deflate_prepare(struct codec_ctx *ctx, int level)
-{
-    int status;
-
-    if (ctx->deflate_level == level) {
-        status = deflateReset(&ctx->deflate);
-        assert(status == Z_OK); /* the stream is initialised */
-        (void)status;
-        return 0;
-    }
-    if (ctx->deflate_level != 0)
-        (void)deflateEnd(&ctx->deflate); /* complains about unfinished data only */
-    ctx->deflate_level = 0;
-    memset(&ctx->deflate, 0, sizeof(ctx->deflate));
-    status = deflateInit2(&ctx->deflate, level, Z_DEFLATED, DEFLATE_WINDOW_BITS,
-                          DEFLATE_MEMORY_LEVEL, Z_DEFAULT_STRATEGY);
-    if (status != Z_OK)
-        return tfs_fail(-ENOMEM, "zlib: deflateInit2: %d", status);
-    ctx->deflate_level = level;
-    return 0;
-}
-
 int64_t codec_deflate(struct codec_ctx *ctx, int level, const void *src, size_t size, void *dst,
                       size_t capacity)
 {
-    int err = deflate_prepare(ctx, level);
-
-    if (err < 0)
-        return err;
-    ctx->deflate.next_in = (Bytef *)(uintptr_t)src; /* zlib's prototype lacks the const */
-    ctx->deflate.avail_in = (uInt)size;
-    ctx->deflate.next_out = dst;
-    ctx->deflate.avail_out = (uInt)capacity;
-    if (deflate(&ctx->deflate, Z_FINISH) != Z_STREAM_END)
-        return 0;
-    return (int64_t)(capacity - ctx->deflate.avail_out);
+    return deflate_compress(&ctx->deflate, &ctx->entropy, level, src, size, dst, capacity);
 }
 
 static int inflate_prepare(struct codec_ctx *ctx)

@@ -1,10 +1,12 @@
 /*
- * The inside of a codec_ctx: contexts of zstd and zlib, and scratch. Private to this folder.
+ * The inside of a codec_ctx: contexts of zstd, libdeflate and zlib, and scratch. Private to this
+ * folder.
  */
 #ifndef TFS_CODEC_CODEC_CTX_H
 #define TFS_CODEC_CODEC_CTX_H
 
 #include "store/codec/codec.h"
+#include "store/codec/deflate.h"
 #include "store/codec/entropy.h"
 #include "store/codec/frame.h"
 
@@ -22,8 +24,7 @@ struct codec_ctx {
     ZSTD_CCtx *zstd; /* NULL until first used */
     int zstd_level;  /* last asked for */
     ZSTD_DCtx *dctx;
-    z_stream deflate; /* valid when deflate_level != 0 */
-    int deflate_level;
+    struct deflate deflate;
     z_stream inflate; /* valid when inflate_ready */
     bool inflate_ready;
     uint8_t *planes;     /* CODEC_PLANES_SIZE, aligned to 64 */

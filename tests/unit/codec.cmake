@@ -8,6 +8,7 @@ set_source_files_properties("${PROJECT_SOURCE_DIR}/bench/codec/data.c" PROPERTIE
 
 tfs_add_unit_test(test_crc32c SOURCES test_crc32c.c LINK tfs_base)
 tfs_add_unit_test(test_codec SOURCES test_codec.c LINK tfs_codec)
+tfs_add_unit_test(test_deflate SOURCES test_deflate.c LINK tfs_codec PkgConfig::DEFLATE PkgConfig::ZLIB PkgConfig::ZSTD)
 tfs_add_unit_test(test_codec_planes SOURCES test_codec_planes.c LINK tfs_frame_data)
 tfs_add_unit_test(test_huffman SOURCES test_huffman.c LINK tfs_frame_data PkgConfig::ZSTD)
 tfs_add_unit_test(test_huffman_code SOURCES test_huffman_code.c LINK tfs_frame_data)

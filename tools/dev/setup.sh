@@ -30,7 +30,7 @@ END
 
 # One package a line would read better, but these change together.
 packages_build='gcc libc6-dev cmake ninja-build pkg-config fuse3 libfuse3-dev librocksdb-dev libzstd-dev
-    zlib1g-dev libxxhash-dev libcjson-dev libcmocka-dev libmicrohttpd-dev python3'
+    zlib1g-dev libdeflate-dev libxxhash-dev libcjson-dev libcmocka-dev libmicrohttpd-dev python3'
 packages_test='python3-numpy python3-h5py python3-venv sqlite3 git tar rsync attr acl e2fsprogs util-linux
     procps psmisc systemd gnuplot-nox man-db clang-format-14 clang-tidy-14 shellcheck binutils perl
     clang clang-14 libclang-rt-14-dev g++'
