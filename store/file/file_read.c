@@ -340,7 +340,7 @@ static int read_dirty(struct reading *reading, const struct chunk_part *part)
 static int try_part(struct reading *reading, const struct chunk_part *part)
 {
     tfs_cleanup(row_unref_p) struct tfs_row *row = NULL;
-    bool dirty;
+    bool dirty = false;
 
     if (find_row(reading, part->index, &row, &dirty) < 0 || dirty)
         return -EAGAIN;
