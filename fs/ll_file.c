@@ -102,6 +102,8 @@ void ll_read(fuse_req_t req, fuse_ino_t inode, size_t size, off_t offset, struct
         return;
     }
     ll_reply_pieces(req, found.pieces, found.piece_count);
+    if (is_past_the_cache(current_read_flags(), FUSE_READ_LOCKOWNER))
+        tfs_read_keep(&found);
     tfs_read_release(&found);
 }
 

@@ -364,7 +364,8 @@ struct tfs_read {
     void *pins[TFS_READ_PIECES_MAX]; /* the store's */
     void *copy;                      /* the store's */
     struct tfs_cache *cache;         /* the store's */
-    bool passes_by;                  /* the store's */
+    bool passes_by;                  /* the store's, as the next */
+    bool in_sequence;
 };
 
 /*
@@ -378,6 +379,10 @@ struct tfs_read {
 TFS_MUST_CHECK int tfs_file_read(struct tfs_file *file, uint64_t offset, size_t size,
                                  struct tfs_read *ret);
 void tfs_read_release(struct tfs_read *read);
+
+/* The reader went past the cache above (tfs_file_set_cached_above()) with this read: what it found
+ * stays in the store's, unless it belongs to a stream. Before tfs_read_release(). */
+void tfs_read_keep(struct tfs_read *read);
 
 /*
  * The same of what is in memory now, without waiting for the disk, for memory or for others: it

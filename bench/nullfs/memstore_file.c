@@ -461,6 +461,11 @@ int tfs_file_try_read(struct tfs_file *file, uint64_t offset, size_t size, struc
     return tfs_file_read(file, offset, size, ret); /* all is in memory */
 }
 
+void tfs_read_keep(struct tfs_read *read)
+{
+    (void)read; /* nothing is cached here */
+}
+
 void tfs_read_release(struct tfs_read *read)
 {
     struct tfs_volume *volume = read->pins[TFS_READ_PIECES_MAX - 1];

@@ -404,11 +404,12 @@ static void leave(struct tfs_file *file, bool has_read)
 }
 
 /* A program reads this: returns whether it passes by. */
-static bool note_program(struct tfs_file *file, const struct data_read *asked)
+static bool note_program(struct tfs_file *file, const struct data_read *asked,
+                         bool *ret_in_sequence)
 {
-    bool in_sequence = readahead_note(file->volume, file->inode, asked->offset, asked->size);
+    *ret_in_sequence = readahead_note(file->volume, file->inode, asked->offset, asked->size);
 
-    return file->cached_above && (in_sequence || asked->size >= FRAME_BUFFER_SIZE);
+    return file->cached_above && (*ret_in_sequence || asked->size >= FRAME_BUFFER_SIZE);
 }
 
 /* by_program: times move, and more is read ahead. */
@@ -424,7 +425,7 @@ static int read_bytes(struct tfs_file *file, struct data_read *asked, bool by_pr
     if (err)
         return err;
     if (asked->size > 0) {
-        read.passes_by = by_program && note_program(file, asked);
+        read.passes_by = by_program && note_program(file, asked, &read.in_sequence);
         err = read_parts(&reading, asked->offset, asked->size);
         if (err == -EAGAIN) {
             rewind_to(&reading, (struct read_mark){0});
@@ -476,7 +477,7 @@ int tfs_file_try_read(struct tfs_file *file, uint64_t offset, size_t size, struc
         return -EAGAIN;
     }
     if (asked.size > 0)
-        read.passes_by = note_program(file, &asked);
+        read.passes_by = note_program(file, &asked, &read.in_sequence);
     leave(file, true);
     tfs_counter_add(&file->volume->stats.read_bytes, read.size);
     *ret = read;
@@ -488,6 +489,11 @@ int file_look(struct tfs_file *file, uint64_t offset, size_t size, struct tfs_re
     struct data_read asked = {.offset = offset, .size = size, .waits = true};
 
     return read_bytes(file, &asked, false, ret);
+}
+
+void tfs_read_keep(struct tfs_read *read)
+{
+    read->passes_by = read->passes_by && read->in_sequence;
 }
 
 void tfs_read_release(struct tfs_read *read)

@@ -56,6 +56,12 @@ tfs_add_store_test(test_cached_rows VOLUME)
 tfs_add_store_test(test_try_read VOLUME)
 tfs_add_store_test(test_stuck VOLUME SOURCES store_crash.c upcall_notes.c)
 tfs_add_store_test(test_pages VOLUME)
+tfs_add_store_test(test_cache_hits VOLUME SOURCES
+    "${PROJECT_SOURCE_DIR}/tools/bench/workload/request_lru.c"
+    "${PROJECT_SOURCE_DIR}/tools/bench/workload/request_order.c")
+if(TARGET test_cache_hits)
+    target_link_libraries(test_cache_hits PRIVATE m)
+endif()
 tfs_add_store_test(test_report VOLUME)
 
 # The volume with calls of its lower layers wrapped.
