@@ -124,7 +124,7 @@ bool ll_is_data(void *context, const struct fuse_in_header *header, size_t size)
     case FUSE_RELEASE:
         return release_is_data(header, size);
     case FUSE_WRITE:
-    case FUSE_LSEEK: /* waits for a change of shape, and reads a row for each chunk */
+    case FUSE_LSEEK: /* waits for a resize, and reads a row for each chunk */
     case FUSE_FSYNC:
     case FUSE_FSYNCDIR:
     case FUSE_FALLOCATE:

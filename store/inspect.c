@@ -11,21 +11,21 @@
 #include "store/read/frames.h"
 #include "store/report.h"
 #include "store/segment/segment.h"
-#include "store/txn/usage.h"
+#include "store/txn/refcounts.h"
 #include "store/writeback/commit.h"
 
 #include <errno.h>
 
 /* ---- the frames of a file ---- */
 
-static int visit_row(const struct tfs_frame_visitor *visitor, const struct row_shape *shape,
+static int visit_row(const struct tfs_frame_visitor *visitor, const struct row_geometry *geometry,
                      uint64_t chunk, const struct tfs_row *row)
 {
     for (uint32_t i = 0; i < row->extent_count; i++) {
         const struct extent *extent = &row->extents[i];
         const struct tfs_frame_place place = {
             .chunk = chunk,
-            .offset = chunk * shape->chunk_size + extent->start,
+            .offset = chunk * geometry->chunk_size + extent->start,
             .size = extent->visible_size,
             .segment = extent->frame.segment,
             .segment_offset = extent->frame.offset,
@@ -49,7 +49,7 @@ static int visit_rows(struct tfs_volume *volume, struct tfs_inode *inode,
         int err = chunk_map_next(volume, inode, index, &map);
 
         if (!err && map.row)
-            err = visit_row(visitor, &inode->data->shape, map.index, map.row);
+            err = visit_row(visitor, &inode->data->geometry, map.index, map.row);
         if (err || map.index == UINT64_MAX)
             return err;
         index = map.index + 1;
@@ -152,7 +152,7 @@ static int add_chunk(struct tfs_volume *volume, struct tfs_inode *inode, uint64_
             return err;
         row_unref(before);
         before = TAKE_PTR(map.row);
-        err = before ? add_row(volume, before, inode->data->shape.block_size, &sum) : 0;
+        err = before ? add_row(volume, before, inode->data->geometry.block_size, &sum) : 0;
         if (!err)
             *ret = sum;
         if (!damage_is_reason(err))
@@ -185,9 +185,9 @@ static void tell(const struct frame_sum *sum, struct tfs_inode *inode, struct tf
         .size = attr.size,
         .stored_size = sum->stored,
         .record_size = 1ull << inode_record(inode).chunk_size_log2,
-        .chunk_size = inode->data->shape.chunk_size,
+        .chunk_size = inode->data->geometry.chunk_size,
         .chunk_count = sum->chunks,
-        .block_size = inode->data->shape.block_size,
+        .block_size = inode->data->geometry.block_size,
         .block_count = frames->block_count,
         .frame_count = frames->frame_count,
         .header_size = frames->header_bytes,
@@ -235,7 +235,7 @@ static int visit_segment(void *context, const struct segment_status *status)
                            .number = status->number,
                            .size = status->size,
                            .allocated = status->allocated,
-                           .live = usage_live_of(walk->volume->usage, status->number),
+                           .live = refcounts_live_of(walk->volume->refcounts, status->number),
                            .active = status->active,
                        });
 }

@@ -6,15 +6,15 @@
 #include "store/codec/frame.h"
 #include "store/index/index.h"
 #include "store/inode/commit_list.h"
+#include "store/inode/dentry_cache.h"
 #include "store/inode/inode.h"
-#include "store/inode/names.h"
 #include "store/inode/row_budget.h"
 #include "store/read/cache.h"
 #include "store/read/memory.h"
 #include "store/report.h"
 #include "store/segment/segment.h"
 #include "store/tables/row_cache.h"
-#include "store/txn/usage.h"
+#include "store/txn/refcounts.h"
 #include "store/volume.h"
 #include "store/writeback/flush.h"
 
@@ -28,7 +28,7 @@ static void get_cache(const struct tfs_volume *volume, struct tfs_volume_stats *
     ret->cache.evictions = status.evictions;
     ret->cache.bytes = status.bytes;
     ret->cache.bytes_max = status.bytes_max;
-    names_get_counts(volume->names, &ret->names.hits, &ret->names.misses);
+    dentry_cache_get_counts(volume->dentries, &ret->names.hits, &ret->names.misses);
 }
 
 static void get_rows(const struct tfs_volume *volume, struct tfs_volume_stats *ret)
@@ -88,7 +88,7 @@ void tfs_volume_get_stats(struct tfs_volume *volume, struct tfs_volume_stats *re
         .prefetched_chunks = tfs_counter_get(&stats->prefetched),
         .checksum_errors = tfs_counter_get(&stats->checksum_errors),
         .reclaimed_bytes = tfs_counter_get(&stats->reclaimed_bytes),
-        .live_bytes = usage_live_bytes(volume->usage),
+        .live_bytes = refcounts_live_bytes(volume->refcounts),
     };
     tfs_histogram_sum_up(&stats->encode_time, &ret->times.encode);
     tfs_histogram_sum_up(&stats->load_time, &ret->times.load);

@@ -10,8 +10,8 @@
 #include "store/file/committer.h"
 #include "store/index/index.h"
 #include "store/inode/commit_list.h"
+#include "store/inode/dentry_cache.h"
 #include "store/inode/inode.h"
-#include "store/inode/names.h"
 #include "store/memory_shares.h"
 #include "store/read/cache.h"
 #include "store/read/frames.h"
@@ -27,7 +27,7 @@
 #include "store/tables/super.h"
 #include "store/txn/dead_list.h"
 #include "store/txn/durable.h"
-#include "store/txn/usage.h"
+#include "store/txn/refcounts.h"
 #include "store/writeback/commit.h"
 #include "store/writeback/flush.h"
 
@@ -176,7 +176,7 @@ static int note_unknown(void *context, const struct segment_status *status)
 {
     struct unknown_segments *unknown = context;
 
-    if (!status->active && !usage_knows_segment(unknown->volume->usage, status->number))
+    if (!status->active && !refcounts_knows_segment(unknown->volume->refcounts, status->number))
         unknown->first = tfs_min_u64(unknown->first, status->number);
     return 0;
 }
@@ -219,7 +219,7 @@ static int resume_appending(struct tfs_volume *volume, const struct super *befor
     int err;
 
     if (!before->clean || !before->resume_segment ||
-        before->resume_offset < usage_live_of(volume->usage, before->resume_segment))
+        before->resume_offset < refcounts_live_of(volume->refcounts, before->resume_segment))
         return 0;
     err = segments_resume(volume->segments, before->resume_segment, before->resume_offset);
     return err == -ENOENT || err == -EUCLEAN || err == -EOPNOTSUPP ? 0 : err;
@@ -284,7 +284,7 @@ static int open_parts(struct tfs_volume *volume, bool creating, struct index_rea
     if (!err)
         err = numbers_new(volume->index, &volume->numbers);
     if (!err)
-        err = usage_new(volume->index, &volume->usage);
+        err = refcounts_new(volume->index, &volume->refcounts);
     if (!err)
         err = open_segments(volume);
     if (!err)
@@ -302,9 +302,9 @@ static int open_parts(struct tfs_volume *volume, bool creating, struct index_rea
     if (!err)
         err = inode_table_new(shares.inodes, &volume->inodes);
     if (!err)
-        err = names_new(shares.names, &volume->names);
+        err = dentry_cache_new(shares.names, &volume->dentries);
     if (!err)
-        err = dead_list_new(volume->usage, &volume->dead);
+        err = dead_list_new(volume->refcounts, &volume->dead);
     if (!err)
         err = reclaim_new(volume, &volume->reclaim);
     if (!err)
@@ -370,7 +370,7 @@ static int release_parts(struct tfs_volume *volume, bool is_of_use)
     flush_free(volume->flush);
     if (volume->inodes)
         inode_table_free(volume->inodes);
-    names_free(volume->names);
+    dentry_cache_free(volume->dentries);
     committer_free(volume->committer);
     commit_free(volume->commit);
     commit_list_free(volume->commit_list);
@@ -381,7 +381,7 @@ static int release_parts(struct tfs_volume *volume, bool is_of_use)
     cache_free(volume->cache);
     memory_free(volume->memory);
     first_error = segments_close(volume->segments);
-    usage_free(volume->usage);
+    refcounts_free(volume->refcounts);
     numbers_free(volume->numbers);
     index_batch_free(volume->batch);
     err = index_close(volume->index);

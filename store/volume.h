@@ -32,12 +32,12 @@ struct tfs_index;
 struct tfs_inode;
 struct tfs_inode_table;
 struct tfs_memory;
-struct tfs_names;
+struct tfs_dentry_cache;
 struct tfs_numbers;
 struct tfs_reclaim;
 struct tfs_row_cache;
 struct tfs_segments;
-struct tfs_usage;
+struct tfs_refcounts;
 struct tfs_workers;
 
 struct tfs_volume {
@@ -62,8 +62,8 @@ struct tfs_volume {
     struct tfs_format_lock *lock_file;
     struct tfs_index *index;
     struct tfs_segments *segments;
-    struct tfs_numbers *numbers; /* inode and segment numbers not used before */
-    struct tfs_usage *usage;     /* live bytes by segment, users by shared frame */
+    struct tfs_numbers *numbers;     /* inode and segment numbers not used before */
+    struct tfs_refcounts *refcounts; /* live bytes by segment, users by shared frame */
     struct tfs_memory *memory;
     struct tfs_cache *cache;
     struct tfs_frames *frames;
@@ -81,7 +81,7 @@ struct tfs_volume {
     /* give_back_space(), which is above all who need room. Immutable. */
     bool (*give_back)(struct tfs_volume *volume, struct tfs_inode *writer);
     struct tfs_inode_table *inodes;
-    struct tfs_names *names;
+    struct tfs_dentry_cache *dentries;
     struct tfs_row_cache *rows;
     struct tfs_stats stats;
     _Atomic uint64_t row_bytes; /* of rows that are not committed, relaxed: see row_budget.h */

@@ -24,13 +24,13 @@ enum { USES_MIN = 2 };
 enum { HEADER_BUFFER_SIZE = 32768 }; /* the largest header, with its aligned surroundings */
 
 /* A row of which the file is not known, or no file: with any block size that makes sense of it. */
-static int decode_with_any_shape(const struct index_record *record, struct tfs_row **ret,
-                                 struct row_shape *ret_shape)
+static int decode_with_any_geometry(const struct index_record *record, struct tfs_row **ret,
+                                    struct row_geometry *ret_geometry)
 {
     for (uint8_t log2 = 22; log2 >= 8; log2--) {
-        *ret_shape = data_shape(log2);
-        ret_shape->chunk_size = FRAME_RAW_SIZE_MAX;
-        if (row_decode(record->value, record->value_size, ret_shape, ret) == 0)
+        *ret_geometry = data_geometry(log2);
+        ret_geometry->chunk_size = FRAME_RAW_SIZE_MAX;
+        if (row_decode(record->value, record->value_size, ret_geometry, ret) == 0)
             return 0;
     }
     return -EUCLEAN;
@@ -100,7 +100,7 @@ static int add_use(struct check *check, const struct check_use *use)
 }
 
 static int add_frames(struct check *check, uint64_t inode, const struct tfs_row *row,
-                      const struct row_shape *shape, uint64_t start)
+                      const struct row_geometry *geometry, uint64_t start)
 {
     for (uint32_t i = 0; i < row->extent_count; i++) {
         const struct frame_ref *frame = &row->extents[i].frame;
@@ -111,7 +111,7 @@ static int add_frames(struct check *check, uint64_t inode, const struct tfs_row 
                                 .raw_size = frame->raw_size,
                                 .header_crc = frame->header_crc,
                                 .block_count = frame->block_count,
-                                .block_size = shape->block_size};
+                                .block_size = geometry->block_size};
         uint32_t from;
         uint32_t to;
         int err;
@@ -144,7 +144,7 @@ static int compare_header(const struct check_use *use, const uint8_t *bytes, siz
 }
 
 static void check_inline_frames(struct check *check, struct check_inode *inode,
-                                const struct tfs_row *row, const struct row_shape *shape,
+                                const struct tfs_row *row, const struct row_geometry *geometry,
                                 uint64_t start)
 {
     for (uint32_t i = 0; i < row->extent_count; i++) {
@@ -152,7 +152,7 @@ static void check_inline_frames(struct check *check, struct check_inode *inode,
         struct check_use use = {.stored_size = extent->frame.stored_size,
                                 .raw_size = extent->frame.raw_size,
                                 .header_crc = extent->frame.header_crc,
-                                .block_size = shape->block_size};
+                                .block_size = geometry->block_size};
         struct check_range range = {
             .inode = inode->number, .offset = start + extent->start, .size = extent->visible_size};
 
@@ -170,18 +170,18 @@ static int keep_strange_row(struct check *check, const struct index_record *reco
 {
     tfs_cleanup(row_unref_p) struct tfs_row *row = NULL;
     struct check_range range = {.inode = tfs_get_be64(record->key)};
-    struct row_shape shape;
+    struct row_geometry geometry;
 
     check_unreadable(check, TFS_CHECK_ROW, &range, "row %llu of inode %llu, %s",
                      (unsigned long long)tfs_get_be64(record->key + sizeof(uint64_t)),
                      (unsigned long long)range.inode, why);
     if (range.inode < META_NUMBER_FAR)
         check->strange_inode = tfs_max_u64(check->strange_inode, range.inode);
-    if (decode_with_any_shape(record, &row, &shape) < 0) {
+    if (decode_with_any_geometry(record, &row, &geometry) < 0) {
         check->unknown_rows++;
         return 0;
     }
-    return add_frames(check, 0, row, &shape, 0);
+    return add_frames(check, 0, row, &geometry, 0);
 }
 
 /*
@@ -212,18 +212,18 @@ static int check_file_row(struct check *check, struct check_inode *inode,
                           const struct index_record *record)
 {
     tfs_cleanup(row_unref_p) struct tfs_row *row = NULL;
-    struct row_shape shape = data_shape(inode->chunk_size_log2);
+    struct row_geometry geometry = data_geometry(inode->chunk_size_log2);
     uint64_t number = tfs_get_be64(record->key + sizeof(uint64_t));
-    struct check_range range = {.inode = inode->number, .size = shape.chunk_size};
+    struct check_range range = {.inode = inode->number, .size = geometry.chunk_size};
 
-    if (number >= TFS_FILE_SIZE_MAX / shape.chunk_size) {
+    if (number >= TFS_FILE_SIZE_MAX / geometry.chunk_size) {
         inode->has_bad_row = true;
         return keep_strange_row(check, record, "behind the largest size of a file");
     }
-    range.offset = number * shape.chunk_size;
+    range.offset = number * geometry.chunk_size;
     if (range.offset < inode->size)
         range.size = tfs_min_u64(range.size, inode->size - range.offset);
-    if (row_decode(record->value, record->value_size, &shape, &row) < 0) {
+    if (row_decode(record->value, record->value_size, &geometry, &row) < 0) {
         inode->has_bad_row = true;
         check->unknown_rows++;
         check_unreadable(check, TFS_CHECK_ROW, &range, "its row of %zu bytes is not one",
@@ -232,16 +232,16 @@ static int check_file_row(struct check *check, struct check_inode *inode,
     }
     inode->stored_seen += (uint64_t)row_stored_size(row);
     if (is_cut(inode, range.offset))
-        return add_frames(check, 0, row, &shape, 0);
+        return add_frames(check, 0, row, &geometry, 0);
     if (is_stray(inode, range.offset)) {
         check_unreadable(check, TFS_CHECK_ROW, &range,
                          "a row far behind the end of the file's data at %llu; it is kept",
                          (unsigned long long)tfs_max_u64(inode->size, inode->end_seen));
-        return add_frames(check, 0, row, &shape, 0);
+        return add_frames(check, 0, row, &geometry, 0);
     }
     inode->end_seen = tfs_max_u64(inode->end_seen, range.offset + row_end(row));
-    check_inline_frames(check, inode, row, &shape, range.offset);
-    return add_frames(check, inode->number, row, &shape, range.offset);
+    check_inline_frames(check, inode, row, &geometry, range.offset);
+    return add_frames(check, inode->number, row, &geometry, range.offset);
 }
 
 static int check_row(struct check *check, const struct index_record *record)
@@ -281,7 +281,7 @@ static int gather_row(struct check *check, const struct index_record *record)
 {
     tfs_cleanup(row_unref_p) struct tfs_row *row = NULL;
     const struct check_inode *inode;
-    struct row_shape shape;
+    struct row_geometry geometry;
     uint64_t offset;
 
     if (record->key_size != META_EXTENT_KEY_SIZE)
@@ -289,17 +289,19 @@ static int gather_row(struct check *check, const struct index_record *record)
     inode = check_find_inode(check, tfs_get_be64(record->key));
     offset = tfs_get_be64(record->key + sizeof(uint64_t));
     if (inode && inode->readable && S_ISREG(inode->mode)) {
-        shape = data_shape(inode->chunk_size_log2);
-        if (offset < TFS_FILE_SIZE_MAX / shape.chunk_size) {
-            if (row_decode(record->value, record->value_size, &shape, &row) < 0)
+        geometry = data_geometry(inode->chunk_size_log2);
+        if (offset < TFS_FILE_SIZE_MAX / geometry.chunk_size) {
+            if (row_decode(record->value, record->value_size, &geometry, &row) < 0)
                 return 0;
-            offset *= shape.chunk_size;
-            return is_hidden(inode, offset) ? add_frames(check, 0, row, &shape, 0)
-                                            : add_frames(check, inode->number, row, &shape, offset);
+            offset *= geometry.chunk_size;
+            return is_hidden(inode, offset)
+                       ? add_frames(check, 0, row, &geometry, 0)
+                       : add_frames(check, inode->number, row, &geometry, offset);
         }
     }
-    return decode_with_any_shape(record, &row, &shape) < 0 ? 0
-                                                           : add_frames(check, 0, row, &shape, 0);
+    return decode_with_any_geometry(record, &row, &geometry) < 0
+               ? 0
+               : add_frames(check, 0, row, &geometry, 0);
 }
 
 /* The uses of the segments behind those that were looked at. */

@@ -53,8 +53,8 @@ struct scrub {
     struct tfs_scrub_progress progress;
     uint64_t begin_ns;
     uint64_t told_ns;
-    uint64_t file; /* whose shape is known; 0: none */
-    struct row_shape shape;
+    uint64_t file; /* whose geometry is known; 0: none */
+    struct row_geometry geometry;
 };
 
 /* ---- where it stands ---- */
@@ -115,7 +115,7 @@ static int measure_file(struct scrub *scrub)
     struct index_record record;
     struct index_scan *scan;
     int more;
-    int err = data_read_shape(scrub->volume, scrub->next.inode, &scrub->file, &scrub->shape);
+    int err = data_read_geometry(scrub->volume, scrub->next.inode, &scrub->file, &scrub->geometry);
 
     if (err)
         return err == -ENOENT || err == -EUCLEAN ? 0 : err;
@@ -129,7 +129,7 @@ static int measure_file(struct scrub *scrub)
         if (record.key_size != META_EXTENT_KEY_SIZE ||
             tfs_get_be64(record.key + sizeof(uint64_t)) >= scrub->next.row)
             break;
-        if (row_decode(record.value, record.value_size, &scrub->shape, &row) == 0)
+        if (row_decode(record.value, record.value_size, &scrub->geometry, &row) == 0)
             scrub->progress.bytes += (uint64_t)row_stored_size(row);
     }
     index_scan_close(scan);
@@ -256,7 +256,7 @@ static void verify_frame(struct scrub *scrub, const struct extent *extent, struc
         err = frame_open(bytes, frame->stored_size, &view);
     if (!err &&
         (view.header_crc != frame->header_crc || view.raw_size != frame->raw_size ||
-         view.stored_size != frame->stored_size || view.block_size != scrub->shape.block_size))
+         view.stored_size != frame->stored_size || view.block_size != scrub->geometry.block_size))
         err = -EBADMSG;
     if (err)
         all_damaged(ret, frame->block_count, err);
@@ -276,7 +276,7 @@ static bool is_still_used(struct scrub *scrub, const struct place *at, const str
     err = index_get(scrub->volume->index, INDEX_EXTENT, key, sizeof(key), &value);
     if (err)
         return err != -ENOENT;
-    err = row_decode(value.data, value.size, &scrub->shape, &row);
+    err = row_decode(value.data, value.size, &scrub->geometry, &row);
     index_value_release(&value);
     /* A frame in a row has no place of its own; it was read from what the scan returned. */
     return err || !extent->frame.segment || row_has_frame(row, &extent->frame);
@@ -307,9 +307,9 @@ static void report(struct scrub *scrub, uint64_t inode, uint64_t offset, uint64_
 static void report_extent(struct scrub *scrub, const struct place *at, const struct extent *extent,
                           const struct damage *damage)
 {
-    uint32_t block_size = scrub->shape.block_size;
+    uint32_t block_size = scrub->geometry.block_size;
     uint32_t end = extent_in_frame(extent, extent_end(extent) - 1) / block_size + 1;
-    uint64_t base = at->row * scrub->shape.chunk_size;
+    uint64_t base = at->row * scrub->geometry.chunk_size;
 
     for (uint32_t i = extent->frame_offset / block_size; i < end; i++) {
         uint32_t first = i;
@@ -331,13 +331,13 @@ static void report_extent(struct scrub *scrub, const struct place *at, const str
 static uint64_t first_offset(const struct scrub *scrub, const struct place *at,
                              const struct extent *extent, const struct damage *damage)
 {
-    uint32_t block_size = scrub->shape.block_size;
+    uint32_t block_size = scrub->geometry.block_size;
     uint32_t last = extent_in_frame(extent, extent_end(extent) - 1) / block_size;
     uint32_t block = extent->frame_offset / block_size;
 
     while (block < last && !damage->blocks[block])
         block++;
-    return at->row * scrub->shape.chunk_size + extent_shows_from(extent, block * block_size);
+    return at->row * scrub->geometry.chunk_size + extent_shows_from(extent, block * block_size);
 }
 
 static void report_frame(struct scrub *scrub, const struct place *at, const struct tfs_row *row,
@@ -400,7 +400,7 @@ static void pass_place(struct scrub *scrub, const struct place *at)
 /* A row that is not one, or behind the largest size of a file, where nobody can read it. */
 static void report_row(struct scrub *scrub, const struct place *at)
 {
-    uint64_t size = scrub->shape.chunk_size;
+    uint64_t size = scrub->geometry.chunk_size;
 
     if (scrub->file == at->inode && at->row < TFS_FILE_SIZE_MAX / size)
         report(scrub, at->inode, at->row * size, size, -EUCLEAN);
@@ -421,11 +421,11 @@ static int scrub_record(struct scrub *scrub, const struct index_record *record)
             pass_place(scrub, &at);
         return keep_rate(scrub);
     }
-    err = data_read_shape(scrub->volume, at.inode, &scrub->file, &scrub->shape);
-    if (!err && at.row >= TFS_FILE_SIZE_MAX / scrub->shape.chunk_size)
+    err = data_read_geometry(scrub->volume, at.inode, &scrub->file, &scrub->geometry);
+    if (!err && at.row >= TFS_FILE_SIZE_MAX / scrub->geometry.chunk_size)
         err = -EUCLEAN;
     if (!err)
-        err = row_decode(record->value, record->value_size, &scrub->shape, &row);
+        err = row_decode(record->value, record->value_size, &scrub->geometry, &row);
     if (err == -EUCLEAN)
         report_row(scrub, &at);
     err = err == -ENOENT || err == -EUCLEAN ? 0 : err;

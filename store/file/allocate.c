@@ -8,7 +8,7 @@
 #include "store/file/allocate.h"
 
 #include "store/file/file.h"
-#include "store/file/room.h"
+#include "store/file/reservation.h"
 #include "store/inode/commit_list.h"
 #include "store/inode/data.h"
 #include "store/segment/segment.h"
@@ -23,9 +23,9 @@ enum {
     SMALL_BLOCK_PART = 8,
 };
 
-static uint64_t room_for(const struct row_shape *shape, uint64_t size)
+static uint64_t room_for(const struct row_geometry *geometry, uint64_t size)
 {
-    uint64_t part = shape->block_size >= LARGE_BLOCK_SIZE ? LARGE_BLOCK_PART : SMALL_BLOCK_PART;
+    uint64_t part = geometry->block_size >= LARGE_BLOCK_SIZE ? LARGE_BLOCK_PART : SMALL_BLOCK_PART;
 
     return size ? size + size / part + ALLOCATION_ROUNDING_SIZE : 0;
 }
@@ -84,7 +84,7 @@ static struct meta_allocation range_of(struct tfs_inode *inode)
 static int count_needed(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t from,
                         uint64_t to, uint64_t *ret)
 {
-    const struct row_shape *shape = &inode->data->shape;
+    const struct row_geometry *geometry = &inode->data->geometry;
     struct meta_allocation range = range_of(inode);
     uint64_t all;
     uint64_t outside;
@@ -95,7 +95,7 @@ static int count_needed(struct tfs_volume *volume, struct tfs_inode *inode, uint
         err = count_holes_outside(volume, inode, from, to, &range, &outside);
     if (err)
         return err;
-    wanted = tfs_max_u64(range.room + room_for(shape, outside), room_for(shape, all));
+    wanted = tfs_max_u64(range.room + room_for(geometry, outside), room_for(geometry, all));
     *ret = wanted - range.room;
     return 0;
 }
@@ -125,7 +125,7 @@ int allocate_range(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t 
     if (!err && needed > 0)
         err = format_use_feature(volume->lock_file, FORMAT_FEATURE_ALLOCATION);
     if (!err)
-        err = room_keep(volume, inode, needed);
+        err = reservation_keep(volume, inode, needed);
     if (!err && (needed > 0 || range_of(inode).to > 0))
         extend(volume, inode, from, to, needed);
     data_leave(inode);
@@ -152,7 +152,7 @@ static void trim(struct tfs_volume *volume, struct tfs_inode *inode,
 
     if (count_holes_outside(volume, inode, range.from, range.to, punched, &holes) < 0)
         return; /* a row that cannot be read: room that is kept too long does no harm */
-    room = room_for(&inode->data->shape, holes);
+    room = room_for(&inode->data->geometry, holes);
     tfs_mutex_lock(&inode->lock);
     if (allocation->now.room > room) {
         segments_unkeep(volume->segments, allocation->now.room - room);

@@ -12,7 +12,7 @@ struct tfs_volume;
 
 /*
  * Promise room for the holes of [from, to). The gate must be open. Errors: -ENOSPC, -EIO, -EUCLEAN.
- * Blocks as room_reserve() does.
+ * Blocks as reservation_take() does.
  */
 TFS_MUST_CHECK int allocate_range(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t from,
                                   uint64_t to);

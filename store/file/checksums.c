@@ -81,7 +81,8 @@ static int computed_checksum(struct tfs_volume *volume, struct tfs_inode *inode,
 
     for (uint32_t done = 0; done < size;) {
         uint32_t now = (uint32_t)tfs_min_u64(size - done, sizeof(part));
-        int err = chunk_copy_row(volume, row, &inode->data->shape, offset + done, now, NULL, part);
+        int err =
+            chunk_copy_row(volume, row, &inode->data->geometry, offset + done, now, NULL, part);
 
         if (err)
             return err;
@@ -96,7 +97,7 @@ static int computed_checksum(struct tfs_volume *volume, struct tfs_inode *inode,
 static int row_checksum(struct tfs_volume *volume, struct tfs_inode *inode,
                         const struct tfs_row *row, uint32_t offset, uint32_t size, uint32_t *ret)
 {
-    uint32_t block_size = inode->data->shape.block_size;
+    uint32_t block_size = inode->data->geometry.block_size;
     const struct extent *extent = row_find(row, offset);
     uint32_t start = extent ? extent->start : UINT32_MAX;
     int err = -ERANGE;
@@ -116,7 +117,7 @@ static int row_checksum(struct tfs_volume *volume, struct tfs_inode *inode,
 static int block_checksum(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t offset,
                           uint32_t size, uint32_t *ret)
 {
-    uint64_t chunk_size = inode->data->shape.chunk_size;
+    uint64_t chunk_size = inode->data->geometry.chunk_size;
     uint32_t in_chunk = (uint32_t)(offset % chunk_size);
     tfs_cleanup(row_unref_p) struct tfs_row *before = NULL;
     const struct complaint_wanted wanted = {
@@ -124,7 +125,7 @@ static int block_checksum(struct tfs_volume *volume, struct tfs_inode *inode, ui
         .start = offset - in_chunk,
         .offset = in_chunk,
         .size = size,
-        .block_size = inode->data->shape.block_size,
+        .block_size = inode->data->geometry.block_size,
     };
     int err = 0;
 
@@ -151,7 +152,7 @@ int tfs_file_block_checksums(struct tfs_file *file, uint64_t offset, uint32_t *c
                              unsigned count, uint32_t *ret_block_size)
 {
     struct tfs_inode *inode = file->inode;
-    uint32_t block_size = inode->data->shape.block_size;
+    uint32_t block_size = inode->data->geometry.block_size;
     unsigned done = 0;
     uint64_t end;
     int err = 0;

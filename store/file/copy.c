@@ -13,7 +13,7 @@
 #include "store/inode/data.h"
 #include "store/inode/namespace.h"
 #include "store/txn/dead_list.h"
-#include "store/txn/usage.h"
+#include "store/txn/refcounts.h"
 #include "store/writeback/commit.h"
 
 #include <errno.h>
@@ -36,7 +36,7 @@ struct sharing {
 
 /*
  * In the order of inode numbers, so that two copies in opposite directions cannot wait for each
- * other. With the target's gate closed a change of shape that waits for the source is not let go
+ * other. With the target's gate closed a resize that waits for the source is not let go
  * first: the writers it waits for may be waiting for write-back or a commit of the target.
  */
 static void enter_both(struct tfs_inode *source, struct tfs_inode *target)
@@ -87,7 +87,7 @@ static bool is_committed(struct tfs_inode *inode, uint64_t first, uint64_t count
 
 /* The target's row becomes a copy of the source's; every frame in it gets one more user. */
 static int share_row(struct sharing *sharing, uint64_t i, struct index_batch *batch,
-                     struct usage_change *change, int64_t *stored_delta)
+                     struct refcounts_change *change, int64_t *stored_delta)
 {
     tfs_cleanup(row_unref_p) struct tfs_row *row = NULL;
     tfs_cleanup(row_unref_p) struct tfs_row *before = NULL;
@@ -104,13 +104,13 @@ static int share_row(struct sharing *sharing, uint64_t i, struct index_batch *ba
         const struct frame_ref *frame = &row->extents[e].frame;
 
         if (frame->segment && row_shows_first(row, e) && !row_has_frame(before, frame))
-            usage_share(change, frame);
+            refcounts_share(change, frame);
     }
     for (uint32_t e = 0; before && e < before->extent_count; e++) {
         const struct frame_ref *frame = &before->extents[e].frame;
 
         if (frame->segment && row_shows_first(before, e) && !row_has_frame(row, frame))
-            usage_drop(change, frame);
+            refcounts_drop(change, frame);
     }
     meta_extent_key(sharing->target->number, sharing->target_chunk + i, key);
     if (!row) {
@@ -120,7 +120,7 @@ static int share_row(struct sharing *sharing, uint64_t i, struct index_batch *ba
     bytes = malloc(row_encoded_size(row));
     if (!bytes)
         return -ENOMEM;
-    row_encode(row, &sharing->target->data->shape, bytes);
+    row_encode(row, &sharing->target->data->geometry, bytes);
     index_batch_put(batch, INDEX_EXTENT, key, sizeof(key), bytes, row_encoded_size(row));
     free(bytes);
     return 0;
@@ -158,7 +158,8 @@ static void take_over(struct sharing *sharing, const struct meta_inode *record)
 }
 
 static int commit_sharing(struct sharing *sharing, struct namespace_change *change,
-                          struct usage_change *usage) TFS_REQUIRES(&sharing->volume->metadata)
+                          struct refcounts_change *refcounts)
+    TFS_REQUIRES(&sharing->volume->metadata)
 {
     struct meta_inode *record = namespace_record(change, sharing->target);
     int64_t stored_delta = 0;
@@ -166,9 +167,9 @@ static int commit_sharing(struct sharing *sharing, struct namespace_change *chan
     int err = 0;
 
     for (uint64_t i = 0; i < sharing->chunk_count && !err; i++)
-        err = share_row(sharing, i, change->batch, usage, &stored_delta);
+        err = share_row(sharing, i, change->batch, refcounts, &stored_delta);
     if (!err)
-        err = usage_finish(usage, change->batch);
+        err = refcounts_finish(refcounts, change->batch);
     if (err)
         return err;
     record->size = tfs_max_u64(record->size, sharing->target_end);
@@ -179,9 +180,9 @@ static int commit_sharing(struct sharing *sharing, struct namespace_change *chan
     if (err)
         return err;
     number = index_commit_number(sharing->volume->index);
-    usage_apply(usage, number);
-    for (size_t i = 0; i < usage->dead_count; i++)
-        dead_list_add_frame(sharing->volume->dead, &usage->dead[i], number);
+    refcounts_apply(refcounts, number);
+    for (size_t i = 0; i < refcounts->dead_count; i++)
+        dead_list_add_frame(sharing->volume->dead, &refcounts->dead[i], number);
     take_over(sharing, record);
     return 0;
 }
@@ -189,13 +190,13 @@ static int commit_sharing(struct sharing *sharing, struct namespace_change *chan
 static int share_locked(struct sharing *sharing) TFS_REQUIRES(&sharing->volume->metadata)
 {
     struct namespace_change change;
-    struct usage_change usage;
+    struct refcounts_change counts;
     int err;
 
     namespace_begin(sharing->volume, &change);
-    usage_begin(sharing->volume->usage, &usage);
-    err = commit_sharing(sharing, &change, &usage);
-    usage_end(&usage);
+    refcounts_begin(sharing->volume->refcounts, &counts);
+    err = commit_sharing(sharing, &change, &counts);
+    refcounts_end(&counts);
     return err;
 }
 
@@ -208,12 +209,12 @@ static uint64_t shareable_size(const struct tfs_copy *copy, uint64_t source_size
 {
     const struct tfs_data *source = copy->source->inode->data;
     const struct tfs_data *target = copy->target->inode->data;
-    uint64_t chunk_size = source->shape.chunk_size;
+    uint64_t chunk_size = source->geometry.chunk_size;
     uint64_t whole;
 
-    if (source->shape.chunk_size != target->shape.chunk_size ||
-        source->shape.block_size != target->shape.block_size || copy->source_offset % chunk_size ||
-        copy->target_offset % chunk_size)
+    if (source->geometry.chunk_size != target->geometry.chunk_size ||
+        source->geometry.block_size != target->geometry.block_size ||
+        copy->source_offset % chunk_size || copy->target_offset % chunk_size)
         return 0;
     if (copy->source_offset + copy->size == source_size &&
         copy->target_offset + copy->size >= target_size)
@@ -283,7 +284,7 @@ static int64_t try_sharing(const struct tfs_copy *copy)
                               .copy = copy,
                               .source = copy->source->inode,
                               .target = copy->target->inode};
-    uint64_t chunk_size = sharing.source->data->shape.chunk_size;
+    uint64_t chunk_size = sharing.source->data->geometry.chunk_size;
     uint64_t size = shareable_size(copy, size_of(sharing.source), size_of(sharing.target));
     int err;
 

@@ -6,7 +6,7 @@
 #include "store/base/error.h"
 #include "store/base/log.h"
 #include "store/file/allocate.h"
-#include "store/file/shape.h"
+#include "store/file/resize.h"
 #include "store/inode/data.h"
 #include "store/inode/stuck_mark.h"
 #include "store/writeback/commit.h"
@@ -34,7 +34,7 @@ int tfs_file_open(struct tfs_volume *volume, uint64_t number, int flags, struct 
     else if (!inode->data)
         err = S_ISDIR(inode->type) ? -EISDIR : -EINVAL;
     else if (flags & O_TRUNC)
-        err = shape_truncate(volume, inode, 0);
+        err = resize_truncate(volume, inode, 0);
     if (err) {
         free(file);
         inode_put(volume, inode);
@@ -82,7 +82,7 @@ static void give_up_stuck(struct tfs_volume *volume, struct tfs_inode *inode)
     if (stuck.byte_count == 0)
         return;
     if (stuck.cut < UINT64_MAX)
-        err = shape_cut(volume, inode, stuck.cut);
+        err = resize_cut(volume, inode, stuck.cut);
     if (!err)
         stuck_give_up(volume, inode, &stuck);
     else /* zeros would show: it stays, and is tried again with the next commit of all */

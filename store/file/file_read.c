@@ -131,7 +131,7 @@ static int add_zeros(struct reading *reading, uint32_t size)
 /* What a chunk without dirty data has, as its row shows it: pieces, or copied when all is there. */
 static int show_row(struct reading *reading, const struct tfs_row *row, struct chunk_part part)
 {
-    uint32_t block_size = reading->inode->data->shape.block_size;
+    uint32_t block_size = reading->inode->data->geometry.block_size;
     int err = 0;
 
     while (part.size > 0 && !err) {
@@ -159,7 +159,7 @@ static int read_row(struct reading *reading, const struct tfs_row *row,
 {
     if (!reading->copies)
         return show_row(reading, row, *part);
-    return chunk_copy_row(reading->volume, row, &reading->inode->data->shape, part->offset,
+    return chunk_copy_row(reading->volume, row, &reading->inode->data->geometry, part->offset,
                           part->size, NULL, copy_at(reading, part->size));
 }
 
@@ -179,13 +179,13 @@ static int find_row(struct reading *reading, uint64_t index, struct tfs_row **re
 static int believe_error(struct reading *reading, const struct chunk_part *part,
                          const struct tfs_row *row, int err)
 {
-    const struct row_shape *shape = &reading->inode->data->shape;
+    const struct row_geometry *geometry = &reading->inode->data->geometry;
     const struct complaint_wanted wanted = {
         .inode = reading->inode->number,
-        .start = part->index * shape->chunk_size,
+        .start = part->index * geometry->chunk_size,
         .offset = part->offset,
         .size = part->size,
-        .block_size = shape->block_size,
+        .block_size = geometry->block_size,
     };
 
     return complaint_row(reading->volume, &wanted, row, err);
@@ -273,7 +273,7 @@ static bool part_is_filled(const struct tfs_chunk *chunk, const struct chunk_par
 /* Copies slot by slot: dirty ones from their buffer, others from the row. The chunk is held. */
 static int copy_held(struct reading *reading, struct tfs_chunk *chunk, struct chunk_part part)
 {
-    const struct row_shape *shape = &reading->inode->data->shape;
+    const struct row_geometry *geometry = &reading->inode->data->geometry;
     int err = 0;
 
     while (part.size > 0 && !err) {
@@ -285,7 +285,8 @@ static int copy_held(struct reading *reading, struct tfs_chunk *chunk, struct ch
         if (slot->buffer)
             memcpy(at, slot->buffer + skip, size);
         else
-            err = chunk_copy_row(reading->volume, chunk->row, shape, part.offset, size, NULL, at);
+            err =
+                chunk_copy_row(reading->volume, chunk->row, geometry, part.offset, size, NULL, at);
         part.offset += size;
         part.size -= size;
     }
@@ -358,7 +359,7 @@ static int read_part(struct reading *reading, const struct chunk_part *part)
 
 static int read_parts(struct reading *reading, uint64_t offset, size_t size)
 {
-    uint32_t chunk_size = reading->inode->data->shape.chunk_size;
+    uint32_t chunk_size = reading->inode->data->geometry.chunk_size;
     int err = 0;
 
     while (size > 0 && !err) {

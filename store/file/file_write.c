@@ -7,7 +7,7 @@
  */
 #include "store/base/error.h"
 #include "store/file/file.h"
-#include "store/file/room.h"
+#include "store/file/reservation.h"
 #include "store/inode/allocation.h"
 #include "store/inode/data.h"
 #include "store/inode/row_budget.h"
@@ -99,9 +99,10 @@ static bool has_dirty_slot(const struct tfs_chunk *chunk)
  * back, and of a chunk that is one buffer all of it may be. What that turns out to be too much is
  * given back when the bytes are in place.
  */
-static uint64_t reservation_for(const struct row_shape *shape, const struct write_part *part)
+static uint64_t reservation_for(const struct row_geometry *geometry, const struct write_part *part)
 {
-    uint64_t unit = shape->chunk_size == FRAME_BUFFER_SIZE ? FRAME_BUFFER_SIZE : shape->block_size;
+    uint64_t unit =
+        geometry->chunk_size == FRAME_BUFFER_SIZE ? FRAME_BUFFER_SIZE : geometry->block_size;
     uint64_t size =
         tfs_align_up(part->offset + part->size, unit) - tfs_align_down(part->offset, unit);
 
@@ -123,7 +124,7 @@ static void note_written_locked(struct tfs_volume *volume, struct tfs_inode *ino
 static int write_part(struct tfs_volume *volume, struct tfs_inode *inode,
                       const struct write_part *part, struct spare_buffers *spare)
 {
-    uint64_t end = part->index * inode->data->shape.chunk_size + part->offset + part->size;
+    uint64_t end = part->index * inode->data->geometry.chunk_size + part->offset + part->size;
     struct tfs_chunk *chunk;
     bool complete = false;
     int err;
@@ -145,8 +146,8 @@ static int write_part(struct tfs_volume *volume, struct tfs_inode *inode,
         chunk_mark_dirty_locked(volume, chunk);
     chunk_release_exclusive_locked(chunk);
     if (!err) {
-        allocation_chunk_reserved_locked(volume, chunk, reservation_for(&inode->data->shape, part),
-                                         spare->lent);
+        allocation_chunk_reserved_locked(
+            volume, chunk, reservation_for(&inode->data->geometry, part), spare->lent);
         note_written_locked(volume, inode, end);
         lost_forget_locked(inode, end - part->size, end);
         complete = chunk_is_complete(chunk);
@@ -163,12 +164,12 @@ static int write_part(struct tfs_volume *volume, struct tfs_inode *inode,
 static int try_reserve(struct tfs_volume *volume, struct tfs_inode *inode,
                        const struct write_part *part, struct spare_buffers *spare)
 {
-    uint64_t at = part->index * inode->data->shape.chunk_size + part->offset;
-    uint64_t room = reservation_for(&inode->data->shape, part);
+    uint64_t at = part->index * inode->data->geometry.chunk_size + part->offset;
+    uint64_t room = reservation_for(&inode->data->geometry, part);
     int err;
 
     spare->lent = allocation_lend(inode, at, at + part->size, room);
-    err = room_reserve(volume, inode, room, spare->lent);
+    err = reservation_take(volume, inode, room, spare->lent);
     if (err)
         allocation_return(inode, spare->lent);
     return err;
@@ -204,7 +205,7 @@ static int take_room(struct tfs_volume *volume, struct tfs_inode *inode,
         return err;
     err = memory_take_dirty(volume->memory, count, spare->buffers);
     if (err) {
-        allocation_unreserve(volume, inode, reservation_for(&inode->data->shape, part),
+        allocation_unreserve(volume, inode, reservation_for(&inode->data->geometry, part),
                              spare->lent);
         return err;
     }
@@ -224,7 +225,8 @@ static int write_with_room(struct tfs_volume *volume, struct tfs_inode *inode,
         return err;
     err = write_part(volume, inode, part, &spare);
     if (err)
-        allocation_unreserve(volume, inode, reservation_for(&inode->data->shape, part), spare.lent);
+        allocation_unreserve(volume, inode, reservation_for(&inode->data->geometry, part),
+                             spare.lent);
     memory_give_dirty(volume->memory, spare.count, spare.buffers);
     return err;
 }
@@ -233,7 +235,7 @@ static int write_with_room(struct tfs_volume *volume, struct tfs_inode *inode,
 static int64_t write_parts(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t offset,
                            const void *bytes, size_t size)
 {
-    uint32_t chunk_size = inode->data->shape.chunk_size;
+    uint32_t chunk_size = inode->data->geometry.chunk_size;
     size_t done = 0;
 
     while (done < size) {

@@ -77,7 +77,7 @@ static bool has_moved(const struct readahead_stream *stream, enum readahead_dire
  * not read on. */
 static bool was_read_locked(const struct tfs_inode *inode, uint64_t offset)
 {
-    uint32_t chunk_size = inode->data->shape.chunk_size;
+    uint32_t chunk_size = inode->data->geometry.chunk_size;
 
     for (int i = 0; i < READAHEAD_DIRECTIONS; i++) {
         uint64_t start = seen_from((enum readahead_direction)i, offset, chunk_size);
@@ -98,7 +98,7 @@ static struct wanted still_wanted(struct prefetch_job *prefetch)
 {
     struct tfs_inode *inode = prefetch->inode;
     enum readahead_direction direction = prefetch->chunk.direction;
-    uint32_t chunk_size = inode->data->shape.chunk_size;
+    uint32_t chunk_size = inode->data->geometry.chunk_size;
     uint32_t passed = chunk_size;
 
     tfs_mutex_lock(&inode->lock);
@@ -136,8 +136,8 @@ static void prefetch_chunk(struct prefetch_job *prefetch, struct tfs_scratch *sc
 {
     struct tfs_volume *volume = prefetch->volume;
     struct tfs_inode *inode = prefetch->inode;
-    uint32_t block_size = inode->data->shape.block_size;
-    uint64_t chunk_size = inode->data->shape.chunk_size;
+    uint32_t block_size = inode->data->geometry.block_size;
+    uint64_t chunk_size = inode->data->geometry.chunk_size;
     struct wanted wanted = still_wanted(prefetch);
     uint64_t offset = seen_from(prefetch->chunk.direction, prefetch->chunk.offset, chunk_size);
     tfs_cleanup(chunk_map_release) struct chunk_map map = {0};
@@ -266,7 +266,7 @@ static uint64_t window_size(struct tfs_volume *volume, const struct tfs_inode *i
                             const struct readahead_stream *stream)
 {
     uint64_t wanted = (uint64_t)WINDOW_CHUNKS_PER_WORKER * volume->options.threads *
-                      tfs_max_u64(inode->data->shape.chunk_size, WINDOW_CHUNK_MIN);
+                      tfs_max_u64(inode->data->geometry.chunk_size, WINDOW_CHUNK_MIN);
 
     wanted = tfs_min_u64(wanted, volume->options.cache_size / 4);
     return tfs_min_u64(wanted, length_of(stream));
@@ -281,7 +281,7 @@ static bool note_locked(struct tfs_volume *volume, struct tfs_inode *inode,
     struct tfs_data *data = inode->data;
     uint64_t end = position->direction == READAHEAD_UP ? data_size_locked(data) : TFS_FILE_SIZE_MAX;
     struct readahead_stream *stream = find_stream(&data->readahead, *position, size);
-    uint64_t chunk_size = data->shape.chunk_size;
+    uint64_t chunk_size = data->geometry.chunk_size;
 
     stream->last_use = data->readahead.uses;
     note_steps(stream, position->offset, size);
@@ -300,7 +300,7 @@ static bool note_locked(struct tfs_volume *volume, struct tfs_inode *inode,
 bool readahead_note(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t offset,
                     size_t size)
 {
-    uint64_t chunk_size = inode->data->shape.chunk_size;
+    uint64_t chunk_size = inode->data->geometry.chunk_size;
     struct position positions[READAHEAD_DIRECTIONS];
     uint64_t ends[READAHEAD_DIRECTIONS] = {0};
     bool believed = false;

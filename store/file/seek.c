@@ -45,10 +45,10 @@ static uint32_t data_begin(const struct chunk_map *map, uint32_t at)
 
 /* The first byte >= `at` of the chunk that is data (or hole); UINT32_MAX when the chunk has none.
  */
-static uint32_t seek_in_chunk(const struct chunk_map *map, const struct row_shape *shape,
+static uint32_t seek_in_chunk(const struct chunk_map *map, const struct row_geometry *geometry,
                               uint32_t at, bool data)
 {
-    while (at < shape->chunk_size) {
+    while (at < geometry->chunk_size) {
         uint32_t end = data_end(map, at);
 
         if ((end > at) == data)
@@ -62,11 +62,11 @@ static uint32_t seek_in_chunk(const struct chunk_map *map, const struct row_shap
 int64_t file_seek(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t offset,
                   uint64_t size, bool data)
 {
-    const struct row_shape *shape = &inode->data->shape;
+    const struct row_geometry *geometry = &inode->data->geometry;
 
     while (offset < size) {
         tfs_cleanup(chunk_map_release) struct chunk_map map = {0};
-        uint64_t index = offset / shape->chunk_size;
+        uint64_t index = offset / geometry->chunk_size;
         uint32_t found;
         int err = chunk_map_next(volume, inode, index, &map);
 
@@ -74,13 +74,13 @@ int64_t file_seek(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t o
             return err;
         if (map.index > index && !data)
             return (int64_t)offset;
-        if (map.index > (size - 1) / shape->chunk_size)
+        if (map.index > (size - 1) / geometry->chunk_size)
             return (int64_t)size;
-        offset = tfs_max_u64(offset, map.index * shape->chunk_size);
-        found = seek_in_chunk(&map, shape, (uint32_t)(offset % shape->chunk_size), data);
+        offset = tfs_max_u64(offset, map.index * geometry->chunk_size);
+        found = seek_in_chunk(&map, geometry, (uint32_t)(offset % geometry->chunk_size), data);
         if (found != UINT32_MAX)
-            return (int64_t)tfs_min_u64(map.index * shape->chunk_size + found, size);
-        offset = (map.index + 1) * shape->chunk_size;
+            return (int64_t)tfs_min_u64(map.index * geometry->chunk_size + found, size);
+        offset = (map.index + 1) * geometry->chunk_size;
     }
     return (int64_t)size;
 }
@@ -180,8 +180,8 @@ static int64_t look_into_unit(const struct unit *unit, uint64_t at, bool data)
 static int64_t look_into_chunk(struct tfs_file *file, const struct chunk_map *map, uint64_t at,
                                uint64_t end, bool data)
 {
-    const struct row_shape *shape = &file->inode->data->shape;
-    uint64_t base = map->index * shape->chunk_size;
+    const struct row_geometry *geometry = &file->inode->data->geometry;
+    uint64_t base = map->index * geometry->chunk_size;
 
     while (at < end) {
         struct unit unit = {.file = file, .from = tfs_align_down(at, FRAME_BUFFER_SIZE)};
@@ -214,7 +214,7 @@ static int next_map(struct tfs_file *file, uint64_t index, bool data, struct chu
 /* Returns `size` when nothing is found before it. */
 static int64_t seek_pages(struct tfs_file *file, uint64_t at, uint64_t size, bool data)
 {
-    uint64_t chunk_size = file->inode->data->shape.chunk_size;
+    uint64_t chunk_size = file->inode->data->geometry.chunk_size;
 
     while (at < size) {
         tfs_cleanup(chunk_map_release) struct chunk_map map = {0};

@@ -84,14 +84,15 @@ bool allocation_has_lent(struct tfs_inode *inode)
  * that small frames could be merged with, or that is in too many pieces and made one again. */
 static uint64_t widened_size(const struct tfs_chunk *chunk, const struct chunk_slot *slot)
 {
-    const struct row_shape *shape = &chunk->inode->data->shape;
-    uint64_t from = tfs_align_down(slot->from, shape->block_size);
+    const struct row_geometry *geometry = &chunk->inode->data->geometry;
+    uint64_t from = tfs_align_down(slot->from, geometry->block_size);
 
     if (!chunk->row)
         return slot->to - from;
-    if (row_unit(shape) < shape->block_size || row_is_fragmented(chunk->row, 0, FRAME_BUFFER_SIZE))
+    if (row_unit(geometry) < geometry->block_size ||
+        row_is_fragmented(chunk->row, 0, FRAME_BUFFER_SIZE))
         return FRAME_BUFFER_SIZE;
-    return tfs_align_up(slot->to, shape->block_size) - from;
+    return tfs_align_up(slot->to, geometry->block_size) - from;
 }
 
 /* More than this the chunk's next flush does not append. */

@@ -36,7 +36,7 @@ struct allocation {
     bool settled;               /* nothing was stored since the holes were counted */
 };
 
-/* Up to `size` bytes of the room for who stores into [from, to), to be given to room_reserve();
+/* Up to `size` bytes of the room for who stores into [from, to), to be given to reservation_take();
  * back where that failed; and back with all that was reserved, which no chunk has. */
 uint64_t allocation_lend(struct tfs_inode *inode, uint64_t from, uint64_t to, uint64_t size);
 void allocation_return(struct tfs_inode *inode, uint64_t lent);

@@ -230,19 +230,19 @@ int chunk_read_row(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t 
         *ret = NULL;
         return 0;
     }
-    return row_table_get(volume, &key, &inode->data->shape, ret);
+    return row_table_get(volume, &key, &inode->data->geometry, ret);
 }
 
 int chunk_unreadable(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t offset,
                      uint32_t size, int error)
 {
-    const struct row_shape *shape = &chunk->inode->data->shape;
+    const struct row_geometry *geometry = &chunk->inode->data->geometry;
     const struct complaint_wanted wanted = {
         .inode = chunk->inode->number,
-        .start = chunk->index * shape->chunk_size,
+        .start = chunk->index * geometry->chunk_size,
         .offset = offset,
         .size = size,
-        .block_size = shape->block_size,
+        .block_size = geometry->block_size,
     };
 
     return complaint_row(volume, &wanted, chunk->row, error);
@@ -260,7 +260,7 @@ int chunk_load_row(struct tfs_volume *volume, struct tfs_chunk *chunk)
     known = chunk->row_known;
     /* Behind the committed size the index has nothing: a file that is being written costs no
      * lookups. */
-    in_index = chunk->index * inode->data->shape.chunk_size < inode->record.size;
+    in_index = chunk->index * inode->data->geometry.chunk_size < inode->record.size;
     tfs_mutex_unlock(&inode->lock);
     if (known)
         return 0;
@@ -282,7 +282,7 @@ int chunk_load_row(struct tfs_volume *volume, struct tfs_chunk *chunk)
 }
 
 int chunk_copy_row(struct tfs_volume *volume, const struct tfs_row *row,
-                   const struct row_shape *shape, uint32_t offset, uint32_t size,
+                   const struct row_geometry *geometry, uint32_t offset, uint32_t size,
                    struct tfs_scratch *scratch, void *dst)
 {
     uint8_t *at = dst;
@@ -296,7 +296,7 @@ int chunk_copy_row(struct tfs_volume *volume, const struct tfs_row *row,
             part = (uint32_t)tfs_min_u64(size, start - offset);
             memset(at, 0, part);
         } else {
-            struct frames_source source = frames_source_of(extent, shape->block_size);
+            struct frames_source source = frames_source_of(extent, geometry->block_size);
             int err;
 
             part = (uint32_t)tfs_min_u64(size, extent_end(extent) - offset);
@@ -316,7 +316,7 @@ int chunk_fill_slot(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t
                     struct tfs_scratch *scratch)
 {
     struct chunk_slot *slot = &chunk->slots[slot_index];
-    const struct row_shape *shape = &chunk->inode->data->shape;
+    const struct row_geometry *geometry = &chunk->inode->data->geometry;
     uint32_t base = slot_index * FRAME_BUFFER_SIZE;
     int err;
 
@@ -326,11 +326,11 @@ int chunk_fill_slot(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t
     err = chunk_load_row(volume, chunk);
     if (err)
         return err;
-    err = chunk_copy_row(volume, chunk->row, shape, base, slot->from, scratch, slot->buffer);
+    err = chunk_copy_row(volume, chunk->row, geometry, base, slot->from, scratch, slot->buffer);
     if (err)
         return chunk_unreadable(volume, chunk, base, slot->from, err);
-    err = chunk_copy_row(volume, chunk->row, shape, base + slot->to, FRAME_BUFFER_SIZE - slot->to,
-                         scratch, slot->buffer + slot->to);
+    err = chunk_copy_row(volume, chunk->row, geometry, base + slot->to,
+                         FRAME_BUFFER_SIZE - slot->to, scratch, slot->buffer + slot->to);
     if (err)
         return chunk_unreadable(volume, chunk, base + slot->to, FRAME_BUFFER_SIZE - slot->to, err);
     chunk_show_slot(chunk, slot_index, slot->from, slot->to, true);
@@ -376,7 +376,7 @@ void chunk_mark_dirty_locked(struct tfs_volume *volume, struct tfs_chunk *chunk)
 
 bool chunk_is_complete(const struct tfs_chunk *chunk)
 {
-    uint32_t slot_count = chunk->inode->data->shape.chunk_size / FRAME_BUFFER_SIZE;
+    uint32_t slot_count = chunk->inode->data->geometry.chunk_size / FRAME_BUFFER_SIZE;
     uint32_t first = 0;
 
     if (chunk->slots[slot_count - 1].to != FRAME_BUFFER_SIZE)

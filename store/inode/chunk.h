@@ -1,8 +1,8 @@
 /*
  * Chunks in memory: dirty buffers over a row.
  *
- * A file's data is cut into chunks of shape.chunk_size bytes, stored as blocks of shape.block_size
- * bytes. For a file of chunk size c
+ * A file's data is cut into chunks of geometry.chunk_size bytes, stored as blocks of
+ * geometry.block_size bytes. For a file of chunk size c
  *
  *     block_size = min(c, 256 KiB)
  *     chunk_size = min(max(c, 256 KiB), 4 MiB)
@@ -135,8 +135,8 @@ TFS_MUST_CHECK int chunk_read_row(struct tfs_volume *volume, struct tfs_inode *i
  * the inode's lock, by a holder.
  */
 TFS_MUST_CHECK int chunk_copy_row(struct tfs_volume *volume, const struct tfs_row *row,
-                                  const struct row_shape *shape, uint32_t offset, uint32_t size,
-                                  struct tfs_scratch *scratch, void *dst);
+                                  const struct row_geometry *geometry, uint32_t offset,
+                                  uint32_t size, struct tfs_scratch *scratch, void *dst);
 
 /* The row, or something that it shows of `size` bytes from the chunk-relative offset on, cannot be
  * read: says so. Returns the
@@ -149,7 +149,7 @@ TFS_MUST_CHECK int chunk_fill_slot(struct tfs_volume *volume, struct tfs_chunk *
                                    uint32_t slot, struct tfs_scratch *scratch);
 
 /*
- * The exclusive holder, the flush that has the chunk, or a change of shape with the gate closed
+ * The exclusive holder, the flush that has the chunk, or a resize with the gate closed
  * changes what is in a slot; others look at the slot with the inode's lock meanwhile, so buffer and
  * bounds change with it. Called without the lock.
  *

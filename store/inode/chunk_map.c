@@ -48,7 +48,7 @@ int chunk_map_read(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t 
     }
     tfs_mutex_unlock(&inode->lock);
     if (!known)
-        err = row_table_get(volume, &key, &inode->data->shape, &map.row);
+        err = row_table_get(volume, &key, &inode->data->geometry, &map.row);
     if (!err)
         *ret = map;
     return err;

@@ -16,7 +16,7 @@
 #include "store/inode/purge_rows.h"
 #include "store/tables/format.h"
 #include "store/txn/dead_list.h"
-#include "store/txn/usage.h"
+#include "store/txn/refcounts.h"
 #include "store/volume.h"
 
 #include <errno.h>
@@ -30,7 +30,7 @@ enum { CUT_PURGE_ROWS = 512, CUT_MEASURE_ROWS = 256 };
 static uint64_t estimate(struct tfs_inode *inode, uint64_t first)
 {
     struct meta_inode record = inode_record(inode);
-    uint64_t from = first * inode->data->shape.chunk_size;
+    uint64_t from = first * inode->data->geometry.chunk_size;
 
     if (from >= record.size)
         return 0;
@@ -51,7 +51,7 @@ uint64_t cut_measure(struct tfs_volume *volume, struct tfs_inode *inode, uint64_
     while (count++ < CUT_MEASURE_ROWS && (more = index_scan_next(scan, &record)) > 0) {
         tfs_cleanup(row_unref_p) struct tfs_row *row = NULL;
 
-        if (row_decode(record.value, record.value_size, &inode->data->shape, &row) == 0)
+        if (row_decode(record.value, record.value_size, &inode->data->geometry, &row) == 0)
             stored += (uint64_t)row_stored_size(row);
     }
     index_scan_close(scan);
@@ -74,9 +74,10 @@ bool cut_has_locked(const struct tfs_inode *inode, uint64_t row)
 }
 
 int cut_put(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t first, unsigned count_max,
-            struct index_batch *batch, struct usage_change *change, struct cut_batch *ret)
+            struct index_batch *batch, struct refcounts_change *change, struct cut_batch *ret)
 {
-    struct purge_range range = {inode->number, &inode->data->shape, first, UINT64_MAX, count_max};
+    struct purge_range range = {inode->number, &inode->data->geometry, first, UINT64_MAX,
+                                count_max};
     struct purge_rows rows;
     int err = purge_collect_rows(volume, &range, batch, change, &rows);
 
@@ -174,16 +175,16 @@ static uint64_t first_to_go(struct tfs_inode *inode, uint64_t committed_end)
 static int purge_step(struct tfs_volume *volume, struct tfs_inode *inode)
 {
     struct meta_inode record = inode_record(inode);
-    uint64_t committed_end = cut_row_behind(record.size, inode->data->shape.chunk_size);
+    uint64_t committed_end = cut_row_behind(record.size, inode->data->geometry.chunk_size);
     struct index_batch *batch = volume->batch;
-    struct usage_change change;
+    struct refcounts_change change;
     struct cut_batch cut;
     int err;
 
     if (!(record.flags & META_INODE_HAS_CUT_ROWS))
         return 0;
     index_batch_clear(batch);
-    usage_begin(volume->usage, &change);
+    refcounts_begin(volume->refcounts, &change);
     err = cut_put(volume, inode, first_to_go(inode, committed_end), CUT_PURGE_ROWS, batch, &change,
                   &cut);
     if (!err)
@@ -194,7 +195,7 @@ static int purge_step(struct tfs_volume *volume, struct tfs_inode *inode)
         put_record(inode, &record, batch);
         err = purge_commit(volume, batch, &change);
     }
-    usage_end(&change);
+    refcounts_end(&change);
     if (err)
         return err;
     apply_step(inode, &record, &cut, committed_end);
@@ -209,11 +210,11 @@ static int remove_rows_locked(struct tfs_volume *volume, struct tfs_inode *inode
 {
     struct meta_inode record = inode_record(inode);
     struct index_batch *batch = volume->batch;
-    struct usage_change change;
+    struct refcounts_change change;
     int err;
 
     index_batch_clear(batch);
-    usage_begin(volume->usage, &change);
+    refcounts_begin(volume->refcounts, &change);
     err = purge_collect_rows(volume, range, batch, &change, ret);
     if (!err && index_batch_count(batch) > 0) {
         record.stored_bytes = less(record.stored_bytes, (uint64_t)ret->stored);
@@ -221,7 +222,7 @@ static int remove_rows_locked(struct tfs_volume *volume, struct tfs_inode *inode
         put_record(inode, &record, batch);
         err = purge_commit(volume, batch, &change);
     }
-    usage_end(&change);
+    refcounts_end(&change);
     if (err)
         return err;
     tfs_mutex_lock(&inode->lock);
@@ -234,7 +235,7 @@ static int remove_rows_locked(struct tfs_volume *volume, struct tfs_inode *inode
 int cut_remove(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t first, uint64_t end,
                uint64_t *ret_next)
 {
-    struct purge_range range = {inode->number, &inode->data->shape, first, end, CUT_PURGE_ROWS};
+    struct purge_range range = {inode->number, &inode->data->geometry, first, end, CUT_PURGE_ROWS};
     struct purge_rows rows;
     int err;
 

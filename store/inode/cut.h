@@ -21,7 +21,7 @@ struct index_batch;
 struct meta_inode;
 struct tfs_inode;
 struct tfs_volume;
-struct usage_change;
+struct refcounts_change;
 
 /* Of a file in memory, guarded by the inode's lock. */
 struct cut_rows {
@@ -58,7 +58,7 @@ struct cut_batch {
  */
 TFS_MUST_CHECK int cut_put(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t first,
                            unsigned count_max, struct index_batch *batch,
-                           struct usage_change *change, struct cut_batch *ret);
+                           struct refcounts_change *change, struct cut_batch *ret);
 
 /* The flag in the record that goes with it, and the orphan row. Errors: of format_use_feature(). */
 TFS_MUST_CHECK int cut_put_flag(struct tfs_volume *volume, struct tfs_inode *inode,

@@ -1,7 +1,7 @@
 /*
  * A file's data in memory: sizes and the gate. Invariants:
  *
- * 1. While `exclusive` is set, `active` is 0 and `in_commit` is not set: a change of shape sees no
+ * 1. While `exclusive` is set, `active` is 0 and `in_commit` is not set: a resize sees no
  * read, write, flush or commit in progress.
  * 2. record.size <= what the chunks in the index and the holes between them give; data->size may be
  * more or less until the next commit.
@@ -28,11 +28,11 @@ enum {
     READ_UNIT = 4096,
 };
 
-struct row_shape data_shape(uint8_t chunk_size_log2)
+struct row_geometry data_geometry(uint8_t chunk_size_log2)
 {
     uint64_t chunk_size = 1ull << chunk_size_log2;
 
-    return (struct row_shape){
+    return (struct row_geometry){
         .block_size = (uint32_t)tfs_min_u64(chunk_size, FRAME_BLOCK_SIZE_MAX),
         .chunk_size =
             (uint32_t)tfs_min_u64(tfs_max_u64(chunk_size, FRAME_BUFFER_SIZE), FRAME_RAW_SIZE_MAX),
@@ -57,11 +57,11 @@ int data_new(struct tfs_volume *volume, struct tfs_inode *inode, struct tfs_data
     data->volume = volume;
     data->inode = inode;
     data->compression = inode->record.compression;
-    data->shape = data_shape(inode->record.chunk_size_log2);
+    data->geometry = data_geometry(inode->record.chunk_size_log2);
     data->size = inode->record.size;
     data->base_size = inode->record.size;
     data->index_end = inode->record.size;
-    data->cut = cut_rows_of(&inode->record, data->shape.chunk_size);
+    data->cut = cut_rows_of(&inode->record, data->geometry.chunk_size);
     data->allocation = (struct allocation){.now = inode->record.allocation, .settled = true};
     data->written_end = inode->record.size;
     data->idle_size = UINT64_MAX;
@@ -104,8 +104,8 @@ static void count_uncommitted(struct tfs_chunk *chunk, void *context)
         sum->dirty += chunk->slots[i].to - chunk->slots[i].from;
 }
 
-int data_read_shape(struct tfs_volume *volume, uint64_t inode, uint64_t *known,
-                    struct row_shape *shape)
+int data_read_geometry(struct tfs_volume *volume, uint64_t inode, uint64_t *known,
+                       struct row_geometry *geometry)
 {
     uint8_t key[META_INODE_KEY_SIZE];
     struct index_value value;
@@ -125,7 +125,7 @@ int data_read_shape(struct tfs_volume *volume, uint64_t inode, uint64_t *known,
     index_value_release(&value);
     if (err)
         return err;
-    *shape = data_shape(record.chunk_size_log2);
+    *geometry = data_geometry(record.chunk_size_log2);
     *known = inode;
     return 0;
 }

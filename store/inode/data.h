@@ -1,6 +1,6 @@
 /*
  * The data of a regular file in memory: its visible size, its chunks that differ from the index or
- * are in use, and the gate that keeps changes of shape apart from reads and writes.
+ * are in use, and the gate that keeps resizes apart from reads and writes.
  *
  * All fields are guarded by the inode's lock unless they say otherwise.
  */
@@ -19,7 +19,7 @@ struct index_scan;
 struct tfs_data {
     struct tfs_volume *volume; /* immutable, as the next three */
     struct tfs_inode *inode;
-    struct row_shape shape;        /* of its chunks */
+    struct row_geometry geometry;  /* of its chunks */
     struct codec_spec compression; /* of new frames */
     struct tfs_cond changed;       /* any of the states below; waiters look again */
 
@@ -29,14 +29,14 @@ struct tfs_data {
                             after a cut */
     struct cut_rows cut; /* rows in the index that are not the file's any more */
     uint64_t written_end; /* of written bytes; what truncate appended does not count */
-    bool in_commit;       /* a snapshot was taken, and is neither applied nor dropped yet */
+    bool in_commit;       /* a commit image was taken, and is neither applied nor dropped yet */
     bool times_changed;   /* record has times that are not committed */
     struct list promises; /* that are neither kept nor dropped yet: see promise.h */
 
     bool appending;          /* a write at the end is in progress */
     unsigned active;         /* reads, writes and flushes in progress */
-    bool exclusive;          /* a change of shape is in progress */
-    unsigned exclusive_wait; /* changes of shape that wait; new activity lets them go first */
+    bool exclusive;          /* a resize is in progress */
+    unsigned exclusive_wait; /* resizes that wait; new activity lets them go first */
 
     struct tfs_chunk **buckets; /* chunks by index */
     size_t bucket_count;        /* a power of two */
@@ -71,15 +71,15 @@ TFS_MUST_CHECK int data_new(struct tfs_volume *volume, struct tfs_inode *inode,
 void data_free(struct tfs_data *data); /* accepts NULL; nothing may be dirty */
 
 /* Sizes of a file's chunks and blocks in memory and on disk, from its chunk_size: see chunk.h. */
-struct row_shape data_shape(uint8_t chunk_size_log2);
+struct row_geometry data_geometry(uint8_t chunk_size_log2);
 
 /*
- * The shape of the rows of an inode, by its record in the index. For walks over the table `extent`:
- * *known is the inode that *shape is of (0: none yet), and is not read again. Errors: -ENOENT
- * (purged since the walk began), -EUCLEAN, of the index.
+ * The geometry of the rows of an inode, by its record in the index. For walks over the table
+ * `extent`: *known is the inode that *geometry is of (0: none yet), and is not read again. Errors:
+ * -ENOENT (purged since the walk began), -EUCLEAN, of the index.
  */
-TFS_MUST_CHECK int data_read_shape(struct tfs_volume *volume, uint64_t inode, uint64_t *known,
-                                   struct row_shape *shape);
+TFS_MUST_CHECK int data_read_geometry(struct tfs_volume *volume, uint64_t inode, uint64_t *known,
+                                      struct row_geometry *geometry);
 
 /* A scan over the rows of an inode in the index, from number `first` on; with 0 also over keys that
  * are those of no row. Errors: of index_scan_open(). */
@@ -114,9 +114,9 @@ void data_touch_locked(struct tfs_volume *volume, struct tfs_inode *inode);
 void data_discard_dirty(struct tfs_volume *volume, struct tfs_inode *inode);
 
 /*
- * The gate. Reads, writes and flushes enter together; a change of shape (truncate, punch, clone
+ * The gate. Reads, writes and flushes enter together; a resize (truncate, punch, clone
  * into) waits until they have left and keeps them out. A commit that has begun is waited for too,
- * and none begins meanwhile: it is not kept waiting, but told to come again (snapshot_take()).
+ * and none begins meanwhile: it is not kept waiting, but told to come again (commit_image_take()).
  * Waits; takes the inode's lock.
  */
 void data_enter(struct tfs_inode *inode);
@@ -133,12 +133,12 @@ struct data_read {
 TFS_MUST_CHECK int data_enter_to_read(struct tfs_inode *inode, struct data_read *read);
 
 /*
- * For write-back, and for who keeps another gate closed: enters also while a change of shape waits.
+ * For write-back, and for who keeps another gate closed: enters also while a resize waits.
  * Writers inside the gate may be waiting for the memory that only write-back gives back.
  */
 void data_enter_flush(struct tfs_inode *inode);
 
-/* For who wants the file committed: enters when neither a change of shape nor a commit of it is in
+/* For who wants the file committed: enters when neither a resize nor a commit of it is in
  * progress. */
 void data_enter_for_commit(struct tfs_inode *inode);
 void data_leave(struct tfs_inode *inode);

@@ -73,12 +73,13 @@ int namespace_get_directory(struct tfs_volume *volume, uint64_t number, struct t
     return 0;
 }
 
-static struct names_key key_of(const struct tfs_volume *volume, uint64_t parent, const char *name)
+static struct dentry_cache_key key_of(const struct tfs_volume *volume, uint64_t parent,
+                                      const char *name)
 {
-    return (struct names_key){parent, namespace_hash(volume, name), name};
+    return (struct dentry_cache_key){parent, namespace_hash(volume, name), name};
 }
 
-static int find_in_index(struct tfs_volume *volume, const struct names_key *name,
+static int find_in_index(struct tfs_volume *volume, const struct dentry_cache_key *name,
                          struct meta_dentry *ret)
 {
     uint8_t key[META_DENTRY_KEY_SIZE_MAX];
@@ -96,21 +97,21 @@ static int find_in_index(struct tfs_volume *volume, const struct names_key *name
 int namespace_find(struct tfs_volume *volume, uint64_t parent, const char *name,
                    struct meta_dentry *ret)
 {
-    struct names_key key = key_of(volume, parent, name);
+    struct dentry_cache_key key = key_of(volume, parent, name);
     uint64_t changes;
     int err;
 
-    switch (names_find(volume->names, &key, ret, &changes)) {
-    case NAMES_PRESENT:
+    switch (dentry_cache_find(volume->dentries, &key, ret, &changes)) {
+    case DENTRY_PRESENT:
         return 0;
-    case NAMES_ABSENT:
+    case DENTRY_ABSENT:
         return -ENOENT;
-    case NAMES_UNKNOWN:
+    case DENTRY_UNKNOWN:
         break;
     }
     err = find_in_index(volume, &key, ret);
     if (!err || err == -ENOENT)
-        names_learn(volume->names, &key, err ? NULL : ret, changes);
+        dentry_cache_learn(volume->dentries, &key, err ? NULL : ret, changes);
     return err;
 }
 
@@ -187,11 +188,12 @@ struct meta_inode *namespace_touch_directory(struct namespace_change *change,
 }
 
 /* What the name stands for after the commit. The last word counts, as in the batch. */
-static const struct names_change *note_entry(struct namespace_change *change, uint64_t parent,
-                                             const char *name, const struct meta_dentry *entry)
+static const struct dentry_cache_change *note_entry(struct namespace_change *change,
+                                                    uint64_t parent, const char *name,
+                                                    const struct meta_dentry *entry)
 {
     assert(change->entry_count < NAMESPACE_ENTRIES_MAX);
-    change->entries[change->entry_count] = (struct names_change){
+    change->entries[change->entry_count] = (struct dentry_cache_change){
         .key = key_of(change->volume, parent, name),
         .entry = *entry,
     };
@@ -201,7 +203,7 @@ static const struct names_change *note_entry(struct namespace_change *change, ui
 void namespace_put_entry(struct namespace_change *change, uint64_t parent, const char *name,
                          const struct meta_dentry *entry)
 {
-    const struct names_change *noted = note_entry(change, parent, name, entry);
+    const struct dentry_cache_change *noted = note_entry(change, parent, name, entry);
     uint8_t key[META_DENTRY_KEY_SIZE_MAX];
     uint8_t value[META_DENTRY_VALUE_SIZE];
     size_t size = meta_dentry_key(parent, noted->key.hash, name, key);
@@ -213,7 +215,7 @@ void namespace_put_entry(struct namespace_change *change, uint64_t parent, const
 void namespace_delete_entry(struct namespace_change *change, uint64_t parent, const char *name)
 {
     const struct meta_dentry absent = {0};
-    const struct names_change *noted = note_entry(change, parent, name, &absent);
+    const struct dentry_cache_change *noted = note_entry(change, parent, name, &absent);
     uint8_t key[META_DENTRY_KEY_SIZE_MAX];
     size_t size = meta_dentry_key(parent, noted->key.hash, name, key);
 
@@ -222,18 +224,18 @@ void namespace_delete_entry(struct namespace_change *change, uint64_t parent, co
 
 int namespace_require_free(struct namespace_change *change, uint64_t parent, const char *name)
 {
-    struct names_key wanted = key_of(change->volume, parent, name);
+    struct dentry_cache_key wanted = key_of(change->volume, parent, name);
     uint8_t key[META_DENTRY_KEY_SIZE_MAX];
     struct meta_dentry entry;
     uint64_t changes;
     size_t size;
 
-    switch (names_find(change->volume->names, &wanted, &entry, &changes)) {
-    case NAMES_PRESENT:
+    switch (dentry_cache_find(change->volume->dentries, &wanted, &entry, &changes)) {
+    case DENTRY_PRESENT:
         return -EEXIST;
-    case NAMES_ABSENT:
+    case DENTRY_ABSENT:
         return 0;
-    case NAMES_UNKNOWN:
+    case DENTRY_UNKNOWN:
         break;
     }
     size = meta_dentry_key(parent, wanted.hash, name, key);
@@ -341,7 +343,7 @@ int namespace_commit(struct namespace_change *change)
     err = index_commit(change->volume->index, change->batch, false);
     if (err)
         return err;
-    names_apply(change->volume->names, change->entries, (size_t)change->entry_count);
+    dentry_cache_apply(change->volume->dentries, change->entries, (size_t)change->entry_count);
     (void)atomic_fetch_add_explicit(&change->volume->namespace_changes, 1, memory_order_release);
     for (int i = 0; i < change->inode_count; i++) {
         const struct namespace_inode *changed = &change->inodes[i];

@@ -9,8 +9,8 @@
 #ifndef TFS_NAMESPACE_H
 #define TFS_NAMESPACE_H
 
+#include "store/inode/dentry_cache.h"
 #include "store/inode/inode.h"
-#include "store/inode/names.h"
 #include "store/volume.h"
 
 /* Errors: -ENOENT (empty name), -ENAMETOOLONG, -EINVAL (a slash). */
@@ -51,7 +51,7 @@ struct namespace_change {
     struct timespec now;
     struct namespace_inode inodes[NAMESPACE_INODES_MAX];
     int inode_count;
-    struct names_change entries[NAMESPACE_ENTRIES_MAX];
+    struct dentry_cache_change entries[NAMESPACE_ENTRIES_MAX];
     int entry_count;
 };
 

@@ -4,14 +4,14 @@
 #include "store/index/index.h"
 #include "store/inode/data.h"
 #include "store/txn/dead_list.h"
-#include "store/txn/usage.h"
+#include "store/txn/refcounts.h"
 #include "store/volume.h"
 
 /* In one change; frames of small blocks are many in a row. */
 enum { PURGE_FRAMES_MAX = 16384 };
 
 int purge_collect_rows(struct tfs_volume *volume, const struct purge_range *range,
-                       struct index_batch *batch, struct usage_change *change,
+                       struct index_batch *batch, struct refcounts_change *change,
                        struct purge_rows *ret)
 {
     struct purge_rows rows = {.next = UINT64_MAX};
@@ -35,8 +35,8 @@ int purge_collect_rows(struct tfs_volume *volume, const struct purge_range *rang
             break;
         }
         /* A row that cannot be read is removed all the same; its frames are found by a check. */
-        if (row_decode(record.value, record.value_size, range->shape, &row) == 0)
-            usage_replace_row(change, row, NULL);
+        if (row_decode(record.value, record.value_size, range->geometry, &row) == 0)
+            refcounts_replace_row(change, row, NULL);
         rows.stored += row_stored_size(row);
         index_batch_delete(batch, INDEX_EXTENT, record.key, record.key_size);
         count++;
@@ -48,17 +48,18 @@ int purge_collect_rows(struct tfs_volume *volume, const struct purge_range *rang
     return 0;
 }
 
-int purge_commit(struct tfs_volume *volume, struct index_batch *batch, struct usage_change *change)
+int purge_commit(struct tfs_volume *volume, struct index_batch *batch,
+                 struct refcounts_change *change)
 {
     uint64_t number;
-    int err = usage_finish(change, batch);
+    int err = refcounts_finish(change, batch);
 
     if (!err)
         err = index_commit(volume->index, batch, false);
     if (err)
         return err;
     number = index_commit_number(volume->index);
-    usage_apply(change, number);
+    refcounts_apply(change, number);
     for (size_t i = 0; i < change->dead_count; i++)
         dead_list_add_frame(volume->dead, &change->dead[i], number);
     return 0;

@@ -9,14 +9,14 @@
 #include "store/base/defs.h"
 
 struct index_batch;
-struct row_shape;
+struct row_geometry;
 struct tfs_volume;
-struct usage_change;
+struct refcounts_change;
 
 /* Rows of an inode: so many of those in [first, end). */
 struct purge_range {
     uint64_t inode;
-    const struct row_shape *shape;
+    const struct row_geometry *geometry;
     uint64_t first;
     uint64_t end;
     unsigned count_max;
@@ -29,11 +29,11 @@ struct purge_rows {
 
 /* Add the deletion of rows and of what they use to a batch. volume->metadata is held. */
 TFS_MUST_CHECK int purge_collect_rows(struct tfs_volume *volume, const struct purge_range *range,
-                                      struct index_batch *batch, struct usage_change *change,
+                                      struct index_batch *batch, struct refcounts_change *change,
                                       struct purge_rows *ret);
 
 /* Commit a batch of deletions and hand its dead frames to reclaim. volume->metadata is held. */
 TFS_MUST_CHECK int purge_commit(struct tfs_volume *volume, struct index_batch *batch,
-                                struct usage_change *change);
+                                struct refcounts_change *change);
 
 #endif

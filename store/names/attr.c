@@ -1,9 +1,9 @@
 /*
- * Changing attributes. The size is the data's matter (shape.c); everything else is one record.
+ * Changing attributes. The size is the data's matter (geometry.c); everything else is one record.
  */
 #include "store/base/clock.h"
 #include "store/base/error.h"
-#include "store/file/shape.h"
+#include "store/file/resize.h"
 #include "store/inode/data.h"
 #include "store/inode/namespace.h"
 #include "store/names/acl.h"
@@ -123,7 +123,7 @@ static int set_pinned(struct tfs_volume *volume, struct tfs_inode *inode,
     uint32_t others = wanted->fields & ~(uint32_t)TFS_SET_SIZE;
 
     if (wanted->fields & TFS_SET_SIZE) {
-        int err = shape_truncate(volume, inode, wanted->size);
+        int err = resize_truncate(volume, inode, wanted->size);
 
         if (!err && !inode_is_open(volume, inode))
             err = commit_inode(volume, inode, COMMIT_ORDERED); /* no close will do it */

@@ -97,8 +97,8 @@ static int read_any(struct tfs_volume *volume, struct tfs_inode *inode, const ch
 {
     uint32_t wanted = META_INODE_HAS_XATTRS | flag_of(name);
 
-    if (virtual_xattr_is_ours(name))
-        return virtual_xattr_read(volume, inode, name, ret_value, ret_size);
+    if (inherited_xattr_is_ours(name))
+        return inherited_xattr_read(volume, inode, name, ret_value, ret_size);
     if ((inode_record(inode).flags & wanted) != wanted)
         return -ENODATA;
     return xattr_read(volume, inode->number, name, ret_value, ret_size);
@@ -165,8 +165,8 @@ static int64_t list_names(struct tfs_volume *volume, uint64_t number, char *list
 /* Behind `used` bytes of the list. Where the kernel could not take them they are left out. */
 static int64_t list_settings(struct tfs_inode *inode, char *list, size_t size, size_t used)
 {
-    char names[VIRTUAL_XATTR_LIST_SIZE_MAX];
-    size_t names_size = virtual_xattr_list(inode, names);
+    char names[INHERITED_XATTR_LIST_SIZE_MAX];
+    size_t names_size = inherited_xattr_list(inode, names);
 
     if (used + names_size > TFS_XATTR_LIST_SIZE_MAX)
         return (int64_t)used;
@@ -345,8 +345,8 @@ static int set_pinned(struct tfs_volume *volume, struct tfs_inode *inode,
 {
     int err;
 
-    if (virtual_xattr_is_ours(xattr->name))
-        return virtual_xattr_write(volume, inode, xattr->name, xattr->value, xattr->size);
+    if (inherited_xattr_is_ours(xattr->name))
+        return inherited_xattr_write(volume, inode, xattr->name, xattr->value, xattr->size);
     do {
         err = learn_names(volume, inode);
         if (err)
@@ -401,8 +401,8 @@ static int remove_pinned(struct tfs_volume *volume, struct tfs_inode *inode, con
 {
     int err;
 
-    if (virtual_xattr_is_ours(name))
-        return virtual_xattr_write(volume, inode, name, NULL, 0);
+    if (inherited_xattr_is_ours(name))
+        return inherited_xattr_write(volume, inode, name, NULL, 0);
     tfs_mutex_lock(&volume->metadata);
     err = remove_locked(volume, inode, name);
     tfs_mutex_unlock(&volume->metadata);

@@ -30,7 +30,7 @@
 #include "store/space/compactor.h"
 #include "store/tables/row_table.h"
 #include "store/txn/dead_list.h"
-#include "store/txn/usage.h"
+#include "store/txn/refcounts.h"
 #include "store/volume.h"
 #include "store/writeback/encode.h"
 
@@ -71,8 +71,8 @@ struct compaction {
     struct copied *copies[COPY_BUCKETS];
     size_t copy_count;
     bool unfinished; /* there were more than are known at a time */
-    uint64_t file;   /* whose shape is known; 0: none */
-    struct row_shape shape;
+    uint64_t file;   /* whose geometry is known; 0: none */
+    struct row_geometry geometry;
 };
 
 static bool is_victim(const struct compaction *run, const struct frame_ref *frame)
@@ -207,20 +207,20 @@ static void free_copies(struct compaction *run)
 /* ---- exchanging a row ---- */
 
 static int read_row(struct compaction *run, uint64_t inode, uint64_t row,
-                    const struct row_shape *shape, struct tfs_row **ret)
+                    const struct row_geometry *geometry, struct tfs_row **ret)
 {
     const struct row_cache_key key = {.inode = inode, .index = row};
 
-    return row_table_get(run->volume, &key, shape, ret);
+    return row_table_get(run->volume, &key, geometry, ret);
 }
 
-/* Whether the copy still has the user that it had last, whose file has the same shape as all that
- * share it; -ESTALE when not. */
+/* Whether the copy still has the user that it had last, whose file has the same geometry as all
+ * that share it; -ESTALE when not. */
 static int copy_is_in_use(struct compaction *run, const struct copied *copied,
-                          const struct row_shape *shape)
+                          const struct row_geometry *geometry)
 {
     tfs_cleanup(row_unref_p) struct tfs_row *row = NULL;
-    int err = read_row(run, copied->inode, copied->row, shape, &row);
+    int err = read_row(run, copied->inode, copied->row, geometry, &row);
 
     if (err)
         return err;
@@ -229,23 +229,24 @@ static int copy_is_in_use(struct compaction *run, const struct copied *copied,
 
 /* The frame's copy gets one more user, the frame one less. */
 static int count_copy(struct compaction *run, const struct copied *copied,
-                      const struct row_shape *shape, struct usage_change *change)
+                      const struct row_geometry *geometry, struct refcounts_change *change)
 {
-    int err = copied->committed ? copy_is_in_use(run, copied, shape) : 0;
+    int err = copied->committed ? copy_is_in_use(run, copied, geometry) : 0;
 
     if (err)
         return err;
     if (copied->committed)
-        usage_share(change, &copied->to);
+        refcounts_share(change, &copied->to);
     else
-        usage_add(change, &copied->to);
-    usage_drop(change, &copied->from);
+        refcounts_add(change, &copied->to);
+    refcounts_drop(change, &copied->from);
     return 0;
 }
 
 /* The row with its copies, and what that does to the counts. */
-static int make_row(struct compaction *run, const struct move *move, const struct row_shape *shape,
-                    struct usage_change *change, struct tfs_row **ret)
+static int make_row(struct compaction *run, const struct move *move,
+                    const struct row_geometry *geometry, struct refcounts_change *change,
+                    struct tfs_row **ret)
 {
     tfs_cleanup(row_unref_p) struct tfs_row *row = NULL;
     int err = row_copy(move->before, &row);
@@ -259,7 +260,7 @@ static int make_row(struct compaction *run, const struct move *move, const struc
             continue;
         row->extents[i].frame = copied->to;
         if (row_shows_first(move->before, i))
-            err = count_copy(run, copied, shape, change);
+            err = count_copy(run, copied, geometry, change);
     }
     if (!err)
         *ret = TAKE_PTR(row);
@@ -284,8 +285,8 @@ static void note_moved(struct compaction *run, const struct move *move)
 }
 
 static int commit_row(struct compaction *run, const struct move *move,
-                      const struct row_shape *shape, const struct tfs_row *row,
-                      struct usage_change *change)
+                      const struct row_geometry *geometry, const struct tfs_row *row,
+                      struct refcounts_change *change)
 {
     struct tfs_volume *volume = run->volume;
     uint8_t key[META_EXTENT_KEY_SIZE];
@@ -300,9 +301,9 @@ static int commit_row(struct compaction *run, const struct move *move,
         return err;
     }
     meta_extent_key(move->inode, move->row, key);
-    row_encode(row, shape, bytes);
+    row_encode(row, geometry, bytes);
     index_batch_put(batch, INDEX_EXTENT, key, sizeof(key), bytes, size);
-    err = usage_finish(change, batch);
+    err = refcounts_finish(change, batch);
     if (!err)
         err = index_commit(volume->index, batch, false);
     index_batch_free(batch);
@@ -310,7 +311,7 @@ static int commit_row(struct compaction *run, const struct move *move,
     if (err)
         return err;
     number = index_commit_number(volume->index);
-    usage_apply(change, number);
+    refcounts_apply(change, number);
     for (size_t i = 0; i < change->dead_count; i++)
         dead_list_add_frame(volume->dead, &change->dead[i], number);
     return 0;
@@ -318,23 +319,23 @@ static int commit_row(struct compaction *run, const struct move *move,
 
 /* With volume->metadata held. -ESTALE: the row is another one by now. */
 static int exchange_locked(struct compaction *run, const struct move *move,
-                           const struct row_shape *shape, struct tfs_row **ret)
+                           const struct row_geometry *geometry, struct tfs_row **ret)
     TFS_REQUIRES(&run->volume->metadata)
 {
     tfs_cleanup(row_unref_p) struct tfs_row *now = NULL;
     tfs_cleanup(row_unref_p) struct tfs_row *after = NULL;
-    struct usage_change change;
-    int err = read_row(run, move->inode, move->row, shape, &now);
+    struct refcounts_change change;
+    int err = read_row(run, move->inode, move->row, geometry, &now);
 
     if (!err && !row_equal(now, move->before))
         err = -ESTALE;
     if (err)
         return err;
-    usage_begin(run->volume->usage, &change);
-    err = make_row(run, move, shape, &change, &after);
+    refcounts_begin(run->volume->refcounts, &change);
+    err = make_row(run, move, geometry, &change, &after);
     if (!err)
-        err = commit_row(run, move, shape, after, &change);
-    usage_end(&change);
+        err = commit_row(run, move, geometry, after, &change);
+    refcounts_end(&change);
     if (err)
         return err;
     note_moved(run, move);
@@ -381,7 +382,7 @@ static int exchange_in(struct compaction *run, struct tfs_inode *inode, const st
     data_enter_exclusive(inode);
     if (is_committed(inode, move->row)) {
         tfs_mutex_lock(&run->volume->metadata);
-        err = exchange_locked(run, move, &inode->data->shape, &after);
+        err = exchange_locked(run, move, &inode->data->geometry, &after);
         tfs_mutex_unlock(&run->volume->metadata);
     }
     if (!err)
@@ -463,9 +464,9 @@ static int visit_record(struct compaction *run, const struct index_record *recor
     if (record->key_size != META_EXTENT_KEY_SIZE)
         return 0;
     inode = tfs_get_be64(record->key);
-    err = data_read_shape(run->volume, inode, &run->file, &run->shape);
+    err = data_read_geometry(run->volume, inode, &run->file, &run->geometry);
     if (!err)
-        err = row_decode(record->value, record->value_size, &run->shape, &row);
+        err = row_decode(record->value, record->value_size, &run->geometry, &row);
     if (err == -ENOENT || err == -EUCLEAN)
         return 0; /* purged meanwhile; or the check's business: its segment stays */
     if (err)

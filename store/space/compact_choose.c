@@ -34,29 +34,29 @@ static int consider(void *context, const struct segment_status *status)
 {
     struct choice *choice = context;
     struct compact_victims *victims = choice->victims;
-    struct usage_segment usage;
+    struct refcounts_segment counts;
 
     if (victims->count == COMPACT_VICTIMS_MAX || status->size == 0 || status->active ||
-        !usage_segment(choice->volume->usage, status->number, &usage) || usage.live == 0 ||
-        usage.uncommitted)
+        !refcounts_segment(choice->volume->refcounts, status->number, &counts) ||
+        counts.live == 0 || counts.uncommitted)
         return 0;
-    if (is_worth_it(status, usage.live, choice->dead_percent_min))
-        victims->segments[victims->count++] = usage;
+    if (is_worth_it(status, counts.live, choice->dead_percent_min))
+        victims->segments[victims->count++] = counts;
     return 0;
 }
 
 static int compare_live(const void *a, const void *b)
 {
-    const struct usage_segment *x = a;
-    const struct usage_segment *y = b;
+    const struct refcounts_segment *x = a;
+    const struct refcounts_segment *y = b;
 
     return x->live < y->live ? -1 : x->live > y->live;
 }
 
 static int compare_number(const void *a, const void *b)
 {
-    const struct usage_segment *x = a;
-    const struct usage_segment *y = b;
+    const struct refcounts_segment *x = a;
+    const struct refcounts_segment *y = b;
 
     return x->segment < y->segment ? -1 : x->segment > y->segment;
 }
@@ -96,7 +96,7 @@ int compact_choose(struct tfs_volume *volume, unsigned dead_percent_min,
 
 bool compact_is_victim(const struct compact_victims *victims, uint64_t segment)
 {
-    struct usage_segment wanted = {.segment = segment};
+    struct refcounts_segment wanted = {.segment = segment};
 
     return victims->count && bsearch(&wanted, victims->segments, victims->count,
                                      sizeof(victims->segments[0]), compare_number);

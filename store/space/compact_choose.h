@@ -4,14 +4,14 @@
 #ifndef TFS_COMPACT_CHOOSE_H
 #define TFS_COMPACT_CHOOSE_H
 
-#include "store/txn/usage.h"
+#include "store/txn/refcounts.h"
 
 enum { COMPACT_VICTIMS_MAX = 256 };
 
 struct tfs_volume;
 
 struct compact_victims {
-    struct usage_segment segments[COMPACT_VICTIMS_MAX]; /* by number */
+    struct refcounts_segment segments[COMPACT_VICTIMS_MAX]; /* by number */
     size_t count;
     uint64_t live_bytes; /* of all of them, to be moved */
 };

@@ -8,7 +8,7 @@
 #include "store/segment/segment.h"
 #include "store/space/compact.h"
 #include "store/space/reclaim.h"
-#include "store/txn/usage.h"
+#include "store/txn/refcounts.h"
 #include "store/volume.h"
 
 /* What the caller waits for is worth more than what happens by itself: less has to be dead. */
@@ -25,13 +25,13 @@ struct gc {
 static int add_segment(void *context, const struct segment_status *status)
 {
     struct gc *gc = context;
-    struct usage_segment usage;
+    struct refcounts_segment counts;
 
     /* What an active one has in advance is not what it holds. */
     gc->allocated += tfs_min_u64(status->allocated, tfs_align_up(status->size, SEGMENT_ALIGNMENT));
     gc->segments++;
-    if (status->active && usage_segment(gc->volume->usage, status->number, &usage))
-        gc->seal |= usage.live < status->size / 2;
+    if (status->active && refcounts_segment(gc->volume->refcounts, status->number, &counts))
+        gc->seal |= counts.live < status->size / 2;
     return 0;
 }
 

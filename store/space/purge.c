@@ -13,7 +13,7 @@
 #include "store/space/punch.h"
 #include "store/tables/super.h"
 #include "store/txn/dead_list.h"
-#include "store/txn/usage.h"
+#include "store/txn/refcounts.h"
 #include "store/volume.h"
 
 #include <errno.h>
@@ -86,15 +86,15 @@ static void give_room_back(struct tfs_volume *volume, const struct meta_inode *r
 static int purge_step(struct tfs_volume *volume, uint64_t inode, const struct meta_inode *record,
                       uint64_t *first, struct index_batch *batch)
 {
-    struct row_shape shape = data_shape(record->chunk_size_log2);
-    struct purge_range range = {inode, &shape, *first, UINT64_MAX, PURGE_ROWS_MAX};
+    struct row_geometry geometry = data_geometry(record->chunk_size_log2);
+    struct purge_range range = {inode, &geometry, *first, UINT64_MAX, PURGE_ROWS_MAX};
     struct purge_rows rows = {.next = UINT64_MAX};
-    struct usage_change change;
+    struct refcounts_change change;
     int xattrs = 0;
     bool more;
     int err = 0;
 
-    usage_begin(volume->usage, &change);
+    refcounts_begin(volume->refcounts, &change);
     index_batch_clear(batch);
     if (meta_inode_may_have_rows(record) && *first < UINT64_MAX)
         err = purge_collect_rows(volume, &range, batch, &change, &rows);
@@ -107,7 +107,7 @@ static int purge_step(struct tfs_volume *volume, uint64_t inode, const struct me
         collect_inode(volume, inode, record, batch);
     if (!err)
         err = purge_commit(volume, batch, &change);
-    usage_end(&change);
+    refcounts_end(&change);
     if (err)
         return err;
     *first = rows.next;

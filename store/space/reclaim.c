@@ -25,7 +25,7 @@
 #include "store/tables/meta.h"
 #include "store/tables/super.h"
 #include "store/txn/dead_list.h"
-#include "store/txn/usage.h"
+#include "store/txn/refcounts.h"
 #include "store/volume.h"
 
 #include <assert.h>
@@ -120,7 +120,7 @@ static void forget_segment(struct tfs_volume *volume, uint64_t segment)
     tfs_mutex_lock(&volume->metadata);
     index_batch_delete(batch, INDEX_SEGMENT, key, sizeof(key));
     if (index_commit(volume->index, batch, false) == 0)
-        usage_forget_segment(volume->usage, segment);
+        refcounts_forget_segment(volume->refcounts, segment);
     tfs_mutex_unlock(&volume->metadata);
     index_batch_free(batch);
 }
@@ -131,10 +131,11 @@ static void forget_segment(struct tfs_volume *volume, uint64_t segment)
  * begin in it. After a single look at one that is active it could be sealed with an append still on
  * its way.
  */
-static size_t find_removable(struct tfs_volume *volume, struct usage_segment ret[SEGMENTS_PER_PASS])
+static size_t find_removable(struct tfs_volume *volume,
+                             struct refcounts_segment ret[SEGMENTS_PER_PASS])
 {
-    struct usage_segment seen[SEGMENTS_PER_PASS];
-    size_t seen_count = usage_empty_segments(volume->usage, seen, SEGMENTS_PER_PASS);
+    struct refcounts_segment seen[SEGMENTS_PER_PASS];
+    size_t seen_count = refcounts_empty_segments(volume->refcounts, seen, SEGMENTS_PER_PASS);
     size_t sealed_count = 0;
     size_t count;
     size_t found = 0;
@@ -145,8 +146,8 @@ static size_t find_removable(struct tfs_volume *volume, struct usage_segment ret
     }
     if (sealed_count == 0)
         return 0;
-    usage_wait_for_appends(volume->usage);
-    count = usage_empty_segments(volume->usage, ret, SEGMENTS_PER_PASS);
+    refcounts_wait_for_appends(volume->refcounts);
+    count = refcounts_empty_segments(volume->refcounts, ret, SEGMENTS_PER_PASS);
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < sealed_count; j++) {
             if (ret[i].segment == seen[j].segment) {
@@ -161,7 +162,7 @@ static size_t find_removable(struct tfs_volume *volume, struct usage_segment ret
 static void remove_segments(struct tfs_reclaim *reclaim)
 {
     struct tfs_volume *volume = reclaim->volume;
-    struct usage_segment empty[SEGMENTS_PER_PASS];
+    struct refcounts_segment empty[SEGMENTS_PER_PASS];
     uint64_t durable = index_durable_number(volume->index);
     size_t count = find_removable(volume, empty);
 

@@ -18,7 +18,7 @@
 #include "store/index/index.h"
 #include "store/inode/data.h"
 #include "store/segment/segment.h"
-#include "store/txn/usage.h"
+#include "store/txn/refcounts.h"
 #include "store/volume.h"
 
 #include <errno.h>
@@ -59,8 +59,9 @@ static int add_segment(void *context, const struct segment_status *status)
     if (status->number < sweep->first || status->number >= sweep->end || status->active ||
         sweep->segment_count == WINDOW_SEGMENTS)
         return 0;
-    segment.is_known = usage_knows_segment(sweep->volume->usage, status->number);
-    if (segment.is_known && status->size <= usage_live_of(sweep->volume->usage, status->number))
+    segment.is_known = refcounts_knows_segment(sweep->volume->refcounts, status->number);
+    if (segment.is_known &&
+        status->size <= refcounts_live_of(sweep->volume->refcounts, status->number))
         return 0;
     segment.page_count = tfs_align_up(status->size, PAGE_SIZE) / PAGE_SIZE;
     segment.used = calloc(segment.page_count / 8 + 1, 1);
@@ -121,7 +122,7 @@ static int collect(struct sweep *sweep)
     struct index_range range = {.table = INDEX_EXTENT};
     struct index_record record;
     struct index_scan *scan;
-    struct row_shape shape = {0};
+    struct row_geometry geometry = {0};
     uint64_t known = 0;
     int more;
     int err = index_scan_open(sweep->volume->index, &range, &scan);
@@ -136,13 +137,13 @@ static int collect(struct sweep *sweep)
         if (!err && record.key_size != META_EXTENT_KEY_SIZE)
             err = tfs_fail(-EUCLEAN, "chunk key of %zu bytes", record.key_size);
         if (!err)
-            err = data_read_shape(sweep->volume, tfs_get_be64(record.key), &known, &shape);
+            err = data_read_geometry(sweep->volume, tfs_get_be64(record.key), &known, &geometry);
         if (err == -ENOENT) {
             err = check_is_purged(sweep->volume, &record);
             continue;
         }
         if (!err)
-            err = row_decode(record.value, record.value_size, &shape, &row);
+            err = row_decode(record.value, record.value_size, &geometry, &row);
         if (!err)
             add_row(sweep, row);
     }

@@ -354,22 +354,22 @@ static void entry_decode(const uint8_t *src, uint32_t step, struct extent *ret)
     };
 }
 
-static bool is_in_blocks(const struct tfs_row *row, const struct row_shape *shape)
+static bool is_in_blocks(const struct tfs_row *row, const struct row_geometry *geometry)
 {
     for (uint32_t i = 0; i < row->extent_count; i++) {
-        if (row->extents[i].start % shape->block_size ||
-            row->extents[i].frame_offset % shape->block_size)
+        if (row->extents[i].start % geometry->block_size ||
+            row->extents[i].frame_offset % geometry->block_size)
             return false;
     }
     return true;
 }
 
-void row_encode(const struct tfs_row *row, const struct row_shape *shape, uint8_t *dst)
+void row_encode(const struct tfs_row *row, const struct row_geometry *geometry, uint8_t *dst)
 {
     uint8_t *entry = dst + ROW_HEADER_SIZE;
     uint8_t *inline_at = entry + (size_t)row->extent_count * ROW_ENTRY_SIZE;
-    bool in_blocks = is_in_blocks(row, shape);
-    uint32_t step = in_blocks ? shape->block_size : row_unit(shape);
+    bool in_blocks = is_in_blocks(row, geometry);
+    uint32_t step = in_blocks ? geometry->block_size : row_unit(geometry);
 
     memset(dst, 0, ROW_HEADER_SIZE);
     dst[0] = in_blocks ? ROW_IN_BLOCKS : ROW_IN_UNITS;
@@ -402,19 +402,19 @@ static bool frame_ref_is_sane(const struct frame_ref *frame, uint32_t block_size
            !tfs_add_overflows(frame->offset, frame->stored_size, &end) && end <= INT64_MAX;
 }
 
-static bool extent_is_sane(const struct extent *extent, const struct row_shape *shape)
+static bool extent_is_sane(const struct extent *extent, const struct row_geometry *geometry)
 {
     const struct frame_ref *frame = &extent->frame;
 
-    if (!frame_ref_is_sane(frame, shape->block_size) || extent->visible_size == 0)
+    if (!frame_ref_is_sane(frame, geometry->block_size) || extent->visible_size == 0)
         return false;
-    return (uint64_t)extent->start + extent->visible_size <= shape->chunk_size &&
+    return (uint64_t)extent->start + extent->visible_size <= geometry->chunk_size &&
            (uint64_t)extent->frame_offset + extent->visible_size <= frame->raw_size &&
            frame->zero_units >> ((frame->raw_size + FRAME_BUFFER_SIZE - 1) / FRAME_BUFFER_SIZE) ==
                0;
 }
 
-int row_decode(const uint8_t *bytes, size_t size, const struct row_shape *shape,
+int row_decode(const uint8_t *bytes, size_t size, const struct row_geometry *geometry,
                struct tfs_row **ret)
 {
     uint32_t count;
@@ -432,7 +432,7 @@ int row_decode(const uint8_t *bytes, size_t size, const struct row_shape *shape,
     if (count == 0 || count > ROW_EXTENTS_MAX || at > size)
         return tfs_fail(-EUCLEAN, "chunk row of %zu bytes with %u extents", size, count);
 
-    step = bytes[0] == ROW_IN_BLOCKS ? shape->block_size : row_unit(shape);
+    step = bytes[0] == ROW_IN_BLOCKS ? geometry->block_size : row_unit(geometry);
     builder.row = row_new(count, size - at);
     if (!builder.row)
         return -ENOMEM;
@@ -441,7 +441,7 @@ int row_decode(const uint8_t *bytes, size_t size, const struct row_shape *shape,
         struct extent extent;
 
         entry_decode(bytes + ROW_HEADER_SIZE + (size_t)i * ROW_ENTRY_SIZE, step, &extent);
-        if (!extent_is_sane(&extent, shape) || extent.start < free_from ||
+        if (!extent_is_sane(&extent, geometry) || extent.start < free_from ||
             inline_size(&extent) > size - at) {
             free(builder.row);
             return tfs_fail(-EUCLEAN, "extent %u of %u of a chunk row is not possible", i, count);
@@ -451,7 +451,7 @@ int row_decode(const uint8_t *bytes, size_t size, const struct row_shape *shape,
         free_from = extent_end(&extent);
         row_append(&builder, &extent);
     }
-    if (at != size || (bytes[0] == ROW_IN_UNITS && is_in_blocks(builder.row, shape))) {
+    if (at != size || (bytes[0] == ROW_IN_UNITS && is_in_blocks(builder.row, geometry))) {
         free(builder.row);
         return tfs_fail(-EUCLEAN, at != size ? "chunk row with bytes behind its end"
                                              : "chunk row of version 2 that version 1 can say");

@@ -56,7 +56,7 @@ struct tfs_row {
     struct extent extents[]; /* by start, never overlapping */
 };
 
-struct row_shape {
+struct row_geometry {
     uint32_t block_size;
     uint32_t chunk_size; /* of the row's chunk in memory and on disk, see chunk.h */
 };
@@ -66,9 +66,9 @@ void row_unref(struct tfs_row *row);          /* accepts NULL */
 void row_unref_p(struct tfs_row **row);
 
 /* What positions in rows are multiples of: a page, or a block where blocks are smaller. */
-static inline uint32_t row_unit(const struct row_shape *shape)
+static inline uint32_t row_unit(const struct row_geometry *geometry)
 {
-    return shape->block_size < ROW_UNIT_MAX ? shape->block_size : ROW_UNIT_MAX;
+    return geometry->block_size < ROW_UNIT_MAX ? geometry->block_size : ROW_UNIT_MAX;
 }
 
 /* The byte of the chunk behind the last one that the extent shows. */
@@ -112,11 +112,11 @@ TFS_MUST_CHECK int row_copy(const struct tfs_row *row, struct tfs_row **ret);
 
 /* Bytes that row_encode() needs. */
 size_t row_encoded_size(const struct tfs_row *row);
-void row_encode(const struct tfs_row *row, const struct row_shape *shape, uint8_t *dst);
+void row_encode(const struct tfs_row *row, const struct row_geometry *geometry, uint8_t *dst);
 
 /* Hostile bytes are refused. Errors: -EUCLEAN, -ENOMEM. */
-TFS_MUST_CHECK int row_decode(const uint8_t *bytes, size_t size, const struct row_shape *shape,
-                              struct tfs_row **ret);
+TFS_MUST_CHECK int row_decode(const uint8_t *bytes, size_t size,
+                              const struct row_geometry *geometry, struct tfs_row **ret);
 
 /* Whether both show the same bytes of the same frames. NULL is an empty row. */
 bool row_equal(const struct tfs_row *a, const struct tfs_row *b);

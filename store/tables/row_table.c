@@ -8,7 +8,7 @@
 #include <errno.h>
 
 static int look_up(struct tfs_volume *volume, const struct row_cache_key *key,
-                   const struct row_shape *shape, struct tfs_row **ret)
+                   const struct row_geometry *geometry, struct tfs_row **ret)
 {
     uint8_t bytes[META_EXTENT_KEY_SIZE];
     struct index_value value;
@@ -23,20 +23,20 @@ static int look_up(struct tfs_volume *volume, const struct row_cache_key *key,
     }
     if (err)
         return err;
-    err = row_decode(value.data, value.size, shape, ret);
+    err = row_decode(value.data, value.size, geometry, ret);
     index_value_release(&value);
     return err;
 }
 
 int row_table_get(struct tfs_volume *volume, const struct row_cache_key *key,
-                  const struct row_shape *shape, struct tfs_row **ret)
+                  const struct row_geometry *geometry, struct tfs_row **ret)
 {
     uint64_t changes;
     int err;
 
     if (row_cache_find(volume->rows, key, ret, &changes))
         return 0;
-    err = look_up(volume, key, shape, ret);
+    err = look_up(volume, key, geometry, ret);
     if (!err)
         row_cache_learn(volume->rows, key, *ret, changes);
     return err;

@@ -12,7 +12,7 @@ struct tfs_volume;
 /* *ret is counted, the caller's; NULL: the index has no row. Errors: -EUCLEAN, -ENOMEM, and of
  * index_get(). */
 TFS_MUST_CHECK int row_table_get(struct tfs_volume *volume, const struct row_cache_key *key,
-                                 const struct row_shape *shape, struct tfs_row **ret);
+                                 const struct row_geometry *geometry, struct tfs_row **ret);
 
 /* For struct index_watch; the context is the volume. */
 void row_table_changed(void *context, const uint8_t *key, size_t key_size);

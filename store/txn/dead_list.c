@@ -1,6 +1,6 @@
 #include "store/txn/dead_list.h"
 
-#include "store/txn/usage.h"
+#include "store/txn/refcounts.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,13 +8,13 @@
 /* So many stretches of dead frames, in 2 MiB, wait for a commit to become durable by itself. */
 enum { STRETCHES_MAX = 1 << 16 };
 
-int dead_list_new(struct tfs_usage *usage, struct tfs_dead_list **ret)
+int dead_list_new(struct tfs_refcounts *refcounts, struct tfs_dead_list **ret)
 {
     struct tfs_dead_list *list = calloc(1, sizeof(*list));
 
     if (!list)
         return -ENOMEM;
-    list->usage = usage;
+    list->refcounts = refcounts;
     list_init(&list->inodes);
     tfs_mutex_init(&list->lock, TFS_RANK_RECLAIM);
     tfs_cond_init(&list->work);
@@ -88,7 +88,7 @@ void dead_list_add_frame(struct tfs_dead_list *list, const struct frame_ref *fra
                                 commit_number};
 
     if (commit_number == 0)
-        usage_abandoned(list->usage, frame);
+        refcounts_abandoned(list->refcounts, frame);
     tfs_mutex_lock(&list->lock);
     dead_list_put_back_locked(list, &dead);
     /* Others wait for the next sync, which kicks, unless they are many. */

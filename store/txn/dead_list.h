@@ -11,7 +11,7 @@
 #include "store/base/lock.h"
 #include "store/tables/row.h"
 
-struct tfs_usage;
+struct tfs_refcounts;
 
 /* Dead frames behind each other: what was written together mostly dies together. */
 struct dead_stretch {
@@ -35,16 +35,16 @@ struct dead_inode {
 };
 
 struct tfs_dead_list {
-    struct tfs_usage *usage; /* immutable */
-    struct tfs_mutex lock;   /* rank TFS_RANK_RECLAIM; guards all below */
-    struct tfs_cond work;    /* kicked, or what the worker itself waits for */
+    struct tfs_refcounts *refcounts; /* immutable */
+    struct tfs_mutex lock;           /* rank TFS_RANK_RECLAIM; guards all below */
+    struct tfs_cond work;            /* kicked, or what the worker itself waits for */
     struct dead_stretches stretches;
     struct list inodes;
     bool kicked;
     bool gathering; /* the worker lets more come before it begins, and is not woken */
 };
 
-TFS_MUST_CHECK int dead_list_new(struct tfs_usage *usage, struct tfs_dead_list **ret);
+TFS_MUST_CHECK int dead_list_new(struct tfs_refcounts *refcounts, struct tfs_dead_list **ret);
 void dead_list_free(struct tfs_dead_list *list); /* accepts NULL */
 
 /* The frame is dead since the commit with this number; 0: it never was in the index. */

@@ -2,7 +2,7 @@
  * Commits. One thread at a time leads: it takes all requests that wait, commits them together
  * (commit_group.c), and hands over to one of those that came meanwhile.
  *
- * Invariant: only the leader takes snapshots, so that a chunk is in one commit at most.
+ * Invariant: only the leader takes images, so that a chunk is in one commit at most.
  */
 #include "store/writeback/commit.h"
 
@@ -120,7 +120,7 @@ static void queue_and_wait(struct tfs_commit *commit, struct commit_request *req
 }
 
 /* The leader waits for no file. Who asked for one that was busy waits here until it is not, and
- * stays in its gate, so that no change of shape comes first again. */
+ * stays in its gate, so that no resize comes first again. */
 static void ask_again(struct tfs_commit *commit, struct commit_request *request)
 {
     while (request->busy) {

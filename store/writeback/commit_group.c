@@ -1,10 +1,10 @@
 /*
- * What the leader of commits does in one round: snapshots of the files that are new in the group,
+ * What the leader of commits does in one round: images of the files that are new in the group,
  * one sync of the segments, one batch, one sync of the index.
  *
  * Invariants:
- * 1. Of the requests for one file the first stands for all: it has the snapshot.
- * 2. A file's snapshots are committed one after another: who asks while one is carried over is told
+ * 1. Of the requests for one file the first stands for all: it has the image.
+ * 2. A file's images are committed one after another: who asks while one is carried over is told
  * that it is busy, for what he wants may not be in it.
  */
 #include "store/writeback/commit_group.h"
@@ -41,11 +41,11 @@ static size_t first_for_inode(const struct commit_group *group, size_t index)
     return first;
 }
 
-static void take_snapshot(struct commit_group *group, size_t index)
+static void take_image(struct commit_group *group, size_t index)
 {
     struct commit_request *request = group->requests[index];
-    struct snapshot *snapshot = &group->snapshots[index];
-    int err = snapshot_take(request->inode, snapshot);
+    struct commit_image *image = &group->images[index];
+    int err = commit_image_take(request->inode, image);
 
     request->busy = err == -EAGAIN;
     request->error = request->busy ? 0 : err;
@@ -53,7 +53,7 @@ static void take_snapshot(struct commit_group *group, size_t index)
 }
 
 /* Snapshots for the requests that are new. Returns whether one has frames to be synced. */
-static bool take_snapshots(struct commit_group *group)
+static bool take_images(struct commit_group *group)
 {
     bool appended = false;
 
@@ -63,8 +63,8 @@ static bool take_snapshots(struct commit_group *group)
         if (first < group->carried)
             group->requests[i]->busy = true;
         else if (first == i)
-            take_snapshot(group, i);
-        appended = appended || (group->taken[i] && group->snapshots[i].appended);
+            take_image(group, i);
+        appended = appended || (group->taken[i] && group->images[i].appended);
     }
     return appended;
 }
@@ -82,55 +82,55 @@ static bool is_to_be_written(const struct commit_group *group, size_t index)
 }
 
 /* What each file of the part may add. */
-static struct snapshot_limit share_of_batch(const struct commit_part *part)
+static struct commit_image_limit share_of_batch(const struct commit_part *part)
 {
     unsigned files = 0;
 
     for (size_t i = part->first; i < part->end; i++)
         files += is_to_be_written(part->group, i);
     files = files ? files : 1;
-    return (struct snapshot_limit){
+    return (struct commit_image_limit){
         .row_bytes = tfs_max_u64(FILE_ROW_BYTES_MIN, BATCH_ROW_BYTES_MAX / files),
         .cut_rows = (unsigned)tfs_max_u64(FILE_CUT_ROWS_MIN, BATCH_CUT_ROWS_MAX / files),
     };
 }
 
-/* Writes the part's snapshots in one batch. Holds volume->metadata. */
+/* Writes the part's images in one batch. Holds volume->metadata. */
 static int write_batch_locked(struct tfs_volume *volume, const struct commit_part *part)
     TFS_REQUIRES(&volume->metadata)
 {
     struct commit_group *group = part->group;
-    struct snapshot_limit limit = share_of_batch(part);
-    struct usage_change change;
+    struct commit_image_limit limit = share_of_batch(part);
+    struct refcounts_change change;
     struct index_batch *batch = volume->batch;
     uint64_t allocated = volume->allocated;
     bool any = false;
     int err;
 
     index_batch_clear(batch);
-    usage_begin(volume->usage, &change);
+    refcounts_begin(volume->refcounts, &change);
     for (size_t i = part->first; i < part->end; i++) {
-        if (is_to_be_written(group, i) && !snapshot_is_empty(&group->snapshots[i])) {
-            snapshot_put(&group->snapshots[i], &limit, batch, &change);
-            allocated += (uint64_t)group->snapshots[i].room_delta;
+        if (is_to_be_written(group, i) && !commit_image_is_empty(&group->images[i])) {
+            commit_image_put(&group->images[i], &limit, batch, &change);
+            allocated += (uint64_t)group->images[i].room_delta;
             any = true;
         }
     }
     if (allocated != volume->allocated)
         super_put_allocated(batch, allocated);
-    err = usage_finish(&change, batch);
+    err = refcounts_finish(&change, batch);
     if (!err && any) { /* also when nothing could be added to the batch: it says why */
         err = index_commit(volume->index, batch, false);
         if (!err) {
             uint64_t number = index_commit_number(volume->index);
 
             volume->allocated = allocated;
-            usage_apply(&change, number);
+            refcounts_apply(&change, number);
             for (size_t i = 0; i < change.dead_count; i++)
                 dead_list_add_frame(volume->dead, &change.dead[i], number);
         }
     }
-    usage_end(&change);
+    refcounts_end(&change);
     return err;
 }
 
@@ -144,7 +144,7 @@ static int write_part(struct tfs_volume *volume, const struct commit_part *part)
     err = write_batch_locked(volume, part);
     for (size_t i = part->first; i < part->end && !err; i++) {
         if (is_to_be_written(group, i))
-            group->taken[i] = !snapshot_apply(&group->snapshots[i]);
+            group->taken[i] = !commit_image_apply(&group->images[i]);
     }
     tfs_mutex_unlock(&volume->metadata);
     return err;
@@ -195,7 +195,7 @@ static void drop_failed(struct tfs_volume *volume, struct commit_group *group, i
 {
     for (size_t i = 0; i < group->count; i++) {
         if (group->taken[i] && (err || group->requests[i]->error)) {
-            snapshot_drop(volume, &group->snapshots[i]);
+            commit_image_drop(volume, &group->images[i]);
             group->taken[i] = false;
         }
     }
@@ -205,7 +205,7 @@ void commit_group_run(struct tfs_volume *volume, struct commit_group *group)
 {
     uint64_t start_ns = tfs_clock_ns();
     size_t finished = 0;
-    int err = write_group(volume, group, take_snapshots(group));
+    int err = write_group(volume, group, take_images(group));
 
     drop_failed(volume, group, err);
     if (!err && wants_durable(group))
@@ -241,7 +241,7 @@ void commit_group_settle(struct commit_group *group)
             continue;
         }
         group->requests[kept] = group->requests[i];
-        group->snapshots[kept] = group->snapshots[i];
+        group->images[kept] = group->images[i];
         group->taken[kept] = group->taken[i];
         kept++;
     }

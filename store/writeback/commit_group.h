@@ -1,7 +1,7 @@
 /*
  * A group of commit requests, which one thread, the leader (see commit.c), commits together.
  *
- * A file with more changed rows than a batch should have stays in the group, with its snapshot,
+ * A file with more changed rows than a batch should have stays in the group, with its image,
  * over several rounds; others come and go meanwhile. So nobody waits long for a large neighbour.
  */
 #ifndef TFS_COMMIT_GROUP_H
@@ -9,7 +9,7 @@
 
 #include "store/base/list.h"
 #include "store/writeback/commit.h"
-#include "store/writeback/snapshot.h"
+#include "store/writeback/commit_image.h"
 
 enum { COMMIT_FILES_MAX = 128 };
 
@@ -18,15 +18,15 @@ struct commit_request {
     struct tfs_inode *inode;
     enum commit_strength strength;
     bool done;
-    bool busy; /* nothing was done: the file's gate is closed, or an older snapshot of it is not
+    bool busy; /* nothing was done: the file's gate is closed, or an older image of it is not
                   committed yet; to be asked for again */
     int error;
 };
 
 struct commit_group {
     struct commit_request *requests[COMMIT_FILES_MAX];
-    struct snapshot snapshots[COMMIT_FILES_MAX];
-    bool taken[COMMIT_FILES_MAX]; /* the snapshot is neither applied nor dropped yet */
+    struct commit_image images[COMMIT_FILES_MAX];
+    bool taken[COMMIT_FILES_MAX]; /* the image is neither applied nor dropped yet */
     size_t count;
     size_t carried; /* so many of them are from earlier rounds */
 };

@@ -13,7 +13,7 @@
 #include "store/segment/segment.h"
 #include "store/tables/format.h"
 #include "store/txn/dead_list.h"
-#include "store/txn/usage.h"
+#include "store/txn/refcounts.h"
 #include "store/volume.h"
 
 #include <assert.h>
@@ -53,7 +53,7 @@ static int copy_old(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t
 
     if (from >= to)
         return 0;
-    err = chunk_copy_row(volume, chunk_row(chunk), &chunk->inode->data->shape, base + from,
+    err = chunk_copy_row(volume, chunk_row(chunk), &chunk->inode->data->geometry, base + from,
                          to - from, scratch, chunk->slots[index].buffer + from);
     return err ? chunk_unreadable(volume, chunk, base + from, to - from, err) : 0;
 }
@@ -65,18 +65,18 @@ static int copy_old(struct tfs_volume *volume, struct tfs_chunk *chunk, uint32_t
  */
 static uint32_t unit_for(struct tfs_volume *volume, const struct tfs_chunk *chunk, uint32_t index)
 {
-    const struct row_shape *shape = &chunk->inode->data->shape;
+    const struct row_geometry *geometry = &chunk->inode->data->geometry;
     const struct chunk_slot *slot = &chunk->slots[index];
     uint32_t base = index * FRAME_BUFFER_SIZE;
-    uint32_t to = (uint32_t)tfs_align_up(base + slot->to, row_unit(shape));
+    uint32_t to = (uint32_t)tfs_align_up(base + slot->to, row_unit(geometry));
 
-    if (slot->from % shape->block_size == 0 &&
-        old_end(chunk_row(chunk), to, (uint32_t)tfs_align_up(to, shape->block_size)) == to)
-        return shape->block_size;
-    if (row_unit(shape) < shape->block_size &&
+    if (slot->from % geometry->block_size == 0 &&
+        old_end(chunk_row(chunk), to, (uint32_t)tfs_align_up(to, geometry->block_size)) == to)
+        return geometry->block_size;
+    if (row_unit(geometry) < geometry->block_size &&
         format_use_feature(volume->lock_file, FORMAT_FEATURE_PAGES) < 0)
-        return shape->block_size;
-    return row_unit(shape);
+        return geometry->block_size;
+    return row_unit(geometry);
 }
 
 /*
@@ -174,7 +174,7 @@ static int prepare_slot(struct tfs_volume *volume, struct tfs_chunk *chunk, uint
         return err;
     unit = unit_for(volume, chunk, index);
     err = widen_slot(volume, chunk, index, unit, scratch);
-    if (!err && unit < chunk->inode->data->shape.block_size)
+    if (!err && unit < chunk->inode->data->geometry.block_size)
         err = merge_small_frames(volume, chunk, index, scratch);
     return err;
 }
@@ -234,8 +234,8 @@ static uint16_t zero_units_of(struct tfs_volume *volume, const struct tfs_chunk 
  * beginning to its end. */
 static void find_run(const struct tfs_chunk *chunk, uint32_t first, struct encoded_run *ret)
 {
-    const struct row_shape *shape = &chunk->inode->data->shape;
-    uint32_t slot_count = shape->chunk_size / FRAME_BUFFER_SIZE;
+    const struct row_geometry *geometry = &chunk->inode->data->geometry;
+    uint32_t slot_count = geometry->chunk_size / FRAME_BUFFER_SIZE;
     const struct chunk_slot *slots = chunk->slots;
     uint32_t last = first;
     uint32_t start = first * FRAME_BUFFER_SIZE + slots[first].from;
@@ -249,7 +249,7 @@ static void find_run(const struct tfs_chunk *chunk, uint32_t first, struct encod
         .first_slot = first,
         .slot_count = last - first + 1,
         .on_unit_boundary = slots[first].from == 0,
-        .end = (uint32_t)tfs_align_up(end, row_unit(shape)),
+        .end = (uint32_t)tfs_align_up(end, row_unit(geometry)),
         .extent = {.start = start, .visible_size = end - start},
     };
 }
@@ -258,16 +258,16 @@ static int append_pieces(struct tfs_volume *volume, const struct iovec *pieces, 
                          struct frame_ref *ref)
 {
     struct segment_position position;
-    unsigned epoch = usage_append_begin(volume->usage);
+    unsigned epoch = refcounts_append_begin(volume->refcounts);
     int err;
 
     err = segments_appendv(volume->segments, pieces, piece_count, &position);
     if (!err) {
         ref->segment = position.number;
         ref->offset = position.offset;
-        usage_appended(volume->usage, ref);
+        refcounts_appended(volume->refcounts, ref);
     }
-    usage_append_end(volume->usage, epoch);
+    refcounts_append_end(volume->refcounts, epoch);
     return err;
 }
 
@@ -312,16 +312,16 @@ static int append_plain(struct tfs_volume *volume, const struct frame_source *so
 static int encode_run(struct tfs_volume *volume, struct tfs_chunk *chunk, struct encoded_run *run,
                       size_t inline_max, struct tfs_scratch *scratch)
 {
-    const struct row_shape *shape = &chunk->inode->data->shape;
+    const struct row_geometry *geometry = &chunk->inode->data->geometry;
     const void *buffers[CHUNK_SLOTS_MAX];
     struct frame_source source = {
         .buffers = buffers,
         .raw_size = run->extent.visible_size,
-        .block_size = shape->block_size,
+        .block_size = geometry->block_size,
         .tag = {.inode = chunk->inode->number,
-                .offset = chunk->index * shape->chunk_size + run->extent.start},
+                .offset = chunk->index * geometry->chunk_size + run->extent.start},
         .plain = run->extent.visible_size >= plain_size_min &&
-                 shape->block_size >= FRAME_PLAIN_ALIGNMENT,
+                 geometry->block_size >= FRAME_PLAIN_ALIGNMENT,
     };
     uint32_t block_count = frame_block_count(source.raw_size, source.block_size);
     struct frame_view view;

@@ -238,7 +238,7 @@ static int make_row(struct tfs_chunk *chunk, const struct encoded_chunk *encoded
 static void note_stored_locked(struct tfs_volume *volume, struct tfs_chunk *chunk,
                                const struct tfs_row *row)
 {
-    uint64_t chunk_size = chunk->inode->data->shape.chunk_size;
+    uint64_t chunk_size = chunk->inode->data->geometry.chunk_size;
     uint64_t from = chunk->index * chunk_size;
 
     allocation_stored_locked(volume, chunk->inode, from, from + chunk_size,

@@ -20,7 +20,7 @@
 static uint64_t shown_end_locked(const struct tfs_chunk *chunk)
 {
     const struct tfs_data *data = chunk->inode->data;
-    uint64_t base = chunk->index * data->shape.chunk_size;
+    uint64_t base = chunk->index * data->geometry.chunk_size;
 
     return tfs_max_u64(data->base_size, base + row_end(chunk->row));
 }
@@ -39,8 +39,8 @@ static void add_range(struct stuck_bytes *lost, uint64_t from, uint64_t to, uint
 static void add_slot_locked(struct stuck_bytes *lost, const struct tfs_chunk *chunk, uint32_t index)
 {
     const struct chunk_slot *slot = &chunk->slots[index];
-    uint64_t base =
-        chunk->index * chunk->inode->data->shape.chunk_size + (uint64_t)index * FRAME_BUFFER_SIZE;
+    uint64_t base = chunk->index * chunk->inode->data->geometry.chunk_size +
+                    (uint64_t)index * FRAME_BUFFER_SIZE;
     uint64_t shown_end = shown_end_locked(chunk);
 
     add_range(lost, base + slot->from, base + slot->keep_from, shown_end);

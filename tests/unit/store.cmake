@@ -35,9 +35,9 @@ tfs_add_store_test(test_holder)
 tfs_add_store_test(test_memory)
 tfs_add_store_test(test_cache)
 tfs_add_store_test(test_headers)
-tfs_add_store_test(test_names)
+tfs_add_store_test(test_dentry_cache)
 tfs_add_store_test(test_numbers VOLUME)
-tfs_add_store_test(test_usage VOLUME)
+tfs_add_store_test(test_refcounts VOLUME)
 
 # The volume through its public calls.
 tfs_add_store_test(test_volume VOLUME WRAP fsync)
@@ -73,8 +73,8 @@ tfs_add_store_test(test_cut VOLUME SOURCES check_fixture.c store_crash.c WRAP cu
 tfs_add_store_test(test_xattr VOLUME)
 tfs_add_store_test(test_path VOLUME)
 tfs_add_store_test(test_ns_make VOLUME WRAP data_new)
-tfs_add_store_test(test_snapshot VOLUME SOURCES store_crash.c
-    WRAP snapshot_take flush_inode flush_inode_start)
+tfs_add_store_test(test_commit_image VOLUME SOURCES store_crash.c
+    WRAP commit_image_take flush_inode flush_inode_start)
 tfs_add_store_test(test_chunk_map VOLUME)
 tfs_add_store_test(test_flush VOLUME SOURCES store_crash.c)
 tfs_add_store_test(test_plain_frames VOLUME WRAP frame_encode)

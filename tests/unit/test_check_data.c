@@ -24,7 +24,7 @@ static struct frame_ref first_frame(struct fixture *fixture, const char *path)
 {
     uint64_t inode = check_inode_of(fixture, path);
     struct tfs_index *index = check_open_index(fixture);
-    struct row_shape shape = {256 * TFS_KIB, 4 * TFS_MIB};
+    struct row_geometry geometry = {256 * TFS_KIB, 4 * TFS_MIB};
     uint8_t key[META_EXTENT_KEY_SIZE];
     struct frame_ref frame;
     struct index_value value;
@@ -32,7 +32,7 @@ static struct frame_ref first_frame(struct fixture *fixture, const char *path)
 
     meta_extent_key(inode, 0, key);
     assert_int_equal(index_get(index, INDEX_EXTENT, key, sizeof(key), &value), 0);
-    assert_int_equal(row_decode(value.data, value.size, &shape, &row), 0);
+    assert_int_equal(row_decode(value.data, value.size, &geometry, &row), 0);
     frame = row->extents[0].frame;
     row_unref(row);
     index_value_release(&value);

@@ -6,7 +6,7 @@
  * looks there or just behind it. What is looked for is in memory only before the commit, and in the
  * index only afterwards.
  *
- * A change of shape waits for a commit that has begun: there the commit is let go on when the
+ * A resize waits for a commit that has begun: there the commit is let go on when the
  * change waits at the gate.
  */
 #include "store_fixture.h"
@@ -157,7 +157,7 @@ static void end(pthread_t committer)
     assert_int_equal(set_stage(IDLE), COMMITTED); /* else the test has looked nowhere */
 }
 
-/* Until a change of the file's shape waits at the gate. */
+/* Until a change of the file's geometry waits at the gate. */
 static void *watch_gate(void *argument)
 {
     struct tfs_inode *inode = argument;
@@ -173,7 +173,7 @@ static void *watch_gate(void *argument)
     return NULL;
 }
 
-/* A new file that is being committed, and its shape then changed. */
+/* A new file that is being committed, and its geometry then changed. */
 static struct tfs_file *change_shape(struct fixture *fixture,
                                      void (*change)(struct fixture *fixture, struct tfs_file *file))
 {

@@ -14,7 +14,7 @@
 #include "store/segment/engine.h"
 #include "store/volume.h"
 #include "store/writeback/commit.h"
-#include "store/writeback/snapshot.h"
+#include "store/writeback/commit_image.h"
 
 #include <errno.h>
 #include <pthread.h>

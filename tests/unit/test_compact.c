@@ -17,7 +17,7 @@
 #include "store/space/gc.h"
 #include "store/space/reclaim.h"
 #include "store/txn/dead_list.h"
-#include "store/txn/usage.h"
+#include "store/txn/refcounts.h"
 #include "store/volume.h"
 #include "store/writeback/commit.h"
 
@@ -146,7 +146,7 @@ static void more_frames_than_are_remembered_move_all_the_same(void **state)
     assert_true(result.moved_frames >= 21);
     assert_int_equal(result.kept_rows, 0);
     reclaim_hurry(fixture->volume->reclaim);
-    assert_int_equal(usage_live_of(fixture->volume->usage, 1), 0);
+    assert_int_equal(refcounts_live_of(fixture->volume->refcounts, 1), 0);
     fixture_assert_file(fixture, "small0", 20000, 0);
     fixture_assert_file(fixture, "small19", 20000, 19);
     fixture_assert_file(fixture, "kept", KEPT_SIZE, 1);

@@ -32,10 +32,10 @@ static unsigned rows_a_batch; /* 0: as many as there may be */
 int __real_cut_purge(struct tfs_volume *volume, uint64_t inode);
 int __wrap_cut_purge(struct tfs_volume *volume, uint64_t inode);
 int __real_cut_put(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t first,
-                   unsigned count_max, struct index_batch *batch, struct usage_change *change,
+                   unsigned count_max, struct index_batch *batch, struct refcounts_change *change,
                    struct cut_batch *ret);
 int __wrap_cut_put(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t first,
-                   unsigned count_max, struct index_batch *batch, struct usage_change *change,
+                   unsigned count_max, struct index_batch *batch, struct refcounts_change *change,
                    struct cut_batch *ret);
 
 int __wrap_cut_purge(struct tfs_volume *volume, uint64_t inode)
@@ -44,7 +44,7 @@ int __wrap_cut_purge(struct tfs_volume *volume, uint64_t inode)
 }
 
 int __wrap_cut_put(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t first,
-                   unsigned count_max, struct index_batch *batch, struct usage_change *change,
+                   unsigned count_max, struct index_batch *batch, struct refcounts_change *change,
                    struct cut_batch *ret)
 {
     return __real_cut_put(volume, inode, first, rows_a_batch ? rows_a_batch : count_max, batch,

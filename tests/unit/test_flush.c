@@ -491,7 +491,7 @@ static void unlinked_data_is_given_up_without_being_written(void **state)
     assert_int_equal(atomic_load(&appends_at_most), 0);
 }
 
-/* ---- changes of shape meanwhile ---- */
+/* ---- resizes meanwhile ---- */
 
 struct shaper {
     struct tfs_file *file;
@@ -509,7 +509,7 @@ static void *punch_often(void *argument)
     return NULL;
 }
 
-static void a_writer_and_a_change_of_shape_do_not_wait_for_each_other(void **state)
+static void a_writer_and_a_resize_do_not_wait_for_each_other(void **state)
 {
     struct fixture *fixture = *state;
     struct shaper shaper = {.stop = false};
@@ -528,7 +528,7 @@ static void a_writer_and_a_change_of_shape_do_not_wait_for_each_other(void **sta
 }
 
 /* The thread sanitizer sees more than a wrong number here. */
-static void what_stat_counts_is_whole_beside_a_change_of_shape(void **state)
+static void what_stat_counts_is_whole_beside_a_resize(void **state)
 {
     struct fixture *fixture = *state;
     struct shaper shaper = {.stop = false, .file = fixture_create(fixture, "file")};
@@ -567,8 +567,8 @@ int main(void)
         FLUSH_TEST(what_the_disk_refused_is_written_when_it_takes_it),
         FLUSH_TEST(a_volume_whose_data_cannot_be_written_says_so_and_closes),
         FLUSH_TEST(unlinked_data_is_given_up_without_being_written),
-        FLUSH_TEST(a_writer_and_a_change_of_shape_do_not_wait_for_each_other),
-        FLUSH_TEST(what_stat_counts_is_whole_beside_a_change_of_shape),
+        FLUSH_TEST(a_writer_and_a_resize_do_not_wait_for_each_other),
+        FLUSH_TEST(what_stat_counts_is_whole_beside_a_resize),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

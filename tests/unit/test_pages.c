@@ -40,14 +40,14 @@ static void sync_file(struct tfs_file *file)
 /* What the index has of the first chunk of the file; the caller's. */
 static struct tfs_row *row_of(struct fixture *fixture, const char *name)
 {
-    struct row_shape shape = data_shape(22);
+    struct row_geometry geometry = data_geometry(22);
     uint8_t key[META_EXTENT_KEY_SIZE];
     struct index_value value;
     struct tfs_row *row;
 
     meta_extent_key(fixture_lookup(fixture, TFS_ROOT_INODE, name), 0, key);
     assert_int_equal(index_get(fixture->volume->index, INDEX_EXTENT, key, sizeof(key), &value), 0);
-    assert_int_equal(row_decode(value.data, value.size, &shape, &row), 0);
+    assert_int_equal(row_decode(value.data, value.size, &geometry, &row), 0);
     index_value_release(&value);
     return row;
 }

@@ -15,7 +15,7 @@
 #include "store/space/reclaim.h"
 #include "store/space/sweep.h"
 #include "store/txn/dead_list.h"
-#include "store/txn/usage.h"
+#include "store/txn/refcounts.h"
 #include "store/volume.h"
 #include "store/writeback/flush.h"
 
@@ -94,7 +94,7 @@ static void a_removed_file_gives_its_space_back(void **state)
     fixture_remove_file(fixture, "file");
     wait_for_space(fixture, before + TFS_MIB);
     fixture_assert_file(fixture, "keep", 8 * TFS_MIB, 1);
-    assert_int_equal(usage_live_bytes(fixture->volume->usage) / TFS_MIB, 8);
+    assert_int_equal(refcounts_live_bytes(fixture->volume->refcounts) / TFS_MIB, 8);
 }
 
 static void many_attributes_are_removed_in_several_changes(void **state)
@@ -321,16 +321,16 @@ static bool first_segment_is_gone(void *context)
 static void *append_always(void *argument)
 {
     struct fixture *fixture = argument;
-    struct tfs_usage *usage = fixture->volume->usage;
-    unsigned epoch = usage_append_begin(usage);
+    struct tfs_refcounts *refcounts = fixture->volume->refcounts;
+    unsigned epoch = refcounts_append_begin(refcounts);
 
     while (!atomic_load(&stop_appends)) {
-        unsigned next = usage_append_begin(usage);
+        unsigned next = refcounts_append_begin(refcounts);
 
-        usage_append_end(usage, epoch);
+        refcounts_append_end(refcounts, epoch);
         epoch = next;
     }
-    usage_append_end(usage, epoch);
+    refcounts_append_end(refcounts, epoch);
     return NULL;
 }
 
@@ -429,7 +429,7 @@ static bool nothing_of_the_dead_is_live(void *context)
 {
     struct fixture *fixture = context;
 
-    return usage_live_bytes(fixture->volume->usage) <= PAIRS * (uint64_t)KEPT_ON_DISK;
+    return refcounts_live_bytes(fixture->volume->refcounts) <= PAIRS * (uint64_t)KEPT_ON_DISK;
 }
 
 /* The removal was durable, the crash came before the space was given back. */

@@ -22,9 +22,10 @@
 
 enum { MUTATIONS = 200000 };
 
-static const struct row_shape shape = {.block_size = BLOCK, .chunk_size = CHUNK};
+static const struct row_geometry geometry = {.block_size = BLOCK, .chunk_size = CHUNK};
 
-static uint8_t *encode_for(const struct tfs_row *row, const struct row_shape *of, size_t *ret_size)
+static uint8_t *encode_for(const struct tfs_row *row, const struct row_geometry *of,
+                           size_t *ret_size)
 {
     uint8_t *bytes = malloc(row_encoded_size(row));
 
@@ -36,7 +37,7 @@ static uint8_t *encode_for(const struct tfs_row *row, const struct row_shape *of
 
 static uint8_t *encode(const struct tfs_row *row, size_t *ret_size)
 {
-    return encode_for(row, &shape, ret_size);
+    return encode_for(row, &geometry, ret_size);
 }
 
 /* Three extents: of a frame, of another in the row, and of the first one again. */
@@ -56,7 +57,7 @@ static void a_decoded_row_is_the_encoded_one(void **state)
     size_t size;
     uint8_t *bytes = encode(row, &size);
 
-    assert_int_equal(row_decode(bytes, size, &shape, &again), 0);
+    assert_int_equal(row_decode(bytes, size, &geometry, &again), 0);
     memset(bytes, 0xff, size);
     free(bytes); /* the row has its own */
     assert_int_equal(again->extent_count, row->extent_count);
@@ -76,7 +77,7 @@ static void a_decoded_row_is_the_encoded_one(void **state)
 
 static void a_row_of_as_many_extents_as_blocks_is_decoded(void **state)
 {
-    struct row_shape small = {.block_size = 256, .chunk_size = 256 * ROW_EXTENTS_MAX};
+    struct row_geometry small = {.block_size = 256, .chunk_size = 256 * ROW_EXTENTS_MAX};
     struct tfs_row *row = NULL;
     struct tfs_row *again;
     uint8_t *bytes;
@@ -103,7 +104,7 @@ static void a_row_of_as_many_extents_as_blocks_is_decoded(void **state)
 }
 
 /* Blocks of four pages, of which extents may show one. */
-static const struct row_shape coarse = {.block_size = 4 * BLOCK, .chunk_size = CHUNK};
+static const struct row_geometry coarse = {.block_size = 4 * BLOCK, .chunk_size = CHUNK};
 
 /* A page of one frame amid blocks of another. */
 static struct tfs_row *page_amid_blocks(void)
@@ -180,7 +181,7 @@ static void a_row_that_is_cut_short_is_refused(void **state)
         copy = realloc(copy, short_size ? short_size : 1);
         assert_non_null(copy);
         memcpy(copy, bytes, short_size);
-        assert_int_equal(row_decode(copy, short_size, &shape, &again), -EUCLEAN);
+        assert_int_equal(row_decode(copy, short_size, &geometry, &again), -EUCLEAN);
         free(copy);
     }
     free(bytes);
@@ -198,13 +199,13 @@ static void bytes_that_have_no_meaning_are_refused(void **state)
 
     assert_non_null(longer);
     memcpy(longer, bytes, size);
-    assert_int_equal(row_decode(longer, size + 1, &shape, &again), -EUCLEAN);
+    assert_int_equal(row_decode(longer, size + 1, &geometry, &again), -EUCLEAN);
     for (size_t i = 0; i < TFS_ARRAY_COUNT(reserved); i++) {
         longer[reserved[i]] ^= 0x80;
-        assert_int_equal(row_decode(longer, size, &shape, &again), -EUCLEAN);
+        assert_int_equal(row_decode(longer, size, &geometry, &again), -EUCLEAN);
         longer[reserved[i]] ^= 0x80;
     }
-    assert_int_equal(row_decode(longer, size, &shape, &again), 0);
+    assert_int_equal(row_decode(longer, size, &geometry, &again), 0);
     row_unref(again);
     free(longer);
     free(bytes);
@@ -255,12 +256,12 @@ static void impossible_values_are_refused(void **state)
         memcpy(bad, bytes, size);
         tfs_put_le64(raw, fields[i].value);
         memcpy(bad + 8 + fields[i].at, raw, fields[i].size);
-        if (row_decode(bad, size, &shape, &again) != -EUCLEAN)
+        if (row_decode(bad, size, &geometry, &again) != -EUCLEAN)
             fail_msg("accepted: %s", fields[i].name);
         assert_null(again);
     }
     bytes[0] = 3;
-    assert_int_equal(row_decode(bytes, size, &shape, &row), -EUCLEAN);
+    assert_int_equal(row_decode(bytes, size, &geometry, &row), -EUCLEAN);
     free(bytes);
     row_unref(row);
 }
@@ -275,7 +276,7 @@ static void a_row_with_a_plain_frame_is_decoded(void **state)
     extent.frame.stored_size = (uint32_t)frame_plain_size(extent.frame.raw_size, BLOCK);
     row = replace(NULL, &extent, 4);
     bytes = encode(row, &size);
-    assert_int_equal(row_decode(bytes, size, &shape, &again), 0);
+    assert_int_equal(row_decode(bytes, size, &geometry, &again), 0);
     assert_true(frame_ref_equal(&again->extents[0].frame, &extent.frame));
     assert_int_equal(again->extents[0].frame.stored_size, 4096 + 4 * BLOCK - 7);
     assert_int_equal(frame_ref_disk_size(&extent.frame), 5 * 4096);
@@ -297,10 +298,10 @@ static void an_inline_frame_larger_than_the_limit_is_refused(void **state)
     tfs_put_le32(bytes + 8 + 8, BLOCK);
     tfs_put_le32(bytes + 8 + 12, BLOCK);
     tfs_put_le32(bytes + 8 + 16, ROW_INLINE_SIZE_MAX);
-    assert_int_equal(row_decode(bytes, size, &shape, &row), 0);
+    assert_int_equal(row_decode(bytes, size, &geometry, &row), 0);
     row_unref(row);
     tfs_put_le32(bytes + 8 + 16, ROW_INLINE_SIZE_MAX + 1);
-    assert_int_equal(row_decode(bytes, size + 1, &shape, &row), -EUCLEAN);
+    assert_int_equal(row_decode(bytes, size + 1, &geometry, &row), -EUCLEAN);
     free(bytes);
 }
 
@@ -344,7 +345,8 @@ static void mutated_rows_are_refused_or_sane(void **state)
         memcpy(copy, bytes, size);
         for (uint64_t count = 1 + dice(&seed) % 3; count > 0; count--)
             copy[dice(&seed) % 128] ^= (uint8_t)(1u << (dice(&seed) % 8));
-        err = row_decode(copy, size - (dice(&seed) % 4 ? 0 : dice(&seed) % size), &shape, &again);
+        err =
+            row_decode(copy, size - (dice(&seed) % 4 ? 0 : dice(&seed) % size), &geometry, &again);
         if (err) {
             assert_int_equal(err, -EUCLEAN);
             refused++;

@@ -76,7 +76,7 @@ static struct frame_ref frame_in(struct fixture *fixture, const char *name, uint
                                  uint8_t chunk_size_log2)
 {
     uint64_t inode = fixture_lookup(fixture, TFS_ROOT_INODE, name);
-    struct row_shape shape = data_shape(chunk_size_log2);
+    struct row_geometry geometry = data_geometry(chunk_size_log2);
     uint8_t key[META_EXTENT_KEY_SIZE];
     struct frame_ref frame;
     struct index_value value;
@@ -84,7 +84,7 @@ static struct frame_ref frame_in(struct fixture *fixture, const char *name, uint
 
     meta_extent_key(inode, row_number, key);
     assert_int_equal(index_get(fixture->volume->index, INDEX_EXTENT, key, sizeof(key), &value), 0);
-    assert_int_equal(row_decode(value.data, value.size, &shape, &row), 0);
+    assert_int_equal(row_decode(value.data, value.size, &geometry, &row), 0);
     frame = row->extents[0].frame;
     row_unref(row);
     index_value_release(&value);

@@ -83,7 +83,7 @@ static void a_try_waits_for_nobody(void **state)
     assert_int_equal(tfs_file_sync(file, false), 0);
     fixture_assert_random(file, 0, TFS_MIB, 1);
     assert_int_equal(try_to_read(file, 0, 4096, 1), 4096);
-    data_enter_exclusive(file->inode); /* a change of shape */
+    data_enter_exclusive(file->inode); /* a resize */
     assert_int_equal(try_to_read(file, 0, 4096, 1), -EAGAIN);
     data_leave_exclusive(file->inode);
     assert_int_equal(try_to_read(file, 0, 4096, 1), 4096);

@@ -41,7 +41,7 @@ FIELDS_ROOM = "store/inode/"
 # structs of another module.
 OPEN_FIELDS = {
     "tfs_chunk": {"index", "inode"},
-    "tfs_data": {"volume", "inode", "shape", "compression", "allocation", "readahead"},
+    "tfs_data": {"volume", "inode", "geometry", "compression", "allocation", "readahead"},
     "tfs_inode": {"lock", "number", "type", "target", "data", "record"},
 }
 
@@ -51,7 +51,7 @@ GUESTS = {
         "store/file/file_read.c",
         "store/writeback/encode.c",
         "store/writeback/flush.c",
-        "store/writeback/snapshot.c",
+        "store/writeback/commit_image.c",
         "store/writeback/stuck.c",
     },
     "tfs_data": {
@@ -59,15 +59,15 @@ GUESTS = {
         "store/file/copy.c",
         "store/file/file.c",
         "store/file/file_write.c",
-        "store/file/shape.c",
+        "store/file/resize.c",
         "store/writeback/commit.c",
         "store/writeback/flush.c",
-        "store/writeback/snapshot.c",
+        "store/writeback/commit_image.c",
         "store/writeback/stuck.c",
     },
     "tfs_inode": {
         "store/names/xattr.c",
-        "store/writeback/snapshot.c",
+        "store/writeback/commit_image.c",
     },
 }
 

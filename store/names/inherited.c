@@ -11,13 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VIRTUAL_PREFIX      "user.tensorfs."
-#define VIRTUAL_CHUNK_SIZE  VIRTUAL_PREFIX "chunk_size"
-#define VIRTUAL_COMPRESSION VIRTUAL_PREFIX "compression"
+#define INHERITED_PREFIX      "user.tensorfs."
+#define INHERITED_CHUNK_SIZE  INHERITED_PREFIX "chunk_size"
+#define INHERITED_COMPRESSION INHERITED_PREFIX "compression"
 
-bool virtual_xattr_is_ours(const char *name)
+bool inherited_xattr_is_ours(const char *name)
 {
-    return strncmp(name, VIRTUAL_PREFIX, strlen(VIRTUAL_PREFIX)) == 0;
+    return strncmp(name, INHERITED_PREFIX, strlen(INHERITED_PREFIX)) == 0;
 }
 
 /* What new files inherit: the directory's own setting, or the mount's. */
@@ -30,7 +30,7 @@ static int read_setting(struct tfs_volume *volume, struct tfs_inode *inode, cons
 
     if (!own && !S_ISDIR(record.mode))
         return -ENODATA;
-    if (strcmp(name, VIRTUAL_CHUNK_SIZE) == 0) {
+    if (strcmp(name, INHERITED_CHUNK_SIZE) == 0) {
         own = own || record.flags & META_INODE_SETS_CHUNK_SIZE;
         (void)snprintf(text, sizeof(text), "%llu",
                        own ? 1ull << record.chunk_size_log2
@@ -44,13 +44,13 @@ static int read_setting(struct tfs_volume *volume, struct tfs_inode *inode, cons
     return *ret ? 0 : -ENOMEM;
 }
 
-int virtual_xattr_read(struct tfs_volume *volume, struct tfs_inode *inode, const char *name,
-                       uint8_t **ret_value, size_t *ret_size)
+int inherited_xattr_read(struct tfs_volume *volume, struct tfs_inode *inode, const char *name,
+                         uint8_t **ret_value, size_t *ret_size)
 {
     char *text = NULL;
     int err = -ENODATA;
 
-    if (strcmp(name, VIRTUAL_CHUNK_SIZE) == 0 || strcmp(name, VIRTUAL_COMPRESSION) == 0)
+    if (strcmp(name, INHERITED_CHUNK_SIZE) == 0 || strcmp(name, INHERITED_COMPRESSION) == 0)
         err = read_setting(volume, inode, name, &text);
     if (err)
         return err;
@@ -59,14 +59,14 @@ int virtual_xattr_read(struct tfs_volume *volume, struct tfs_inode *inode, const
     return 0;
 }
 
-size_t virtual_xattr_list(struct tfs_inode *inode, char list[VIRTUAL_XATTR_LIST_SIZE_MAX])
+size_t inherited_xattr_list(struct tfs_inode *inode, char list[INHERITED_XATTR_LIST_SIZE_MAX])
 {
     static const struct {
-        char name[VIRTUAL_XATTR_LIST_SIZE_MAX / 2];
+        char name[INHERITED_XATTR_LIST_SIZE_MAX / 2];
         uint32_t flag;
     } settings[] = {
-        {VIRTUAL_CHUNK_SIZE, META_INODE_SETS_CHUNK_SIZE},
-        {VIRTUAL_COMPRESSION, META_INODE_SETS_COMPRESSION},
+        {INHERITED_CHUNK_SIZE, META_INODE_SETS_CHUNK_SIZE},
+        {INHERITED_COMPRESSION, META_INODE_SETS_COMPRESSION},
     };
     struct meta_inode record = inode_record(inode);
     size_t used = 0;
@@ -95,7 +95,7 @@ static int parse_chunk_size(const char *text, uint8_t *ret_log2)
 
 static int change_setting(struct meta_inode *record, const char *name, const char *text)
 {
-    bool chunk_size = strcmp(name, VIRTUAL_CHUNK_SIZE) == 0;
+    bool chunk_size = strcmp(name, INHERITED_CHUNK_SIZE) == 0;
     uint32_t flag = chunk_size ? META_INODE_SETS_CHUNK_SIZE : META_INODE_SETS_COMPRESSION;
     int err = 0;
 
@@ -109,14 +109,14 @@ static int change_setting(struct meta_inode *record, const char *name, const cha
     return err;
 }
 
-int virtual_xattr_write(struct tfs_volume *volume, struct tfs_inode *inode, const char *name,
-                        const void *value, size_t size)
+int inherited_xattr_write(struct tfs_volume *volume, struct tfs_inode *inode, const char *name,
+                          const void *value, size_t size)
 {
     struct namespace_change change;
     char text[32];
     int err;
 
-    if (strcmp(name, VIRTUAL_CHUNK_SIZE) != 0 && strcmp(name, VIRTUAL_COMPRESSION) != 0)
+    if (strcmp(name, INHERITED_CHUNK_SIZE) != 0 && strcmp(name, INHERITED_COMPRESSION) != 0)
         return -EOPNOTSUPP; /* misspelt, most likely */
     if (!S_ISDIR(inode->type))
         return -EPERM;

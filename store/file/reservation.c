@@ -4,7 +4,7 @@
  * returned; it has something to commit, which pins it until the next commit; its frames wait for
  * the reclaim thread. And the disk itself may tell late of blocks that were given back.
  */
-#include "store/file/room.h"
+#include "store/file/reservation.h"
 
 #include "store/base/bytes.h"
 #include "store/base/clock.h"
@@ -104,12 +104,13 @@ static int take(const struct wish *wish)
     return err == -ENOSPC ? make_room(wish) : err;
 }
 
-int room_reserve(struct tfs_volume *volume, struct tfs_inode *writer, uint64_t size, uint64_t lent)
+int reservation_take(struct tfs_volume *volume, struct tfs_inode *writer, uint64_t size,
+                     uint64_t lent)
 {
     return take(&(struct wish){.volume = volume, .writer = writer, .size = size, .lent = lent});
 }
 
-int room_keep(struct tfs_volume *volume, struct tfs_inode *writer, uint64_t size)
+int reservation_keep(struct tfs_volume *volume, struct tfs_inode *writer, uint64_t size)
 {
     return take(&(struct wish){.volume = volume, .writer = writer, .size = size, .keep = true});
 }

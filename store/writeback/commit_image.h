@@ -1,29 +1,29 @@
 /*
- * A snapshot: what one commit writes of one file. Taken under the inode's lock, made part of one or
- * several batches later, and each time applied to the file's state in memory; or dropped.
+ * A commit image: what one commit writes of one file. Taken under the inode's lock, made part of
+ * one or several batches later, and each time applied to the file's state in memory; or dropped.
  *
  * Between batches the index has a state that a crash may leave: the first of the rows, and a size
  * that ends before the first that is missing.
  */
-#ifndef TFS_SNAPSHOT_H
-#define TFS_SNAPSHOT_H
+#ifndef TFS_COMMIT_IMAGE_H
+#define TFS_COMMIT_IMAGE_H
 
 #include "store/inode/chunk.h"
 #include "store/inode/cut.h"
 #include "store/tables/meta.h"
-#include "store/txn/usage.h"
+#include "store/txn/refcounts.h"
 
 struct index_batch;
 
-struct snapshot_chunk {
+struct commit_image_chunk {
     struct tfs_chunk *chunk; /* one of its users */
     struct tfs_row *source;  /* chunk->row when it was taken */
     struct tfs_row *row;     /* the same, clipped to the size that is committed */
 };
 
-struct snapshot {
+struct commit_image {
     struct tfs_inode *inode; /* borrowed */
-    struct snapshot_chunk *chunks;
+    struct commit_image_chunk *chunks;
     size_t chunk_count;
     size_t chunk_capacity;
     uint64_t size;                     /* to be committed */
@@ -46,30 +46,30 @@ struct snapshot {
 /*
  * Until it is applied to its end or dropped the file's gate cannot be closed.
  *
- * Errors: -EAGAIN (the gate is closed, or an earlier snapshot is not finished; *ret is untouched),
+ * Errors: -EAGAIN (the gate is closed, or an earlier image is not finished; *ret is untouched),
  *         -ENOMEM (to be dropped).
  */
-TFS_MUST_CHECK int snapshot_take(struct tfs_inode *inode, struct snapshot *ret);
+TFS_MUST_CHECK int commit_image_take(struct tfs_inode *inode, struct commit_image *ret);
 
 /* Nothing to write: the file is as the index has it. */
-bool snapshot_is_empty(const struct snapshot *snapshot);
+bool commit_image_is_empty(const struct commit_image *image);
 
 /* How much of a file a batch may carry. */
-struct snapshot_limit {
+struct commit_image_limit {
     size_t row_bytes;  /* but at least one row */
     unsigned cut_rows; /* that are removed; at least one */
 };
 
 /* Add rows, the removal of rows that were cut off, and the inode's record. volume->metadata is
  * held. */
-void snapshot_put(struct snapshot *snapshot, const struct snapshot_limit *limit,
-                  struct index_batch *batch, struct usage_change *change);
+void commit_image_put(struct commit_image *image, const struct commit_image_limit *limit,
+                      struct index_batch *batch, struct refcounts_change *change);
 
-/* The batch was committed, or the snapshot was empty: the file's state says so. Returns whether
+/* The batch was committed, or the image was empty: the file's state says so. Returns whether
  * that was all of it; if not, the rest is to be put into another batch. */
-TFS_MUST_CHECK bool snapshot_apply(struct snapshot *snapshot);
+TFS_MUST_CHECK bool commit_image_apply(struct commit_image *image);
 
-/* The batch was not committed, or the snapshot is not needed. */
-void snapshot_drop(struct tfs_volume *volume, struct snapshot *snapshot);
+/* The batch was not committed, or the image is not needed. */
+void commit_image_drop(struct tfs_volume *volume, struct commit_image *image);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * Room on the disk for what a writer is about to put into memory.
  */
-#ifndef TFS_ROOM_H
-#define TFS_ROOM_H
+#ifndef TFS_RESERVATION_H
+#define TFS_RESERVATION_H
 
 #include "store/base/defs.h"
 
@@ -19,10 +19,11 @@ struct tfs_volume;
  * Threads: any; on a full disk it blocks on other files' gates, on commits and on the reclaim
  *          thread. The caller may be inside of the writer's gate, which has to be open.
  */
-TFS_MUST_CHECK int room_reserve(struct tfs_volume *volume, struct tfs_inode *writer, uint64_t size,
-                                uint64_t lent);
+TFS_MUST_CHECK int reservation_take(struct tfs_volume *volume, struct tfs_inode *writer,
+                                    uint64_t size, uint64_t lent);
 
 /* The same, to be kept for `writer`: see segments_keep(). */
-TFS_MUST_CHECK int room_keep(struct tfs_volume *volume, struct tfs_inode *writer, uint64_t size);
+TFS_MUST_CHECK int reservation_keep(struct tfs_volume *volume, struct tfs_inode *writer,
+                                    uint64_t size);
 
 #endif

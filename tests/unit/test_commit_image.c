@@ -3,8 +3,8 @@
  * write; behind that the committed size never covers bytes that were written and are not committed
  * with it.
  *
- * Method: taking a snapshot is wrapped, so that a test can write between the write-back that a
- * commit begins with and the snapshot that it commits, or just after that. Then the store is looked
+ * Method: taking a commit image is wrapped, so that a test can write between the write-back that a
+ * commit begins with and the image that it commits, or just after that. Then the store is looked
  * at as a crash at this moment would leave it. Write-back can be made to fail.
  */
 #include "store_crash.h"
@@ -14,18 +14,18 @@
 #include "store/inode/promise.h"
 #include "store/volume.h"
 #include "store/writeback/commit.h"
+#include "store/writeback/commit_image.h"
 #include "store/writeback/flush.h"
-#include "store/writeback/snapshot.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
 
-/* What to do before the next snapshot, and behind it; once. */
-static void (*before_snapshot)(void *context);
+/* What to do before the next image, and behind it; once. */
+static void (*before_image)(void *context);
 static void *before_context;
-static void (*behind_snapshot)(void *context);
+static void (*behind_image)(void *context);
 static void *behind_context;
 
 /* What to do behind the next write-back; once. */
@@ -33,25 +33,25 @@ static void (*behind_flush)(void *context);
 static void *behind_flush_context;
 static bool flush_fails;
 
-int __real_snapshot_take(struct tfs_inode *inode, struct snapshot *ret);
-int __wrap_snapshot_take(struct tfs_inode *inode, struct snapshot *ret);
+int __real_commit_image_take(struct tfs_inode *inode, struct commit_image *ret);
+int __wrap_commit_image_take(struct tfs_inode *inode, struct commit_image *ret);
 
 int __real_flush_inode(struct tfs_volume *volume, struct tfs_inode *inode);
 int __wrap_flush_inode(struct tfs_volume *volume, struct tfs_inode *inode);
 void __real_flush_inode_start(struct tfs_volume *volume, struct tfs_inode *inode);
 void __wrap_flush_inode_start(struct tfs_volume *volume, struct tfs_inode *inode);
 
-int __wrap_snapshot_take(struct tfs_inode *inode, struct snapshot *ret)
+int __wrap_commit_image_take(struct tfs_inode *inode, struct commit_image *ret)
 {
-    void (*before)(void *context) = before_snapshot;
-    void (*behind)(void *context) = behind_snapshot;
+    void (*before)(void *context) = before_image;
+    void (*behind)(void *context) = behind_image;
     int err;
 
-    before_snapshot = NULL;
+    before_image = NULL;
     if (before)
         before(before_context);
-    err = __real_snapshot_take(inode, ret);
-    behind_snapshot = NULL;
+    err = __real_commit_image_take(inode, ret);
+    behind_image = NULL;
     if (behind)
         behind(behind_context);
     return err;
@@ -81,11 +81,11 @@ static bool try_commit_in_background(struct fixture *fixture, void (*before)(voi
 {
     bool came;
 
-    before_snapshot = before;
+    before_image = before;
     before_context = context;
     assert_int_equal(commit_all(fixture->volume, false), 0);
-    came = before_snapshot == NULL;
-    before_snapshot = NULL;
+    came = before_image == NULL;
+    before_image = NULL;
     return came;
 }
 
@@ -328,7 +328,7 @@ static struct tfs_file *write_beside_another(struct fixture *fixture)
     struct tfs_file *file = fixture_create(fixture, "file");
 
     fixture_write_random(file, 4 * TFS_MIB, 8 * TFS_MIB, 1);
-    before_snapshot = fill_the_gap_and_append;
+    before_image = fill_the_gap_and_append;
     before_context = file;
     return file;
 }
@@ -444,7 +444,7 @@ static void a_cut_waits_for_the_commit_that_is_under_way(void **state)
     struct late_write late = {fixture, file, 0, 0, TFS_MIB, 2};
 
     fixture_write_random(file, 0, TFS_MIB, 1);
-    behind_snapshot = write_late_elsewhere;
+    behind_image = write_late_elsewhere;
     behind_context = &late;
     assert_int_equal(tfs_file_sync(file, false), 0);
     assert_int_equal(pthread_join(late_writer, NULL), 0);
@@ -508,7 +508,7 @@ static void what_fsync_promised_stays_while_others_write(void **state)
     struct fixture *copy;
 
     fixture_write_random(file, 0, 2 * TFS_MIB, 1);
-    before_snapshot = write_late;
+    before_image = write_late;
     before_context = &late;
     assert_int_equal(tfs_file_sync(file, false), 0);
     copy = crash_copy(fixture);

@@ -4,7 +4,7 @@
  * Method: the table alone; a small one where it has to forget. That operations on names keep it up
  * is shown by the tests of the namespace, which run with it.
  */
-#include "store/inode/names.h"
+#include "store/inode/dentry_cache.h"
 
 #include "store/base/defs.h"
 
@@ -17,59 +17,60 @@
 
 enum { SMALL_BYTES = 2048 };
 
-static struct tfs_names *names;
+static struct tfs_dentry_cache *names;
 
 static int set_up(void **state)
 {
     (void)state;
-    return names_new(64 * TFS_KIB, &names);
+    return dentry_cache_new(64 * TFS_KIB, &names);
 }
 
 static int set_up_small(void **state)
 {
     (void)state;
-    return names_new(SMALL_BYTES, &names);
+    return dentry_cache_new(SMALL_BYTES, &names);
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    names_free(names);
+    dentry_cache_free(names);
     return 0;
 }
 
-static struct names_key key_of(uint64_t parent, const char *name)
+static struct dentry_cache_key key_of(uint64_t parent, const char *name)
 {
-    return (struct names_key){.parent = parent, .hash = 1000 + strlen(name), .name = name};
+    return (struct dentry_cache_key){.parent = parent, .hash = 1000 + strlen(name), .name = name};
 }
 
 /* The inode that the name is said to stand for, 0: said to be absent, -1: not known. */
-static int64_t ask(struct names_key key, uint64_t *ret_changes)
+static int64_t ask(struct dentry_cache_key key, uint64_t *ret_changes)
 {
     struct meta_dentry found = {0};
 
-    switch (names_find(names, &key, &found, ret_changes)) {
-    case NAMES_PRESENT:
+    switch (dentry_cache_find(names, &key, &found, ret_changes)) {
+    case DENTRY_PRESENT:
         return (int64_t)found.inode;
-    case NAMES_ABSENT:
+    case DENTRY_ABSENT:
         return 0;
     default:
         return -1;
     }
 }
 
-static void learn(struct names_key key, uint64_t inode, uint64_t changes)
+static void learn(struct dentry_cache_key key, uint64_t inode, uint64_t changes)
 {
     const struct meta_dentry entry = {.inode = inode, .type = S_IFREG};
 
-    names_learn(names, &key, inode ? &entry : NULL, changes);
+    dentry_cache_learn(names, &key, inode ? &entry : NULL, changes);
 }
 
-static void apply(struct names_key key, uint64_t inode)
+static void apply(struct dentry_cache_key key, uint64_t inode)
 {
-    const struct names_change change = {.key = key, .entry = {.inode = inode, .type = S_IFREG}};
+    const struct dentry_cache_change change = {.key = key,
+                                               .entry = {.inode = inode, .type = S_IFREG}};
 
-    names_apply(names, &change, 1);
+    dentry_cache_apply(names, &change, 1);
 }
 
 static void what_was_learnt_is_found(void **state)
@@ -95,7 +96,7 @@ static void questions_are_counted_by_whether_they_were_answered(void **state)
     (void)ask(key_of(1, "a"), &changes);
     learn(key_of(1, "a"), 0, changes);
     (void)ask(key_of(1, "a"), &changes);
-    names_get_counts(names, &hits, &misses);
+    dentry_cache_get_counts(names, &hits, &misses);
     assert_int_equal(hits, 1);
     assert_int_equal(misses, 2);
 }
@@ -167,14 +168,14 @@ static void a_small_table_forgets_what_was_not_asked_for_longest(void **state)
     apply(key_of(1, "kept"), 4711);
     for (unsigned i = 0; i < COUNT; i++) {
         (void)snprintf(name, sizeof(name), "n%u", i);
-        apply((struct names_key){1, 16 + i * 977ull, name}, i + 1);
+        apply((struct dentry_cache_key){1, 16 + i * 977ull, name}, i + 1);
         assert_int_equal(ask(key_of(1, "kept"), &changes), 4711);
     }
     for (unsigned i = 0; i < COUNT; i++) {
         int64_t found;
 
         (void)snprintf(name, sizeof(name), "n%u", i);
-        found = ask((struct names_key){1, 16 + i * 977ull, name}, &changes);
+        found = ask((struct dentry_cache_key){1, 16 + i * 977ull, name}, &changes);
         assert_true(found == -1 || found == (int64_t)i + 1);
         known += found > 0;
     }

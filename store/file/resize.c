@@ -8,7 +8,7 @@
  * The gate is closed meanwhile: no read, write or flush of this file is in progress. Buffers for
  * the zeros are taken before it is closed.
  */
-#include "store/file/shape.h"
+#include "store/file/resize.h"
 
 #include "store/base/error.h"
 #include "store/file/allocate.h"
@@ -110,7 +110,7 @@ static int forget_dirty(struct removal *removal, struct tfs_chunk *chunk, uint32
  * them the next write-back makes the chunk one piece again. */
 static bool is_fragmented(const struct tfs_chunk *chunk)
 {
-    return chunk->inode->data->shape.chunk_size == FRAME_BUFFER_SIZE &&
+    return chunk->inode->data->geometry.chunk_size == FRAME_BUFFER_SIZE &&
            row_is_fragmented(chunk_row(chunk), 0, FRAME_BUFFER_SIZE);
 }
 
@@ -118,8 +118,8 @@ static bool is_fragmented(const struct tfs_chunk *chunk)
 static int remove_in_chunk(struct removal *removal, struct tfs_chunk *chunk, uint32_t from,
                            uint32_t to)
 {
-    const struct row_shape *shape = &chunk->inode->data->shape;
-    uint32_t block_size = shape->block_size;
+    const struct row_geometry *geometry = &chunk->inode->data->geometry;
+    uint32_t block_size = geometry->block_size;
     uint32_t first = (uint32_t)tfs_align_up(from, block_size);
     uint32_t end = (uint32_t)tfs_align_down(to, block_size);
     int err = chunk_load_row(removal->volume, chunk);
@@ -128,7 +128,7 @@ static int remove_in_chunk(struct removal *removal, struct tfs_chunk *chunk, uin
         return err;
     if (first > end) /* inside of one block */
         return zero_slot(removal, chunk, from, to);
-    if (to - from < shape->chunk_size && is_fragmented(chunk))
+    if (to - from < geometry->chunk_size && is_fragmented(chunk))
         return zero_slot(removal, chunk, from, to);
     if (from < first)
         err = zero_slot(removal, chunk, from, first);
@@ -143,7 +143,7 @@ static int remove_in_chunk(struct removal *removal, struct tfs_chunk *chunk, uin
 static int remove_chunk(struct removal *removal, uint64_t index)
 {
     struct tfs_inode *inode = removal->inode;
-    uint32_t chunk_size = inode->data->shape.chunk_size;
+    uint32_t chunk_size = inode->data->geometry.chunk_size;
     uint64_t base = index * chunk_size;
     struct tfs_chunk *chunk;
     int err;
@@ -165,7 +165,7 @@ static int remove_chunk(struct removal *removal, uint64_t index)
 /* Everything in [from, to) reads as zeros afterwards. The gate is closed. */
 static int remove_range(struct removal *removal)
 {
-    uint32_t chunk_size = removal->inode->data->shape.chunk_size;
+    uint32_t chunk_size = removal->inode->data->geometry.chunk_size;
     uint64_t index = removal->from / chunk_size;
     int err = 0;
 
@@ -207,15 +207,15 @@ struct edge {
 static int edge_begin(struct removal *removal, uint64_t size, struct edge *ret)
 {
     struct tfs_inode *inode = removal->inode;
-    const struct row_shape *shape = &inode->data->shape;
-    struct edge edge = {.size = (uint32_t)(size % shape->chunk_size)};
+    const struct row_geometry *geometry = &inode->data->geometry;
+    struct edge edge = {.size = (uint32_t)(size % geometry->chunk_size)};
     int err;
 
     *ret = edge;
     if (edge.size == 0)
         return 0;
     tfs_mutex_lock(&inode->lock);
-    edge.chunk = chunk_get_locked(inode, size / shape->chunk_size);
+    edge.chunk = chunk_get_locked(inode, size / geometry->chunk_size);
     tfs_mutex_unlock(&inode->lock);
     if (!edge.chunk)
         return -ENOMEM;
@@ -258,7 +258,7 @@ static void set_size_locked(struct removal *removal, uint64_t size)
 static int cut(struct removal *removal, uint64_t size)
 {
     struct tfs_inode *inode = removal->inode;
-    uint64_t chunk_size = inode->data->shape.chunk_size;
+    uint64_t chunk_size = inode->data->geometry.chunk_size;
     uint64_t first = (size + chunk_size - 1) / chunk_size;
     bool has_rows = first * chunk_size < inode_record(inode).size;
     uint64_t stored = has_rows ? cut_measure(removal->volume, inode, first) : 0;
@@ -292,13 +292,13 @@ static int resize(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t s
     return 0;
 }
 
-int shape_cut(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t size)
+int resize_cut(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t size)
 {
     assert(inode->data->exclusive && size <= inode->data->size);
     return resize(volume, inode, size);
 }
 
-int shape_truncate(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t size)
+int resize_truncate(struct tfs_volume *volume, struct tfs_inode *inode, uint64_t size)
 {
     int err;
 
@@ -362,7 +362,7 @@ static int allocate(struct removal *removal, int mode)
 static int punch_whole_chunks(struct removal *removal)
 {
     struct tfs_inode *inode = removal->inode;
-    uint64_t chunk_size = inode->data->shape.chunk_size;
+    uint64_t chunk_size = inode->data->geometry.chunk_size;
     uint64_t at = (removal->from + chunk_size - 1) / chunk_size;
     uint64_t end = removal->to / chunk_size;
     int err = 0;

@@ -2,7 +2,7 @@
  * Live bytes and shares. The table in memory is a copy of the rows in the index, plus what is
  * appended and not committed yet: a segment may be removed only when it has neither.
  */
-#include "store/txn/usage.h"
+#include "store/txn/refcounts.h"
 
 #include "store/base/bytes.h"
 #include "store/base/error.h"
@@ -17,25 +17,25 @@
 
 enum { USAGE_BUCKETS = 1024 };
 
-struct usage_entry {
-    struct usage_segment state;
-    struct usage_entry *next;
+struct refcounts_entry {
+    struct refcounts_segment state;
+    struct refcounts_entry *next;
 };
 
-struct tfs_usage {
+struct tfs_refcounts {
     struct tfs_index *index;
-    struct tfs_mutex lock;                      /* rank TFS_RANK_LEAF */
-    struct usage_entry *buckets[USAGE_BUCKETS]; /* guarded by lock */
-    struct tfs_cond ended;                      /* the last append of an epoch */
+    struct tfs_mutex lock;                          /* rank TFS_RANK_LEAF */
+    struct refcounts_entry *buckets[USAGE_BUCKETS]; /* guarded by lock */
+    struct tfs_cond ended;                          /* the last append of an epoch */
     unsigned epoch;      /* guarded by lock; new appends belong to epoch % 2 */
     unsigned appends[2]; /* in progress, by epoch; guarded by lock */
 };
 
-static struct usage_entry *entry_locked(struct tfs_usage *usage, uint64_t segment, bool create)
-    TFS_REQUIRES(&usage->lock)
+static struct refcounts_entry *entry_locked(struct tfs_refcounts *refcounts, uint64_t segment,
+                                            bool create) TFS_REQUIRES(&refcounts->lock)
 {
-    struct usage_entry **bucket = &usage->buckets[segment % USAGE_BUCKETS];
-    struct usage_entry *entry = *bucket;
+    struct refcounts_entry **bucket = &refcounts->buckets[segment % USAGE_BUCKETS];
+    struct refcounts_entry *entry = *bucket;
 
     while (entry && entry->state.segment != segment)
         entry = entry->next;
@@ -51,28 +51,28 @@ static struct usage_entry *entry_locked(struct tfs_usage *usage, uint64_t segmen
     return entry;
 }
 
-static int load(struct tfs_usage *usage)
+static int load(struct tfs_refcounts *refcounts)
 {
     struct index_range range = {.table = INDEX_SEGMENT};
     struct index_record record;
     struct index_scan *scan;
     int more;
-    int err = index_scan_open(usage->index, &range, &scan);
+    int err = index_scan_open(refcounts->index, &range, &scan);
 
     if (err)
         return err;
     while ((more = index_scan_next(scan, &record)) > 0) {
-        struct usage_entry *entry;
+        struct refcounts_entry *entry;
 
         if (record.key_size != META_SEGMENT_KEY_SIZE || record.value_size != sizeof(uint64_t)) {
             more = tfs_fail(-EUCLEAN, "segment row of %zu bytes", record.value_size);
             break;
         }
-        tfs_mutex_lock(&usage->lock);
-        entry = entry_locked(usage, tfs_get_be64(record.key), true);
+        tfs_mutex_lock(&refcounts->lock);
+        entry = entry_locked(refcounts, tfs_get_be64(record.key), true);
         if (entry)
             entry->state.live = tfs_get_le64(record.value);
-        tfs_mutex_unlock(&usage->lock);
+        tfs_mutex_unlock(&refcounts->lock);
         if (!entry) {
             more = -ENOMEM;
             break;
@@ -82,111 +82,111 @@ static int load(struct tfs_usage *usage)
     return more;
 }
 
-int usage_new(struct tfs_index *index, struct tfs_usage **ret)
+int refcounts_new(struct tfs_index *index, struct tfs_refcounts **ret)
 {
-    struct tfs_usage *usage = calloc(1, sizeof(*usage));
+    struct tfs_refcounts *refcounts = calloc(1, sizeof(*refcounts));
     int err;
 
-    if (!usage)
+    if (!refcounts)
         return -ENOMEM;
-    usage->index = index;
-    tfs_mutex_init(&usage->lock, TFS_RANK_LEAF);
-    tfs_cond_init(&usage->ended);
-    err = load(usage);
+    refcounts->index = index;
+    tfs_mutex_init(&refcounts->lock, TFS_RANK_LEAF);
+    tfs_cond_init(&refcounts->ended);
+    err = load(refcounts);
     if (err) {
-        usage_free(usage);
+        refcounts_free(refcounts);
         return err;
     }
-    *ret = usage;
+    *ret = refcounts;
     return 0;
 }
 
-void usage_free(struct tfs_usage *usage)
+void refcounts_free(struct tfs_refcounts *refcounts)
 {
-    if (!usage)
+    if (!refcounts)
         return;
     for (int i = 0; i < USAGE_BUCKETS; i++) {
-        while (usage->buckets[i]) {
-            struct usage_entry *entry = usage->buckets[i];
+        while (refcounts->buckets[i]) {
+            struct refcounts_entry *entry = refcounts->buckets[i];
 
-            usage->buckets[i] = entry->next;
+            refcounts->buckets[i] = entry->next;
             free(entry);
         }
     }
-    tfs_cond_release(&usage->ended);
-    tfs_mutex_release(&usage->lock);
-    free(usage);
+    tfs_cond_release(&refcounts->ended);
+    tfs_mutex_release(&refcounts->lock);
+    free(refcounts);
 }
 
-unsigned usage_append_begin(struct tfs_usage *usage)
+unsigned refcounts_append_begin(struct tfs_refcounts *refcounts)
 {
     unsigned epoch;
 
-    tfs_mutex_lock(&usage->lock);
-    epoch = usage->epoch;
-    usage->appends[epoch % 2]++;
-    tfs_mutex_unlock(&usage->lock);
+    tfs_mutex_lock(&refcounts->lock);
+    epoch = refcounts->epoch;
+    refcounts->appends[epoch % 2]++;
+    tfs_mutex_unlock(&refcounts->lock);
     return epoch;
 }
 
-void usage_append_end(struct tfs_usage *usage, unsigned epoch)
+void refcounts_append_end(struct tfs_refcounts *refcounts, unsigned epoch)
 {
-    tfs_mutex_lock(&usage->lock);
-    assert(usage->appends[epoch % 2] > 0);
-    if (--usage->appends[epoch % 2] == 0)
-        tfs_cond_broadcast(&usage->ended);
-    tfs_mutex_unlock(&usage->lock);
+    tfs_mutex_lock(&refcounts->lock);
+    assert(refcounts->appends[epoch % 2] > 0);
+    if (--refcounts->appends[epoch % 2] == 0)
+        tfs_cond_broadcast(&refcounts->ended);
+    tfs_mutex_unlock(&refcounts->lock);
 }
 
 /* New appends belong to the next epoch, which nobody is in: the one before it was waited for when
  * it was left, here as well. */
-void usage_wait_for_appends(struct tfs_usage *usage)
+void refcounts_wait_for_appends(struct tfs_refcounts *refcounts)
 {
     unsigned epoch;
 
-    tfs_mutex_lock(&usage->lock);
-    epoch = usage->epoch++;
-    while (usage->appends[epoch % 2] > 0)
-        tfs_cond_wait(&usage->ended, &usage->lock);
-    tfs_mutex_unlock(&usage->lock);
+    tfs_mutex_lock(&refcounts->lock);
+    epoch = refcounts->epoch++;
+    while (refcounts->appends[epoch % 2] > 0)
+        tfs_cond_wait(&refcounts->ended, &refcounts->lock);
+    tfs_mutex_unlock(&refcounts->lock);
 }
 
-void usage_appended(struct tfs_usage *usage, const struct frame_ref *frame)
+void refcounts_appended(struct tfs_refcounts *refcounts, const struct frame_ref *frame)
 {
-    struct usage_entry *entry;
+    struct refcounts_entry *entry;
 
-    tfs_mutex_lock(&usage->lock);
-    entry = entry_locked(usage, frame->segment, true);
+    tfs_mutex_lock(&refcounts->lock);
+    entry = entry_locked(refcounts, frame->segment, true);
     if (entry)
         entry->state.uncommitted += frame_ref_disk_size(frame);
-    tfs_mutex_unlock(&usage->lock);
+    tfs_mutex_unlock(&refcounts->lock);
 }
 
-static void less_uncommitted_locked(struct tfs_usage *usage, const struct frame_ref *frame)
-    TFS_REQUIRES(&usage->lock)
+static void less_uncommitted_locked(struct tfs_refcounts *refcounts, const struct frame_ref *frame)
+    TFS_REQUIRES(&refcounts->lock)
 {
-    struct usage_entry *entry = entry_locked(usage, frame->segment, false);
+    struct refcounts_entry *entry = entry_locked(refcounts, frame->segment, false);
 
     if (entry)
         entry->state.uncommitted -=
             tfs_min_u64(entry->state.uncommitted, frame_ref_disk_size(frame));
 }
 
-void usage_abandoned(struct tfs_usage *usage, const struct frame_ref *frame)
+void refcounts_abandoned(struct tfs_refcounts *refcounts, const struct frame_ref *frame)
 {
-    tfs_mutex_lock(&usage->lock);
-    less_uncommitted_locked(usage, frame);
-    tfs_mutex_unlock(&usage->lock);
+    tfs_mutex_lock(&refcounts->lock);
+    less_uncommitted_locked(refcounts, frame);
+    tfs_mutex_unlock(&refcounts->lock);
 }
 
-void usage_begin(struct tfs_usage *usage, struct usage_change *change)
+void refcounts_begin(struct tfs_refcounts *refcounts, struct refcounts_change *change)
 {
-    *change = (struct usage_change){.usage = usage};
+    *change = (struct refcounts_change){.refcounts = refcounts};
 }
 
 /* Grows an array by one element, in powers of two; NULL and change->error when there is no memory.
  */
-static void *append_element(struct usage_change *change, void *array, size_t *count,
+static void *append_element(struct refcounts_change *change, void *array, size_t *count,
                             size_t element_size)
 {
     if ((*count & (*count - 1)) == 0) {
@@ -202,9 +202,9 @@ static void *append_element(struct usage_change *change, void *array, size_t *co
     return array;
 }
 
-static void add_live(struct usage_change *change, uint64_t segment, int64_t bytes)
+static void add_live(struct refcounts_change *change, uint64_t segment, int64_t bytes)
 {
-    struct usage_delta *deltas;
+    struct refcounts_delta *deltas;
 
     for (size_t i = change->delta_count; i > 0; i--) {
         if (change->deltas[i - 1].segment == segment) {
@@ -216,17 +216,17 @@ static void add_live(struct usage_change *change, uint64_t segment, int64_t byte
     if (!deltas)
         return;
     change->deltas = deltas;
-    deltas[change->delta_count - 1] = (struct usage_delta){segment, bytes};
+    deltas[change->delta_count - 1] = (struct refcounts_delta){segment, bytes};
 }
 
-static int read_share(struct tfs_usage *usage, const struct frame_ref *frame, uint64_t *ret)
+static int read_share(struct tfs_refcounts *refcounts, const struct frame_ref *frame, uint64_t *ret)
 {
     uint8_t key[META_SHARE_KEY_SIZE];
     struct index_value value;
     int err;
 
     meta_share_key(frame->segment, frame->offset, key);
-    err = index_get(usage->index, INDEX_SHARE, key, sizeof(key), &value);
+    err = index_get(refcounts->index, INDEX_SHARE, key, sizeof(key), &value);
     if (err == -ENOENT) {
         *ret = 1;
         return 0;
@@ -244,7 +244,7 @@ static int read_share(struct tfs_usage *usage, const struct frame_ref *frame, ui
 /* ---- counts in a change, by frame: open addressing, at most half full ---- */
 
 /* Where the frame's number stands, or would: share_slots has the numbers plus one, 0 is free. */
-static uint32_t *share_slot(const struct usage_change *change, const struct frame_ref *frame)
+static uint32_t *share_slot(const struct refcounts_change *change, const struct frame_ref *frame)
 {
     uint64_t mixed = (frame->segment * 31 + frame->offset / SEGMENT_ALIGNMENT) *
                      0x9E3779B97F4A7C15ull; /* the golden ratio: Knuth, TAOCP 6.4 */
@@ -257,15 +257,15 @@ static uint32_t *share_slot(const struct usage_change *change, const struct fram
     return &change->share_slots[at];
 }
 
-static struct usage_share *find_share(const struct usage_change *change,
-                                      const struct frame_ref *frame)
+static struct refcounts_share *find_share(const struct refcounts_change *change,
+                                          const struct frame_ref *frame)
 {
     uint32_t number = change->share_slot_count ? *share_slot(change, frame) : 0;
 
     return number ? &change->shares[number - 1] : NULL;
 }
 
-static bool grow_share_slots(struct usage_change *change)
+static bool grow_share_slots(struct refcounts_change *change)
 {
     size_t count = change->share_slot_count ? 2 * change->share_slot_count : 64;
     uint32_t *slots;
@@ -285,10 +285,10 @@ static bool grow_share_slots(struct usage_change *change)
     return true;
 }
 
-static struct usage_share *add_share(struct usage_change *change, const struct frame_ref *frame,
-                                     uint64_t count)
+static struct refcounts_share *add_share(struct refcounts_change *change,
+                                         const struct frame_ref *frame, uint64_t count)
 {
-    struct usage_share *shares;
+    struct refcounts_share *shares;
     uint32_t *slot;
 
     if (!grow_share_slots(change))
@@ -298,28 +298,29 @@ static struct usage_share *add_share(struct usage_change *change, const struct f
     if (!shares)
         return NULL;
     change->shares = shares;
-    shares[change->share_count - 1] = (struct usage_share){*frame, count};
+    shares[change->share_count - 1] = (struct refcounts_share){*frame, count};
     *slot = (uint32_t)change->share_count;
     return &shares[change->share_count - 1];
 }
 
 /* The frame's count in this change, read from the index at first; NULL with change->error set. */
-static struct usage_share *share_of(struct usage_change *change, const struct frame_ref *frame)
+static struct refcounts_share *share_of(struct refcounts_change *change,
+                                        const struct frame_ref *frame)
 {
-    struct usage_share *share = find_share(change, frame);
+    struct refcounts_share *share = find_share(change, frame);
     uint64_t count;
     int err;
 
     if (share)
         return share;
-    err = read_share(change->usage, frame, &count);
+    err = read_share(change->refcounts, frame, &count);
     if (!err)
         return add_share(change, frame, count);
     change->error = err;
     return NULL;
 }
 
-void usage_add(struct usage_change *change, const struct frame_ref *frame)
+void refcounts_add(struct refcounts_change *change, const struct frame_ref *frame)
 {
     struct frame_ref *added;
 
@@ -331,15 +332,15 @@ void usage_add(struct usage_change *change, const struct frame_ref *frame)
     added[change->added_count - 1] = *frame;
 }
 
-void usage_share(struct usage_change *change, const struct frame_ref *frame)
+void refcounts_share(struct refcounts_change *change, const struct frame_ref *frame)
 {
-    struct usage_share *share = share_of(change, frame);
+    struct refcounts_share *share = share_of(change, frame);
 
     if (share)
         share->count++;
 }
 
-static void add_dead(struct usage_change *change, const struct frame_ref *frame)
+static void add_dead(struct refcounts_change *change, const struct frame_ref *frame)
 {
     struct frame_ref *dead =
         append_element(change, change->dead, &change->dead_count, sizeof(*dead));
@@ -351,9 +352,9 @@ static void add_dead(struct usage_change *change, const struct frame_ref *frame)
     add_live(change, frame->segment, -(int64_t)frame_ref_disk_size(frame));
 }
 
-void usage_drop(struct usage_change *change, const struct frame_ref *frame)
+void refcounts_drop(struct refcounts_change *change, const struct frame_ref *frame)
 {
-    struct usage_share *share = find_share(change, frame);
+    struct refcounts_share *share = find_share(change, frame);
     uint64_t count;
 
     if (share) {
@@ -362,7 +363,7 @@ void usage_drop(struct usage_change *change, const struct frame_ref *frame)
         return;
     }
     /* Most frames have one user: no entry is made for those. */
-    change->error = change->error ? change->error : read_share(change->usage, frame, &count);
+    change->error = change->error ? change->error : read_share(change->refcounts, frame, &count);
     if (change->error)
         return;
     if (count == 1)
@@ -371,38 +372,38 @@ void usage_drop(struct usage_change *change, const struct frame_ref *frame)
         (void)add_share(change, frame, count - 1); /* or the change has its error */
 }
 
-void usage_replace_row(struct usage_change *change, const struct tfs_row *before,
-                       const struct tfs_row *after)
+void refcounts_replace_row(struct refcounts_change *change, const struct tfs_row *before,
+                           const struct tfs_row *after)
 {
     for (uint32_t i = 0; after && i < after->extent_count; i++) {
         const struct frame_ref *frame = &after->extents[i].frame;
 
         if (frame->segment && row_shows_first(after, i) && !row_has_frame(before, frame))
-            usage_add(change, frame);
+            refcounts_add(change, frame);
     }
     for (uint32_t i = 0; before && i < before->extent_count; i++) {
         const struct frame_ref *frame = &before->extents[i].frame;
 
         if (frame->segment && row_shows_first(before, i) && !row_has_frame(after, frame))
-            usage_drop(change, frame);
+            refcounts_drop(change, frame);
     }
 }
 
-static void put_live(struct usage_change *change, struct index_batch *batch,
-                     const struct usage_delta *delta)
+static void put_live(struct refcounts_change *change, struct index_batch *batch,
+                     const struct refcounts_delta *delta)
 {
-    struct tfs_usage *usage = change->usage;
-    struct usage_entry *entry;
+    struct tfs_refcounts *refcounts = change->refcounts;
+    struct refcounts_entry *entry;
     uint8_t key[META_SEGMENT_KEY_SIZE];
     uint8_t value[sizeof(uint64_t)];
     uint64_t live = 0;
 
-    tfs_mutex_lock(&usage->lock);
+    tfs_mutex_lock(&refcounts->lock);
     /* A segment whose count was lost gets none here: it would be taken for empty. */
-    entry = entry_locked(usage, delta->segment, delta->live >= 0);
+    entry = entry_locked(refcounts, delta->segment, delta->live >= 0);
     if (entry)
         live = entry->state.live;
-    tfs_mutex_unlock(&usage->lock);
+    tfs_mutex_unlock(&refcounts->lock);
     if (!entry && delta->live >= 0) {
         change->error = -ENOMEM;
         return;
@@ -417,12 +418,12 @@ static void put_live(struct usage_change *change, struct index_batch *batch,
     index_batch_put(batch, INDEX_SEGMENT, key, sizeof(key), value, sizeof(value));
 }
 
-int usage_finish(struct usage_change *change, struct index_batch *batch)
+int refcounts_finish(struct refcounts_change *change, struct index_batch *batch)
 {
     for (size_t i = 0; i < change->delta_count && !change->error; i++)
         put_live(change, batch, &change->deltas[i]);
     for (size_t i = 0; i < change->share_count && !change->error; i++) {
-        const struct usage_share *share = &change->shares[i];
+        const struct refcounts_share *share = &change->shares[i];
         uint8_t key[META_SHARE_KEY_SIZE];
         uint8_t value[sizeof(uint64_t)];
 
@@ -436,13 +437,13 @@ int usage_finish(struct usage_change *change, struct index_batch *batch)
     return change->error;
 }
 
-void usage_apply(struct usage_change *change, uint64_t commit_number)
+void refcounts_apply(struct refcounts_change *change, uint64_t commit_number)
 {
-    struct tfs_usage *usage = change->usage;
+    struct tfs_refcounts *refcounts = change->refcounts;
 
-    tfs_mutex_lock(&usage->lock);
+    tfs_mutex_lock(&refcounts->lock);
     for (size_t i = 0; i < change->delta_count; i++) {
-        struct usage_entry *entry = entry_locked(usage, change->deltas[i].segment, true);
+        struct refcounts_entry *entry = entry_locked(refcounts, change->deltas[i].segment, true);
 
         if (!entry)
             continue;
@@ -450,94 +451,96 @@ void usage_apply(struct usage_change *change, uint64_t commit_number)
         entry->state.commit_number = commit_number;
     }
     for (size_t i = 0; i < change->added_count; i++)
-        less_uncommitted_locked(usage, &change->added[i]);
-    tfs_mutex_unlock(&usage->lock);
+        less_uncommitted_locked(refcounts, &change->added[i]);
+    tfs_mutex_unlock(&refcounts->lock);
 }
 
-void usage_end(struct usage_change *change)
+void refcounts_end(struct refcounts_change *change)
 {
     free(change->deltas);
     free(change->shares);
     free(change->share_slots);
     free(change->added);
     free(change->dead);
-    *change = (struct usage_change){0};
+    *change = (struct refcounts_change){0};
 }
 
-size_t usage_empty_segments(struct tfs_usage *usage, struct usage_segment *ret, size_t count)
+size_t refcounts_empty_segments(struct tfs_refcounts *refcounts, struct refcounts_segment *ret,
+                                size_t count)
 {
     size_t found = 0;
 
-    tfs_mutex_lock(&usage->lock);
+    tfs_mutex_lock(&refcounts->lock);
     for (int i = 0; i < USAGE_BUCKETS && found < count; i++) {
-        for (struct usage_entry *entry = usage->buckets[i]; entry && found < count;
+        for (struct refcounts_entry *entry = refcounts->buckets[i]; entry && found < count;
              entry = entry->next) {
             if (entry->state.live == 0 && entry->state.uncommitted == 0)
                 ret[found++] = entry->state;
         }
     }
-    tfs_mutex_unlock(&usage->lock);
+    tfs_mutex_unlock(&refcounts->lock);
     return found;
 }
 
-void usage_forget_segment(struct tfs_usage *usage, uint64_t segment)
+void refcounts_forget_segment(struct tfs_refcounts *refcounts, uint64_t segment)
 {
-    struct usage_entry **at = &usage->buckets[segment % USAGE_BUCKETS];
-    struct usage_entry *entry;
+    struct refcounts_entry **at = &refcounts->buckets[segment % USAGE_BUCKETS];
+    struct refcounts_entry *entry;
 
-    tfs_mutex_lock(&usage->lock);
+    tfs_mutex_lock(&refcounts->lock);
     while (*at && (*at)->state.segment != segment)
         at = &(*at)->next;
     entry = *at;
     if (entry)
         *at = entry->next;
-    tfs_mutex_unlock(&usage->lock);
+    tfs_mutex_unlock(&refcounts->lock);
     free(entry);
 }
 
-bool usage_segment(struct tfs_usage *usage, uint64_t segment, struct usage_segment *ret)
+bool refcounts_segment(struct tfs_refcounts *refcounts, uint64_t segment,
+                       struct refcounts_segment *ret)
 {
-    struct usage_entry *entry;
+    struct refcounts_entry *entry;
 
-    tfs_mutex_lock(&usage->lock);
-    entry = entry_locked(usage, segment, false);
+    tfs_mutex_lock(&refcounts->lock);
+    entry = entry_locked(refcounts, segment, false);
     if (entry)
         *ret = entry->state;
-    tfs_mutex_unlock(&usage->lock);
+    tfs_mutex_unlock(&refcounts->lock);
     return entry != NULL;
 }
 
-bool usage_knows_segment(struct tfs_usage *usage, uint64_t segment)
+bool refcounts_knows_segment(struct tfs_refcounts *refcounts, uint64_t segment)
 {
     bool knows;
 
-    tfs_mutex_lock(&usage->lock);
-    knows = entry_locked(usage, segment, false) != NULL;
-    tfs_mutex_unlock(&usage->lock);
+    tfs_mutex_lock(&refcounts->lock);
+    knows = entry_locked(refcounts, segment, false) != NULL;
+    tfs_mutex_unlock(&refcounts->lock);
     return knows;
 }
 
-uint64_t usage_live_of(struct tfs_usage *usage, uint64_t segment)
+uint64_t refcounts_live_of(struct tfs_refcounts *refcounts, uint64_t segment)
 {
-    struct usage_entry *entry;
+    struct refcounts_entry *entry;
     uint64_t bytes;
 
-    tfs_mutex_lock(&usage->lock);
-    entry = entry_locked(usage, segment, false);
+    tfs_mutex_lock(&refcounts->lock);
+    entry = entry_locked(refcounts, segment, false);
     bytes = entry ? entry->state.live : 0;
-    tfs_mutex_unlock(&usage->lock);
+    tfs_mutex_unlock(&refcounts->lock);
     return bytes;
 }
 
-uint64_t usage_live_bytes(struct tfs_usage *usage)
+uint64_t refcounts_live_bytes(struct tfs_refcounts *refcounts)
 {
     uint64_t bytes = 0;
 
-    tfs_mutex_lock(&usage->lock);
+    tfs_mutex_lock(&refcounts->lock);
     for (int i = 0; i < USAGE_BUCKETS; i++) {
-        for (struct usage_entry *entry = usage->buckets[i]; entry; entry = entry->next)
+        for (struct refcounts_entry *entry = refcounts->buckets[i]; entry; entry = entry->next)
             bytes += entry->state.live;
     }
-    tfs_mutex_unlock(&usage->lock);
+    tfs_mutex_unlock(&refcounts->lock);
     return bytes;
 }

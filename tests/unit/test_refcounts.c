@@ -11,7 +11,7 @@
 #include "store/base/clock.h"
 #include "store/index/index.h"
 #include "store/tables/meta.h"
-#include "store/txn/usage.h"
+#include "store/txn/refcounts.h"
 
 #include <errno.h>
 #include <string.h>
@@ -21,7 +21,7 @@ enum { UNIT = 4096, BLOCK = 4096 };
 struct used {
     struct fixture *fixture;
     struct tfs_index *index;
-    struct tfs_usage *usage;
+    struct tfs_refcounts *refcounts;
 };
 
 static int set_up(void **state)
@@ -33,7 +33,7 @@ static int set_up(void **state)
     assert_int_equal(fixture_set_up_closed((void **)&used->fixture), 0);
     options.path = used->fixture->path;
     assert_int_equal(index_open(&options, &used->index), 0);
-    assert_int_equal(usage_new(used->index, &used->usage), 0);
+    assert_int_equal(refcounts_new(used->index, &used->refcounts), 0);
     *state = used;
     return 0;
 }
@@ -43,7 +43,7 @@ static int tear_down(void **state)
     struct used *used = *state;
     int err;
 
-    usage_free(used->usage);
+    refcounts_free(used->refcounts);
     err = index_close(used->index);
     err = err ? err : fixture_tear_down((void **)&used->fixture);
     free(used);
@@ -60,28 +60,28 @@ static struct frame_ref frame_of(uint64_t segment, uint64_t number, uint32_t sto
 }
 
 /* Ends a change the way a commit does. Returns how many frames died of it. */
-static size_t commit(struct used *used, struct usage_change *change)
+static size_t commit(struct used *used, struct refcounts_change *change)
 {
     struct index_batch *batch;
     size_t dead;
 
     assert_int_equal(index_batch_new(&batch), 0);
-    assert_int_equal(usage_finish(change, batch), 0);
+    assert_int_equal(refcounts_finish(change, batch), 0);
     assert_int_equal(index_commit(used->index, batch, false), 0);
-    usage_apply(change, index_commit_number(used->index));
+    refcounts_apply(change, index_commit_number(used->index));
     dead = change->dead_count;
-    usage_end(change);
+    refcounts_end(change);
     index_batch_free(batch);
     return dead;
 }
 
-typedef void usage_step(struct usage_change *change, const struct frame_ref *frame);
+typedef void refcounts_step(struct refcounts_change *change, const struct frame_ref *frame);
 
-static size_t commit_one(struct used *used, usage_step *step, const struct frame_ref *frame)
+static size_t commit_one(struct used *used, refcounts_step *step, const struct frame_ref *frame)
 {
-    struct usage_change change;
+    struct refcounts_change change;
 
-    usage_begin(used->usage, &change);
+    refcounts_begin(used->refcounts, &change);
     step(&change, frame);
     return commit(used, &change);
 }
@@ -89,12 +89,12 @@ static size_t commit_one(struct used *used, usage_step *step, const struct frame
 /* What a new table reads is what the old one has. */
 static void assert_live(struct used *used, uint64_t bytes)
 {
-    struct tfs_usage *again;
+    struct tfs_refcounts *again;
 
-    assert_int_equal(usage_live_bytes(used->usage), bytes);
-    assert_int_equal(usage_new(used->index, &again), 0);
-    assert_int_equal(usage_live_bytes(again), bytes);
-    usage_free(again);
+    assert_int_equal(refcounts_live_bytes(used->refcounts), bytes);
+    assert_int_equal(refcounts_new(used->index, &again), 0);
+    assert_int_equal(refcounts_live_bytes(again), bytes);
+    refcounts_free(again);
 }
 
 static size_t share_rows(struct used *used)
@@ -116,10 +116,10 @@ static void a_frame_with_one_user_has_no_count(void **state)
     struct used *used = *state;
     struct frame_ref frame = frame_of(1, 0, 100);
 
-    assert_int_equal(commit_one(used, usage_add, &frame), 0);
+    assert_int_equal(commit_one(used, refcounts_add, &frame), 0);
     assert_live(used, UNIT);
     assert_int_equal(share_rows(used), 0);
-    assert_int_equal(commit_one(used, usage_drop, &frame), 1);
+    assert_int_equal(commit_one(used, refcounts_drop, &frame), 1);
     assert_live(used, 0);
 }
 
@@ -128,15 +128,15 @@ static void the_last_of_many_users_makes_a_frame_dead(void **state)
     struct used *used = *state;
     struct frame_ref frame = frame_of(1, 5, UNIT + 1);
 
-    (void)commit_one(used, usage_add, &frame);
+    (void)commit_one(used, refcounts_add, &frame);
     for (int i = 0; i < 3; i++)
-        assert_int_equal(commit_one(used, usage_share, &frame), 0);
+        assert_int_equal(commit_one(used, refcounts_share, &frame), 0);
     assert_live(used, 2 * UNIT); /* shared bytes are stored once */
     assert_int_equal(share_rows(used), 1);
     for (int i = 0; i < 3; i++)
-        assert_int_equal(commit_one(used, usage_drop, &frame), 0);
+        assert_int_equal(commit_one(used, refcounts_drop, &frame), 0);
     assert_int_equal(share_rows(used), 0); /* one user again */
-    assert_int_equal(commit_one(used, usage_drop, &frame), 1);
+    assert_int_equal(commit_one(used, refcounts_drop, &frame), 1);
     assert_live(used, 0);
 }
 
@@ -144,18 +144,18 @@ static void users_that_come_and_go_in_one_change_are_counted(void **state)
 {
     struct used *used = *state;
     struct frame_ref frame = frame_of(1, 1, 10);
-    struct usage_change change;
+    struct refcounts_change change;
 
-    (void)commit_one(used, usage_add, &frame);
-    usage_begin(used->usage, &change);
-    usage_share(&change, &frame);
-    usage_share(&change, &frame);
-    usage_drop(&change, &frame);
+    (void)commit_one(used, refcounts_add, &frame);
+    refcounts_begin(used->refcounts, &change);
+    refcounts_share(&change, &frame);
+    refcounts_share(&change, &frame);
+    refcounts_drop(&change, &frame);
     assert_int_equal(commit(used, &change), 0);
     assert_int_equal(share_rows(used), 1);
-    usage_begin(used->usage, &change);
-    usage_drop(&change, &frame);
-    usage_drop(&change, &frame);
+    refcounts_begin(used->refcounts, &change);
+    refcounts_drop(&change, &frame);
+    refcounts_drop(&change, &frame);
     assert_int_equal(commit(used, &change), 1);
     assert_int_equal(share_rows(used), 0);
     assert_live(used, 0);
@@ -165,21 +165,21 @@ static void many_frames_of_many_segments_change_together(void **state)
 {
     enum { SEGMENTS = 40, FRAMES = 25 };
     struct used *used = *state;
-    struct usage_change change;
+    struct refcounts_change change;
 
-    usage_begin(used->usage, &change);
+    refcounts_begin(used->refcounts, &change);
     for (uint64_t i = 0; i < SEGMENTS * FRAMES; i++) {
         struct frame_ref frame = frame_of(1 + i % SEGMENTS, i, 1);
 
-        usage_add(&change, &frame);
+        refcounts_add(&change, &frame);
     }
     assert_int_equal(commit(used, &change), 0);
     assert_live(used, SEGMENTS * FRAMES * UNIT);
-    usage_begin(used->usage, &change);
+    refcounts_begin(used->refcounts, &change);
     for (uint64_t i = 0; i < SEGMENTS * FRAMES; i++) {
         struct frame_ref frame = frame_of(1 + i % SEGMENTS, i, 1);
 
-        usage_drop(&change, &frame);
+        refcounts_drop(&change, &frame);
     }
     assert_int_equal(commit(used, &change), SEGMENTS * FRAMES);
     assert_live(used, 0);
@@ -190,15 +190,15 @@ static void a_change_that_is_not_applied_leaves_no_trace(void **state)
     struct used *used = *state;
     struct frame_ref frame = frame_of(1, 0, 100);
     struct frame_ref more = frame_of(2, 0, 100);
-    struct usage_change change;
+    struct refcounts_change change;
 
-    (void)commit_one(used, usage_add, &frame);
-    usage_begin(used->usage, &change);
-    usage_drop(&change, &frame);
-    usage_add(&change, &more);
-    usage_end(&change);
+    (void)commit_one(used, refcounts_add, &frame);
+    refcounts_begin(used->refcounts, &change);
+    refcounts_drop(&change, &frame);
+    refcounts_add(&change, &more);
+    refcounts_end(&change);
     assert_live(used, UNIT);
-    assert_false(usage_knows_segment(used->usage, 2));
+    assert_false(refcounts_knows_segment(used->refcounts, 2));
 }
 
 static void giving_back_more_than_there_is_is_refused(void **state)
@@ -206,15 +206,15 @@ static void giving_back_more_than_there_is_is_refused(void **state)
     struct used *used = *state;
     struct frame_ref frame = frame_of(1, 0, 2 * UNIT);
     struct frame_ref small = frame_of(1, 9, 1);
-    struct usage_change change;
+    struct refcounts_change change;
     struct index_batch *batch;
 
-    (void)commit_one(used, usage_add, &small);
+    (void)commit_one(used, refcounts_add, &small);
     assert_int_equal(index_batch_new(&batch), 0);
-    usage_begin(used->usage, &change);
-    usage_drop(&change, &frame);
-    assert_int_equal(usage_finish(&change, batch), -EUCLEAN);
-    usage_end(&change);
+    refcounts_begin(used->refcounts, &change);
+    refcounts_drop(&change, &frame);
+    assert_int_equal(refcounts_finish(&change, batch), -EUCLEAN);
+    refcounts_end(&change);
     index_batch_free(batch);
     assert_live(used, UNIT);
 }
@@ -224,23 +224,23 @@ static void a_count_that_is_none_is_refused(void **state)
     struct used *used = *state;
     struct frame_ref frame = frame_of(1, 0, 1);
     uint8_t key[META_SHARE_KEY_SIZE];
-    struct usage_change change;
+    struct refcounts_change change;
     struct index_batch *batch;
 
-    (void)commit_one(used, usage_add, &frame);
+    (void)commit_one(used, refcounts_add, &frame);
     assert_int_equal(index_batch_new(&batch), 0);
     meta_share_key(frame.segment, frame.offset, key);
     index_batch_put(batch, INDEX_SHARE, key, sizeof(key), "bad", 3);
     assert_int_equal(index_commit(used->index, batch, false), 0);
     index_batch_clear(batch);
-    usage_begin(used->usage, &change);
-    usage_drop(&change, &frame);
-    assert_int_equal(usage_finish(&change, batch), -EUCLEAN);
-    usage_end(&change);
-    usage_begin(used->usage, &change);
-    usage_share(&change, &frame);
-    assert_int_equal(usage_finish(&change, batch), -EUCLEAN);
-    usage_end(&change);
+    refcounts_begin(used->refcounts, &change);
+    refcounts_drop(&change, &frame);
+    assert_int_equal(refcounts_finish(&change, batch), -EUCLEAN);
+    refcounts_end(&change);
+    refcounts_begin(used->refcounts, &change);
+    refcounts_share(&change, &frame);
+    assert_int_equal(refcounts_finish(&change, batch), -EUCLEAN);
+    refcounts_end(&change);
     index_batch_free(batch);
 }
 
@@ -248,14 +248,14 @@ static void segment_rows_that_are_none_are_refused(void **state)
 {
     struct used *used = *state;
     uint8_t key[META_SEGMENT_KEY_SIZE];
-    struct tfs_usage *again = NULL;
+    struct tfs_refcounts *again = NULL;
     struct index_batch *batch;
 
     assert_int_equal(index_batch_new(&batch), 0);
     meta_segment_key(3, key);
     index_batch_put(batch, INDEX_SEGMENT, key, sizeof(key), "bad", 3);
     assert_int_equal(index_commit(used->index, batch, false), 0);
-    assert_int_equal(usage_new(used->index, &again), -EUCLEAN);
+    assert_int_equal(refcounts_new(used->index, &again), -EUCLEAN);
     assert_null(again);
     index_batch_free(batch);
 }
@@ -265,20 +265,20 @@ static void a_change_of_many_shared_frames_does_not_look_at_all_for_each(void **
 {
     enum { FRAMES = 200000 };
     struct used *used = *state;
-    struct usage_change change;
+    struct refcounts_change change;
     uint64_t start_ns = tfs_clock_ns();
 
-    usage_begin(used->usage, &change);
+    refcounts_begin(used->refcounts, &change);
     for (uint64_t i = 0; i < FRAMES; i++) {
         struct frame_ref frame = frame_of(1 + i / 50000, i % 50000, 100);
 
-        usage_add(&change, &frame);
-        usage_share(&change, &frame);
+        refcounts_add(&change, &frame);
+        refcounts_share(&change, &frame);
     }
     for (uint64_t i = 0; i < FRAMES; i += 2) {
         struct frame_ref frame = frame_of(1 + i / 50000, i % 50000, 100);
 
-        usage_drop(&change, &frame);
+        refcounts_drop(&change, &frame);
     }
     assert_int_equal(change.error, 0);
     assert_int_equal(change.share_count, FRAMES);
@@ -286,26 +286,26 @@ static void a_change_of_many_shared_frames_does_not_look_at_all_for_each(void **
         assert_int_equal(change.shares[i].count, i % 2 ? 2 : 1);
     /* One by one it is minutes; a look into the index for each, some hundred ms. */
     assert_true(tfs_clock_ns() - start_ns < 30 * TFS_NS_PER_S);
-    usage_end(&change);
+    refcounts_end(&change);
 }
 
 static void an_append_is_waited_for_and_later_ones_are_not(void **state)
 {
     struct used *used = *state;
-    unsigned first = usage_append_begin(used->usage);
+    unsigned first = refcounts_append_begin(used->refcounts);
     unsigned later;
 
-    usage_append_end(used->usage, first);
-    usage_wait_for_appends(used->usage); /* nobody is in the way */
-    first = usage_append_begin(used->usage);
-    usage_append_end(used->usage, first);
-    later = usage_append_begin(used->usage);
+    refcounts_append_end(used->refcounts, first);
+    refcounts_wait_for_appends(used->refcounts); /* nobody is in the way */
+    first = refcounts_append_begin(used->refcounts);
+    refcounts_append_end(used->refcounts, first);
+    later = refcounts_append_begin(used->refcounts);
     assert_int_equal(later, first);
-    usage_append_end(used->usage, later);
-    usage_wait_for_appends(used->usage);
-    later = usage_append_begin(used->usage);
+    refcounts_append_end(used->refcounts, later);
+    refcounts_wait_for_appends(used->refcounts);
+    later = refcounts_append_begin(used->refcounts);
     assert_true(later != first);
-    usage_append_end(used->usage, later);
+    refcounts_append_end(used->refcounts, later);
 }
 
 static void a_segment_is_empty_without_live_and_uncommitted_bytes(void **state)
@@ -313,40 +313,41 @@ static void a_segment_is_empty_without_live_and_uncommitted_bytes(void **state)
     struct used *used = *state;
     struct frame_ref frame = frame_of(7, 0, 100);
     struct frame_ref next = frame_of(7, 1, 100);
-    struct usage_segment empty[4];
+    struct refcounts_segment empty[4];
 
-    assert_false(usage_knows_segment(used->usage, 7));
-    usage_appended(used->usage, &frame);
-    assert_true(usage_knows_segment(used->usage, 7));
-    assert_int_equal(usage_empty_segments(used->usage, empty, 4), 0);
-    (void)commit_one(used, usage_add, &frame);
-    assert_int_equal(usage_empty_segments(used->usage, empty, 4), 0);
-    usage_appended(used->usage, &next);
-    (void)commit_one(used, usage_drop, &frame);
-    assert_int_equal(usage_empty_segments(used->usage, empty, 4), 0); /* `next` is on its way */
-    usage_abandoned(used->usage, &next);
-    assert_int_equal(usage_empty_segments(used->usage, empty, 4), 1);
+    assert_false(refcounts_knows_segment(used->refcounts, 7));
+    refcounts_appended(used->refcounts, &frame);
+    assert_true(refcounts_knows_segment(used->refcounts, 7));
+    assert_int_equal(refcounts_empty_segments(used->refcounts, empty, 4), 0);
+    (void)commit_one(used, refcounts_add, &frame);
+    assert_int_equal(refcounts_empty_segments(used->refcounts, empty, 4), 0);
+    refcounts_appended(used->refcounts, &next);
+    (void)commit_one(used, refcounts_drop, &frame);
+    assert_int_equal(refcounts_empty_segments(used->refcounts, empty, 4),
+                     0); /* `next` is on its way */
+    refcounts_abandoned(used->refcounts, &next);
+    assert_int_equal(refcounts_empty_segments(used->refcounts, empty, 4), 1);
     assert_int_equal(empty[0].segment, 7);
     assert_int_equal(empty[0].commit_number, index_commit_number(used->index));
-    usage_forget_segment(used->usage, 7);
-    usage_forget_segment(used->usage, 7);
-    assert_false(usage_knows_segment(used->usage, 7));
-    assert_int_equal(usage_empty_segments(used->usage, empty, 4), 0);
+    refcounts_forget_segment(used->refcounts, 7);
+    refcounts_forget_segment(used->refcounts, 7);
+    assert_false(refcounts_knows_segment(used->refcounts, 7));
+    assert_int_equal(refcounts_empty_segments(used->refcounts, empty, 4), 0);
 }
 
 static void no_more_empty_segments_are_told_than_asked_for(void **state)
 {
     struct used *used = *state;
-    struct usage_segment empty[4];
+    struct refcounts_segment empty[4];
 
     for (uint64_t segment = 1; segment <= 6; segment++) {
         struct frame_ref frame = frame_of(segment, 0, 1);
 
-        usage_appended(used->usage, &frame);
-        usage_abandoned(used->usage, &frame);
+        refcounts_appended(used->refcounts, &frame);
+        refcounts_abandoned(used->refcounts, &frame);
     }
-    assert_int_equal(usage_empty_segments(used->usage, empty, 4), 4);
-    assert_int_equal(usage_empty_segments(used->usage, empty, 0), 0);
+    assert_int_equal(refcounts_empty_segments(used->refcounts, empty, 4), 4);
+    assert_int_equal(refcounts_empty_segments(used->refcounts, empty, 0), 0);
 }
 
 /* A row of one frame's blocks [from, to). */
@@ -364,10 +365,10 @@ static struct tfs_row *row_of(const struct tfs_row *row, const struct frame_ref 
 static size_t commit_rows(struct used *used, const struct tfs_row *before,
                           const struct tfs_row *after)
 {
-    struct usage_change change;
+    struct refcounts_change change;
 
-    usage_begin(used->usage, &change);
-    usage_replace_row(&change, before, after);
+    refcounts_begin(used->refcounts, &change);
+    refcounts_replace_row(&change, before, after);
     return commit(used, &change);
 }
 

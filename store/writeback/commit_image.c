@@ -10,7 +10,7 @@
  *    is; and as long as nobody asked for the file's durability or closed it, it does not run ahead
  *    of what was written into space that truncate appended.
  */
-#include "store/writeback/snapshot.h"
+#include "store/writeback/commit_image.h"
 
 #include "store/base/error.h"
 #include "store/index/index.h"
@@ -24,10 +24,10 @@
 
 /* Where the chunk's first byte is that was written, lies behind `promised`, and is in no row.
  * UINT64_MAX: nowhere. */
-static uint64_t first_unflushed(const struct tfs_chunk *chunk, const struct row_shape *shape,
+static uint64_t first_unflushed(const struct tfs_chunk *chunk, const struct row_geometry *geometry,
                                 uint64_t promised)
 {
-    uint64_t base = chunk->index * shape->chunk_size;
+    uint64_t base = chunk->index * geometry->chunk_size;
     uint64_t shown_end = tfs_max_u64(promised, base + row_end(chunk->row));
 
     for (int i = 0; i < CHUNK_SLOTS_MAX; i++) {
@@ -42,7 +42,7 @@ static uint64_t first_unflushed(const struct tfs_chunk *chunk, const struct row_
 }
 
 /* What a crash may show of what was written or promised. */
-static uint64_t snapshot_size_locked(const struct tfs_data *data)
+static uint64_t image_size_locked(const struct tfs_data *data)
 {
     uint64_t size = data_written_size_locked(data);
     struct list *node;
@@ -52,7 +52,7 @@ static uint64_t snapshot_size_locked(const struct tfs_data *data)
     list_for_each (node, &data->unflushed) {
         const struct tfs_chunk *chunk = list_entry(node, struct tfs_chunk, unflushed_node);
 
-        size = tfs_min_u64(size, first_unflushed(chunk, &data->shape, data->base_size));
+        size = tfs_min_u64(size, first_unflushed(chunk, &data->geometry, data->base_size));
     }
     return size;
 }
@@ -70,8 +70,8 @@ static bool has_new_frame(const struct tfs_row *row, const struct tfs_row *commi
 
 static int clip(struct tfs_chunk *chunk, uint64_t size, struct tfs_row **ret)
 {
-    const struct row_shape *shape = &chunk->inode->data->shape;
-    uint64_t base = chunk->index * shape->chunk_size;
+    const struct row_geometry *geometry = &chunk->inode->data->geometry;
+    uint64_t base = chunk->index * geometry->chunk_size;
 
     if (base + row_end(chunk->row) <= size) {
         *ret = row_ref(chunk->row);
@@ -82,37 +82,37 @@ static int clip(struct tfs_chunk *chunk, uint64_t size, struct tfs_row **ret)
 
 static void take_chunk(struct tfs_chunk *chunk, void *context)
 {
-    struct snapshot *snapshot = context;
-    struct snapshot_chunk *taken;
+    struct commit_image *image = context;
+    struct commit_image_chunk *taken;
     struct tfs_row *row;
 
-    if (!chunk->row_changed || snapshot->error)
+    if (!chunk->row_changed || image->error)
         return;
-    if (snapshot->chunk_count == snapshot->chunk_capacity) {
-        size_t capacity = snapshot->chunk_capacity ? snapshot->chunk_capacity * 2 : 16;
-        struct snapshot_chunk *grown = realloc(snapshot->chunks, capacity * sizeof(*grown));
+    if (image->chunk_count == image->chunk_capacity) {
+        size_t capacity = image->chunk_capacity ? image->chunk_capacity * 2 : 16;
+        struct commit_image_chunk *grown = realloc(image->chunks, capacity * sizeof(*grown));
 
         if (!grown) {
-            snapshot->error = -ENOMEM;
+            image->error = -ENOMEM;
             return;
         }
-        snapshot->chunks = grown;
-        snapshot->chunk_capacity = capacity;
+        image->chunks = grown;
+        image->chunk_capacity = capacity;
     }
-    snapshot->error = clip(chunk, snapshot->size, &row);
-    if (snapshot->error)
+    image->error = clip(chunk, image->size, &row);
+    if (image->error)
         return;
-    if (snapshot->allocation.to > 0) /* what is not committed with it is still to be stored */
-        snapshot->allocation.room += (uint64_t)(row_disk_size(chunk->row) - row_disk_size(row));
+    if (image->allocation.to > 0) /* what is not committed with it is still to be stored */
+        image->allocation.room += (uint64_t)(row_disk_size(chunk->row) - row_disk_size(row));
 
     assert(!chunk->commits);
     chunk->users++;
     chunk->committing = row;
     chunk->commits = true;
-    taken = &snapshot->chunks[snapshot->chunk_count++];
-    *taken = (struct snapshot_chunk){.chunk = chunk, .source = row_ref(chunk->row), .row = row};
+    taken = &image->chunks[image->chunk_count++];
+    *taken = (struct commit_image_chunk){.chunk = chunk, .source = row_ref(chunk->row), .row = row};
     if (has_new_frame(row, chunk->committed))
-        snapshot->appended = true;
+        image->appended = true;
 }
 
 /*
@@ -120,7 +120,7 @@ static void take_chunk(struct tfs_chunk *chunk, void *context)
  * which the committed size ends, which a cut may have shortened, so that the size can follow; then
  * those before it, which it covers anyway.
  */
-static uint64_t turn_of(const struct snapshot_chunk *taken, uint64_t first)
+static uint64_t turn_of(const struct commit_image_chunk *taken, uint64_t first)
 {
     return taken->chunk->index - first; /* wraps */
 }
@@ -134,68 +134,67 @@ static int compare_turns(const void *a, const void *b, void *context)
     return x < y ? -1 : x > y;
 }
 
-static void take_locked(struct tfs_inode *inode, struct snapshot *snapshot)
+static void take_locked(struct tfs_inode *inode, struct commit_image *image)
     TFS_REQUIRES(&inode->lock)
 {
     struct tfs_data *data = inode->data;
 
     data->in_commit = true;
-    snapshot->times_changed = data->times_changed;
+    image->times_changed = data->times_changed;
     data->times_changed = false;
-    snapshot->size = snapshot_size_locked(data);
-    snapshot->allocation = allocation_to_commit_locked(data);
-    snapshot->index_end = data->index_end;
-    snapshot->first_row = data->index_end / data->shape.chunk_size;
-    chunk_visit_locked(inode, take_chunk, snapshot);
-    snapshot->put_size = snapshot->size;
-    if (snapshot->chunk_count > 1)
-        qsort_r(snapshot->chunks, snapshot->chunk_count, sizeof(snapshot->chunks[0]), compare_turns,
-                &snapshot->first_row);
+    image->size = image_size_locked(data);
+    image->allocation = allocation_to_commit_locked(data);
+    image->index_end = data->index_end;
+    image->first_row = data->index_end / data->geometry.chunk_size;
+    chunk_visit_locked(inode, take_chunk, image);
+    image->put_size = image->size;
+    if (image->chunk_count > 1)
+        qsort_r(image->chunks, image->chunk_count, sizeof(image->chunks[0]), compare_turns,
+                &image->first_row);
 }
 
-int snapshot_take(struct tfs_inode *inode, struct snapshot *ret)
+int commit_image_take(struct tfs_inode *inode, struct commit_image *ret)
 {
-    struct snapshot snapshot = {.inode = inode};
+    struct commit_image image = {.inode = inode};
     bool busy;
 
     tfs_mutex_lock(&inode->lock);
-    /* Half of a change of shape must not be committed. */
+    /* Half of a resize must not be committed. */
     busy = inode->data && (inode->data->exclusive || inode->data->in_commit);
     if (!busy && inode->data)
-        take_locked(inode, &snapshot);
+        take_locked(inode, &image);
     tfs_mutex_unlock(&inode->lock);
     if (busy)
         return -EAGAIN;
-    *ret = snapshot;
-    return snapshot.error;
+    *ret = image;
+    return image.error;
 }
 
-bool snapshot_is_empty(const struct snapshot *snapshot)
+bool commit_image_is_empty(const struct commit_image *image)
 {
-    struct tfs_inode *inode = snapshot->inode;
+    struct tfs_inode *inode = image->inode;
     bool empty;
 
     if (!inode->data)
         return false;
     tfs_mutex_lock(&inode->lock);
-    empty = snapshot->chunk_count == 0 && snapshot->size == inode->record.size &&
-            !snapshot->times_changed && allocation_is_committed_locked(inode);
+    empty = image->chunk_count == 0 && image->size == inode->record.size && !image->times_changed &&
+            allocation_is_committed_locked(inode);
     tfs_mutex_unlock(&inode->lock);
     return empty;
 }
 
 /* Returns how many bytes it takes in the batch. */
-static size_t put_row(struct snapshot *snapshot, const struct snapshot_chunk *taken,
-                      struct index_batch *batch, struct usage_change *change)
+static size_t put_row(struct commit_image *image, const struct commit_image_chunk *taken,
+                      struct index_batch *batch, struct refcounts_change *change)
 {
     uint8_t key[META_EXTENT_KEY_SIZE];
     size_t size;
     uint8_t *bytes;
 
-    meta_extent_key(snapshot->inode->number, taken->chunk->index, key);
-    usage_replace_row(change, taken->chunk->committed, taken->row);
-    snapshot->stored_delta +=
-        row_stored_size(taken->row) - row_stored_size(taken->chunk->committed);
+    meta_extent_key(image->inode->number, taken->chunk->index, key);
+    refcounts_replace_row(change, taken->chunk->committed, taken->row);
+    image->stored_delta += row_stored_size(taken->row) - row_stored_size(taken->chunk->committed);
     if (!taken->row) {
         index_batch_delete(batch, INDEX_EXTENT, key, sizeof(key));
         return sizeof(key);
@@ -206,7 +205,7 @@ static size_t put_row(struct snapshot *snapshot, const struct snapshot_chunk *ta
         change->error = -ENOMEM;
         return sizeof(key);
     }
-    row_encode(taken->row, &snapshot->inode->data->shape, bytes);
+    row_encode(taken->row, &image->inode->data->geometry, bytes);
     index_batch_put(batch, INDEX_EXTENT, key, sizeof(key), bytes, size);
     free(bytes);
     return sizeof(key) + size;
@@ -219,88 +218,88 @@ static uint64_t add_signed(uint64_t value, int64_t delta)
 
 /* Adds rows in their order, at least one if there is one; but none over a row that was cut off and
  * is still there. */
-static void put_rows(struct snapshot *snapshot, size_t bytes_max, struct index_batch *batch,
-                     struct usage_change *change)
+static void put_rows(struct commit_image *image, size_t bytes_max, struct index_batch *batch,
+                     struct refcounts_change *change)
 {
     size_t bytes = 0;
 
-    snapshot->put_count = snapshot->applied_count;
-    while (snapshot->put_count < snapshot->chunk_count && bytes < bytes_max) {
-        const struct snapshot_chunk *next = &snapshot->chunks[snapshot->put_count];
+    image->put_count = image->applied_count;
+    while (image->put_count < image->chunk_count && bytes < bytes_max) {
+        const struct commit_image_chunk *next = &image->chunks[image->put_count];
 
-        if (next->chunk->index >= snapshot->cut.next)
+        if (next->chunk->index >= image->cut.next)
             return;
-        bytes += put_row(snapshot, next, batch, change);
-        snapshot->put_count++;
+        bytes += put_row(image, next, batch, change);
+        image->put_count++;
     }
 }
 
 /* Removes rows that were cut off: the file may grow over them with this batch or the next. */
-static void put_cut(struct snapshot *snapshot, unsigned rows_max, struct index_batch *batch,
-                    struct usage_change *change)
+static void put_cut(struct commit_image *image, unsigned rows_max, struct index_batch *batch,
+                    struct refcounts_change *change)
 {
-    struct tfs_inode *inode = snapshot->inode;
+    struct tfs_inode *inode = image->inode;
     uint64_t first;
     int err;
 
     tfs_mutex_lock(&inode->lock);
     first = inode->data->cut.first;
     tfs_mutex_unlock(&inode->lock);
-    snapshot->cut = (struct cut_batch){.next = UINT64_MAX};
-    snapshot->has_cut = first < UINT64_MAX;
-    if (!snapshot->has_cut)
+    image->cut = (struct cut_batch){.next = UINT64_MAX};
+    image->has_cut = first < UINT64_MAX;
+    if (!image->has_cut)
         return;
-    err = cut_put(inode->data->volume, inode, first, rows_max, batch, change, &snapshot->cut);
+    err = cut_put(inode->data->volume, inode, first, rows_max, batch, change, &image->cut);
     change->error = change->error ? change->error : err;
-    snapshot->stored_delta = -snapshot->cut.stored;
+    image->stored_delta = -image->cut.stored;
 }
 
 /* The size that this and the earlier batches allow: up to the first row that is missing, or was cut
  * off and is still there. */
-static uint64_t size_of_put(const struct snapshot *snapshot)
+static uint64_t size_of_put(const struct commit_image *image)
 {
-    uint64_t chunk_size = snapshot->inode->data->shape.chunk_size;
-    uint64_t row = snapshot->cut.next;
+    uint64_t chunk_size = image->inode->data->geometry.chunk_size;
+    uint64_t row = image->cut.next;
 
-    if (snapshot->put_count < snapshot->chunk_count) {
-        uint64_t missing = snapshot->chunks[snapshot->put_count].chunk->index;
+    if (image->put_count < image->chunk_count) {
+        uint64_t missing = image->chunks[image->put_count].chunk->index;
 
-        if (missing >= snapshot->first_row)
+        if (missing >= image->first_row)
             row = tfs_min_u64(row, missing);
     }
     if (row > TFS_FILE_SIZE_MAX / chunk_size)
-        return snapshot->size;
-    return tfs_min_u64(snapshot->size, tfs_max_u64(snapshot->index_end, row * chunk_size));
+        return image->size;
+    return tfs_min_u64(image->size, tfs_max_u64(image->index_end, row * chunk_size));
 }
 
-void snapshot_put(struct snapshot *snapshot, const struct snapshot_limit *limit,
-                  struct index_batch *batch, struct usage_change *change)
+void commit_image_put(struct commit_image *image, const struct commit_image_limit *limit,
+                      struct index_batch *batch, struct refcounts_change *change)
 {
-    struct tfs_inode *inode = snapshot->inode;
+    struct tfs_inode *inode = image->inode;
     uint8_t key[META_INODE_KEY_SIZE];
     uint8_t bytes[META_INODE_SIZE_MAX];
     struct meta_inode record;
     size_t size;
 
-    snapshot->stored_delta = 0;
+    image->stored_delta = 0;
     if (inode->data) {
-        put_cut(snapshot, limit->cut_rows, batch, change);
-        put_rows(snapshot, limit->row_bytes, batch, change);
-        snapshot->put_size = size_of_put(snapshot);
+        put_cut(image, limit->cut_rows, batch, change);
+        put_rows(image, limit->row_bytes, batch, change);
+        image->put_size = size_of_put(image);
     }
 
     tfs_mutex_lock(&inode->lock);
     record = inode->record;
     if (inode->data) {
-        snapshot->room_delta = (int64_t)(snapshot->allocation.room - record.allocation.room);
-        record.size = snapshot->put_size;
-        record.allocation = snapshot->allocation;
+        image->room_delta = (int64_t)(image->allocation.room - record.allocation.room);
+        record.size = image->put_size;
+        record.allocation = image->allocation;
     }
     tfs_mutex_unlock(&inode->lock);
-    record.stored_bytes = add_signed(record.stored_bytes, snapshot->stored_delta);
+    record.stored_bytes = add_signed(record.stored_bytes, image->stored_delta);
     record.version++;
-    if (snapshot->has_cut && !change->error)
-        change->error = cut_put_flag(inode->data->volume, inode, &snapshot->cut, &record, batch);
+    if (image->has_cut && !change->error)
+        change->error = cut_put_flag(inode->data->volume, inode, &image->cut, &record, batch);
     meta_inode_key(inode->number, key);
     size = meta_inode_encode(&record, inode->target, bytes);
     index_batch_put(batch, INDEX_INODE, key, sizeof(key), bytes, size);
@@ -308,7 +307,7 @@ void snapshot_put(struct snapshot *snapshot, const struct snapshot_limit *limit,
         index_batch_put(batch, INDEX_ORPHAN, key, sizeof(key), "", 0); /* see namespace.c */
 }
 
-static void apply_chunk_locked(struct snapshot_chunk *taken)
+static void apply_chunk_locked(struct commit_image_chunk *taken)
 {
     struct tfs_chunk *chunk = taken->chunk;
 
@@ -323,14 +322,14 @@ static void apply_chunk_locked(struct snapshot_chunk *taken)
     chunk_put_locked(chunk);
 }
 
-/* The file's next commit, or a change of its shape, may begin. */
+/* The file's next commit, or a resize, may begin. */
 static void leave_locked(struct tfs_inode *inode)
 {
     inode->data->in_commit = false;
     tfs_cond_broadcast(&inode->data->changed);
 }
 
-static void drop_chunk_locked(struct tfs_volume *volume, struct snapshot_chunk *taken)
+static void drop_chunk_locked(struct tfs_volume *volume, struct commit_image_chunk *taken)
 {
     chunk_commit_failed_locked(volume, taken->chunk);
     row_unref(taken->source);
@@ -338,50 +337,49 @@ static void drop_chunk_locked(struct tfs_volume *volume, struct snapshot_chunk *
     chunk_put_locked(taken->chunk);
 }
 
-bool snapshot_apply(struct snapshot *snapshot)
+bool commit_image_apply(struct commit_image *image)
 {
-    struct tfs_inode *inode = snapshot->inode;
+    struct tfs_inode *inode = image->inode;
     struct tfs_data *data = inode->data;
-    bool finished =
-        snapshot->put_count == snapshot->chunk_count && snapshot->put_size == snapshot->size;
+    bool finished = image->put_count == image->chunk_count && image->put_size == image->size;
 
     tfs_mutex_lock(&inode->lock);
     inode->erased = false;
     inode->record.version++;
-    inode->record.stored_bytes = add_signed(inode->record.stored_bytes, snapshot->stored_delta);
+    inode->record.stored_bytes = add_signed(inode->record.stored_bytes, image->stored_delta);
     if (data) {
-        inode->record.size = snapshot->put_size;
-        inode->record.allocation = snapshot->allocation;
-        data->index_end = snapshot->put_size;
-        if (snapshot->has_cut)
-            cut_apply_locked(inode, &snapshot->cut);
-        data->base_size = tfs_max_u64(data->base_size, snapshot->put_size);
-        for (size_t i = snapshot->applied_count; i < snapshot->put_count; i++)
-            apply_chunk_locked(&snapshot->chunks[i]);
+        inode->record.size = image->put_size;
+        inode->record.allocation = image->allocation;
+        data->index_end = image->put_size;
+        if (image->has_cut)
+            cut_apply_locked(inode, &image->cut);
+        data->base_size = tfs_max_u64(data->base_size, image->put_size);
+        for (size_t i = image->applied_count; i < image->put_count; i++)
+            apply_chunk_locked(&image->chunks[i]);
         if (finished)
             leave_locked(inode);
     }
     tfs_mutex_unlock(&inode->lock);
-    snapshot->index_end = snapshot->put_size;
-    snapshot->applied_count = snapshot->put_count;
+    image->index_end = image->put_size;
+    image->applied_count = image->put_count;
     if (finished)
-        free(TAKE_PTR(snapshot->chunks));
+        free(TAKE_PTR(image->chunks));
     return finished;
 }
 
-void snapshot_drop(struct tfs_volume *volume, struct snapshot *snapshot)
+void commit_image_drop(struct tfs_volume *volume, struct commit_image *image)
 {
-    struct tfs_inode *inode = snapshot->inode;
+    struct tfs_inode *inode = image->inode;
 
     tfs_mutex_lock(&inode->lock);
-    for (size_t i = snapshot->applied_count; i < snapshot->chunk_count; i++)
-        drop_chunk_locked(volume, &snapshot->chunks[i]);
+    for (size_t i = image->applied_count; i < image->chunk_count; i++)
+        drop_chunk_locked(volume, &image->chunks[i]);
     if (inode->data) {
-        if (snapshot->times_changed)
+        if (image->times_changed)
             inode->data->times_changed = true;
         leave_locked(inode);
     }
     tfs_mutex_unlock(&inode->lock);
-    free(TAKE_PTR(snapshot->chunks));
-    snapshot->chunk_count = 0;
+    free(TAKE_PTR(image->chunks));
+    image->chunk_count = 0;
 }
