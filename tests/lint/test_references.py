@@ -73,8 +73,8 @@ class ReferencesTest(unittest.TestCase):
     def test_a_file_that_is_missing_is_found(self):
         self.assertEqual(self.problems_of("`store/other.c:wrapped`"), [(1, "there is no store/other.c")])
 
-    def test_other_spans_and_blocks_are_not_looked_at(self):
-        self.assertEqual(self.problems_of("`memory`, `a/store/x.c`, store/y.c\n```\n`store/z.c`\n```\n"), [])
+    def test_other_spans_placeholders_and_blocks_are_not_looked_at(self):
+        self.assertEqual(self.problems_of("`memory`, `store/test_MODULE.c`, `a/store/x.c`, store/y.c\n```\n`store/z.c`\n```\n"), [])
 
     def test_invariants_of_the_page_are_accepted_also_where_a_comment_wraps(self):
         for text in ("Invariant 2 of ARCHITECTURE.md", " * (invariant\n * 2 of\n * ARCHITECTURE.md)"):
