@@ -88,10 +88,11 @@ struct tfs_volume {
     struct complaints complaints;
     struct trim trim;
     struct path_searches path_searches;
-    /* When room was last waited for in vain, 0: never; and namespace_changes when that began.
-     * Relaxed: a torn pair costs a wait more or less. */
+    /* When space was last waited for without success, 0: never; namespace_changes when that began,
+     * and stats.reclaimed_bytes when it ended. Relaxed: torn values cost a wait more or less. */
     _Atomic uint64_t vain_wait_ns;
     _Atomic uint64_t vain_wait_changes;
+    _Atomic uint64_t vain_wait_reclaimed;
     atomic_bool scrubbing; /* one scrub at a time: it has one place in the store */
 };
 

@@ -43,6 +43,14 @@ static bool has_orphan(struct tfs_volume *volume, const struct tfs_inode *writer
     return found;
 }
 
+/* Space was given back since somebody last waited in vain, if only a moment ago by the reclaim
+ * thread: the disk may tell late of it. */
+static bool was_given_back(struct tfs_volume *volume)
+{
+    return tfs_counter_get(&volume->stats.reclaimed_bytes) !=
+           atomic_load_explicit(&volume->vain_wait_reclaimed, memory_order_relaxed);
+}
+
 /* Nobody has waited in vain lately, or names were changed since: files may have been removed. */
 static bool is_worth_waiting(struct tfs_volume *volume)
 {
@@ -55,6 +63,8 @@ static bool is_worth_waiting(struct tfs_volume *volume)
 
 static void note_vain_wait(struct tfs_volume *volume, uint64_t changes)
 {
+    atomic_store_explicit(&volume->vain_wait_reclaimed,
+                          tfs_counter_get(&volume->stats.reclaimed_bytes), memory_order_relaxed);
     atomic_store_explicit(&volume->vain_wait_changes, changes, memory_order_relaxed);
     atomic_store_explicit(&volume->vain_wait_ns, tfs_clock_ns(), memory_order_relaxed);
 }
@@ -82,7 +92,8 @@ static int make_room(const struct wish *wish)
     const struct timespec step = {.tv_nsec = WAIT_STEP_MS * TFS_NS_PER_MS};
     struct tfs_volume *volume = wish->volume;
     uint64_t changes = atomic_load_explicit(&volume->namespace_changes, memory_order_relaxed);
-    bool more = volume->give_back(volume, wish->writer) || has_orphan(volume, wish->writer);
+    bool more = volume->give_back(volume, wish->writer) || was_given_back(volume) ||
+                has_orphan(volume, wish->writer);
     int err = try(wish);
 
     if (err != -ENOSPC || !more || !is_worth_waiting(volume))

@@ -9,6 +9,7 @@
 
 #include "small_disk.h"
 #include "store/segment/engine.h"
+#include "store/space/give_back.h"
 #include "store/volume.h"
 #include "store/writeback/commit.h"
 #include "upcall_notes.h"
@@ -143,6 +144,27 @@ static void a_committed_file_that_is_removed_gives_room_at_once(void **state)
     assert_room(fixture);
 }
 
+static bool much_comes_back(void *context)
+{
+    struct fixture *fixture = context;
+
+    (void)give_back_space(fixture->volume, NULL);
+    return tfs_counter_get(&fixture->volume->stats.reclaimed_bytes) >= DISK_SIZE / 8;
+}
+
+/* As when the reclaim thread comes first: the disk may tell late of the blocks that it got back. */
+static void space_that_came_back_before_it_is_asked_for_is_waited_for(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tfs_file *file = fill_disk(fixture, "file");
+
+    assert_int_equal(tfs_file_flush(file), 0);
+    tfs_file_close(file);
+    fixture_remove_file(fixture, "file");
+    fixture_wait(much_comes_back, fixture);
+    assert_room(fixture);
+}
+
 static void a_file_that_is_removed_while_open_gives_room_when_it_is_closed(void **state)
 {
     struct fixture *fixture = *state;
@@ -262,6 +284,8 @@ static void what_is_lost_of_a_mapping_is_told_to_all_until_it_is_stored_again(vo
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(space_that_came_back_before_it_is_asked_for_is_waited_for,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_committed_file_that_is_removed_gives_room_at_once, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(
