@@ -23,6 +23,7 @@
 #include "store/inode/path.h"
 #include "store/read/scratch.h"
 #include "store/segment/segment.h"
+#include "store/tables/row_table.h"
 #include "store/volume.h"
 
 #include <errno.h>
@@ -267,19 +268,13 @@ static void verify_frame(struct scrub *scrub, const struct extent *extent, struc
 /* Whether the index still has the frame in this row. Errors of the index count as yes. */
 static bool is_still_used(struct scrub *scrub, const struct place *at, const struct extent *extent)
 {
+    const struct row_cache_key key = {.inode = at->inode, .index = at->row};
     tfs_cleanup(row_unref_p) struct tfs_row *row = NULL;
-    uint8_t key[META_EXTENT_KEY_SIZE];
-    struct index_value value;
-    int err;
 
-    meta_extent_key(at->inode, at->row, key);
-    err = index_get(scrub->volume->index, INDEX_EXTENT, key, sizeof(key), &value);
-    if (err)
-        return err != -ENOENT;
-    err = row_decode(value.data, value.size, &scrub->geometry, &row);
-    index_value_release(&value);
+    if (row_table_get(scrub->volume, &key, &scrub->geometry, &row) < 0)
+        return true;
     /* A frame in a row has no place of its own; it was read from what the scan returned. */
-    return err || !extent->frame.segment || row_has_frame(row, &extent->frame);
+    return row && (!extent->frame.segment || row_has_frame(row, &extent->frame));
 }
 
 /* ---- telling of damage ---- */

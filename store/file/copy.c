@@ -12,6 +12,7 @@
 #include "store/inode/commit_list.h"
 #include "store/inode/data.h"
 #include "store/inode/namespace.h"
+#include "store/tables/row_table.h"
 #include "store/txn/dead_list.h"
 #include "store/txn/refcounts.h"
 #include "store/writeback/commit.h"
@@ -91,8 +92,8 @@ static int share_row(struct sharing *sharing, uint64_t i, struct index_batch *ba
 {
     tfs_cleanup(row_unref_p) struct tfs_row *row = NULL;
     tfs_cleanup(row_unref_p) struct tfs_row *before = NULL;
-    uint8_t key[META_EXTENT_KEY_SIZE];
-    uint8_t *bytes;
+    const struct row_cache_key key = {.inode = sharing->target->number,
+                                      .index = sharing->target_chunk + i};
     int err = chunk_read_row(sharing->volume, sharing->source, sharing->source_chunk + i, &row);
 
     if (!err)
@@ -112,18 +113,7 @@ static int share_row(struct sharing *sharing, uint64_t i, struct index_batch *ba
         if (frame->segment && row_shows_first(before, e) && !row_has_frame(row, frame))
             refcounts_drop(change, frame);
     }
-    meta_extent_key(sharing->target->number, sharing->target_chunk + i, key);
-    if (!row) {
-        index_batch_delete(batch, INDEX_EXTENT, key, sizeof(key));
-        return 0;
-    }
-    bytes = malloc(row_encoded_size(row));
-    if (!bytes)
-        return -ENOMEM;
-    row_encode(row, &sharing->target->data->geometry, bytes);
-    index_batch_put(batch, INDEX_EXTENT, key, sizeof(key), bytes, row_encoded_size(row));
-    free(bytes);
-    return 0;
+    return row_table_put(batch, &key, &sharing->target->data->geometry, row);
 }
 
 static void forget_row(struct tfs_chunk *chunk, void *context)

@@ -288,26 +288,20 @@ static int commit_row(struct compaction *run, const struct move *move,
                       const struct row_geometry *geometry, const struct tfs_row *row,
                       struct refcounts_change *change)
 {
+    const struct row_cache_key key = {.inode = move->inode, .index = move->row};
     struct tfs_volume *volume = run->volume;
-    uint8_t key[META_EXTENT_KEY_SIZE];
-    size_t size = row_encoded_size(row);
-    uint8_t *bytes = malloc(size);
     struct index_batch *batch;
     uint64_t number;
-    int err = bytes ? index_batch_new(&batch) : -ENOMEM;
+    int err = index_batch_new(&batch);
 
-    if (err) {
-        free(bytes);
+    if (err)
         return err;
-    }
-    meta_extent_key(move->inode, move->row, key);
-    row_encode(row, geometry, bytes);
-    index_batch_put(batch, INDEX_EXTENT, key, sizeof(key), bytes, size);
-    err = refcounts_finish(change, batch);
+    err = row_table_put(batch, &key, geometry, row);
+    if (!err)
+        err = refcounts_finish(change, batch);
     if (!err)
         err = index_commit(volume->index, batch, false);
     index_batch_free(batch);
-    free(bytes);
     if (err)
         return err;
     number = index_commit_number(volume->index);

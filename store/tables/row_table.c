@@ -6,6 +6,7 @@
 #include "store/volume.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 static int look_up(struct tfs_volume *volume, const struct row_cache_key *key,
                    const struct row_geometry *geometry, struct tfs_row **ret)
@@ -40,6 +41,27 @@ int row_table_get(struct tfs_volume *volume, const struct row_cache_key *key,
     if (!err)
         row_cache_learn(volume->rows, key, *ret, changes);
     return err;
+}
+
+int row_table_put(struct index_batch *batch, const struct row_cache_key *key,
+                  const struct row_geometry *geometry, const struct tfs_row *row)
+{
+    uint8_t place[META_EXTENT_KEY_SIZE];
+    size_t size = row ? row_encoded_size(row) : 0;
+    uint8_t *bytes;
+
+    meta_extent_key(key->inode, key->index, place);
+    if (!row) {
+        index_batch_delete(batch, INDEX_EXTENT, place, sizeof(place));
+        return 0;
+    }
+    bytes = malloc(size);
+    if (!bytes)
+        return -ENOMEM;
+    row_encode(row, geometry, bytes);
+    index_batch_put(batch, INDEX_EXTENT, place, sizeof(place), bytes, size);
+    free(bytes);
+    return 0;
 }
 
 void row_table_changed(void *context, const uint8_t *key, size_t key_size)

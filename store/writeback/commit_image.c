@@ -17,6 +17,7 @@
 #include "store/inode/data.h"
 #include "store/inode/row_budget.h"
 #include "store/tables/meta.h"
+#include "store/tables/row_table.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -188,27 +189,15 @@ bool commit_image_is_empty(const struct commit_image *image)
 static size_t put_row(struct commit_image *image, const struct commit_image_chunk *taken,
                       struct index_batch *batch, struct refcounts_change *change)
 {
-    uint8_t key[META_EXTENT_KEY_SIZE];
-    size_t size;
-    uint8_t *bytes;
+    const struct row_cache_key key = {.inode = image->inode->number, .index = taken->chunk->index};
+    int err;
 
-    meta_extent_key(image->inode->number, taken->chunk->index, key);
     refcounts_replace_row(change, taken->chunk->committed, taken->row);
     image->stored_delta += row_stored_size(taken->row) - row_stored_size(taken->chunk->committed);
-    if (!taken->row) {
-        index_batch_delete(batch, INDEX_EXTENT, key, sizeof(key));
-        return sizeof(key);
-    }
-    size = row_encoded_size(taken->row);
-    bytes = malloc(size);
-    if (!bytes) {
-        change->error = -ENOMEM;
-        return sizeof(key);
-    }
-    row_encode(taken->row, &image->inode->data->geometry, bytes);
-    index_batch_put(batch, INDEX_EXTENT, key, sizeof(key), bytes, size);
-    free(bytes);
-    return sizeof(key) + size;
+    err = row_table_put(batch, &key, &image->inode->data->geometry, taken->row);
+    if (err)
+        change->error = err;
+    return META_EXTENT_KEY_SIZE + (taken->row && !err ? row_encoded_size(taken->row) : 0);
 }
 
 static uint64_t add_signed(uint64_t value, int64_t delta)
