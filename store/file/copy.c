@@ -7,14 +7,13 @@
  */
 #include "store/base/error.h"
 #include "store/file/file.h"
-#include "store/index/index.h"
 #include "store/inode/chunk_row.h"
 #include "store/inode/commit_list.h"
 #include "store/inode/data.h"
 #include "store/inode/namespace.h"
 #include "store/tables/row_table.h"
-#include "store/txn/dead_list.h"
 #include "store/txn/refcounts.h"
+#include "store/txn/txn.h"
 #include "store/writeback/commit.h"
 
 #include <errno.h>
@@ -153,7 +152,6 @@ static int commit_sharing(struct sharing *sharing, struct namespace_change *chan
 {
     struct meta_inode *record = namespace_record(change, sharing->target);
     int64_t stored_delta = 0;
-    uint64_t number;
     int err = 0;
 
     for (uint64_t i = 0; i < sharing->chunk_count && !err; i++)
@@ -169,10 +167,7 @@ static int commit_sharing(struct sharing *sharing, struct namespace_change *chan
     err = namespace_commit(change);
     if (err)
         return err;
-    number = index_commit_number(sharing->volume->index);
-    refcounts_apply(refcounts, number);
-    for (size_t i = 0; i < refcounts->dead_count; i++)
-        dead_list_add_frame(sharing->volume->dead, &refcounts->dead[i], number);
+    txn_committed(sharing->volume, refcounts);
     take_over(sharing, record);
     return 0;
 }

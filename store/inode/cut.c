@@ -17,6 +17,7 @@
 #include "store/tables/format.h"
 #include "store/txn/dead_list.h"
 #include "store/txn/refcounts.h"
+#include "store/txn/txn.h"
 #include "store/volume.h"
 
 #include <errno.h>
@@ -193,7 +194,7 @@ static int purge_step(struct tfs_volume *volume, struct tfs_inode *inode)
         record.stored_bytes = less(record.stored_bytes, (uint64_t)cut.stored);
         record.version++;
         put_record(inode, &record, batch);
-        err = purge_commit(volume, batch, &change);
+        err = txn_commit(volume, batch, &change);
     }
     refcounts_end(&change);
     if (err)
@@ -220,7 +221,7 @@ static int remove_rows_locked(struct tfs_volume *volume, struct tfs_inode *inode
         record.stored_bytes = less(record.stored_bytes, (uint64_t)ret->stored);
         record.version++;
         put_record(inode, &record, batch);
-        err = purge_commit(volume, batch, &change);
+        err = txn_commit(volume, batch, &change);
     }
     refcounts_end(&change);
     if (err)

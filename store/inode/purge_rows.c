@@ -3,7 +3,6 @@
 #include "store/base/bytes.h"
 #include "store/index/index.h"
 #include "store/inode/data.h"
-#include "store/txn/dead_list.h"
 #include "store/txn/refcounts.h"
 #include "store/volume.h"
 
@@ -45,22 +44,5 @@ int purge_collect_rows(struct tfs_volume *volume, const struct purge_range *rang
     if (more < 0)
         return more;
     *ret = rows;
-    return 0;
-}
-
-int purge_commit(struct tfs_volume *volume, struct index_batch *batch,
-                 struct refcounts_change *change)
-{
-    uint64_t number;
-    int err = refcounts_finish(change, batch);
-
-    if (!err)
-        err = index_commit(volume->index, batch, false);
-    if (err)
-        return err;
-    number = index_commit_number(volume->index);
-    refcounts_apply(change, number);
-    for (size_t i = 0; i < change->dead_count; i++)
-        dead_list_add_frame(volume->dead, &change->dead[i], number);
     return 0;
 }

@@ -32,8 +32,4 @@ TFS_MUST_CHECK int purge_collect_rows(struct tfs_volume *volume, const struct pu
                                       struct index_batch *batch, struct refcounts_change *change,
                                       struct purge_rows *ret);
 
-/* Commit a batch of deletions and hand its dead frames to reclaim. volume->metadata is held. */
-TFS_MUST_CHECK int purge_commit(struct tfs_volume *volume, struct index_batch *batch,
-                                struct refcounts_change *change);
-
 #endif

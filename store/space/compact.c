@@ -31,6 +31,7 @@
 #include "store/tables/row_table.h"
 #include "store/txn/dead_list.h"
 #include "store/txn/refcounts.h"
+#include "store/txn/txn.h"
 #include "store/volume.h"
 #include "store/writeback/encode.h"
 
@@ -289,26 +290,16 @@ static int commit_row(struct compaction *run, const struct move *move,
                       struct refcounts_change *change)
 {
     const struct row_cache_key key = {.inode = move->inode, .index = move->row};
-    struct tfs_volume *volume = run->volume;
     struct index_batch *batch;
-    uint64_t number;
     int err = index_batch_new(&batch);
 
     if (err)
         return err;
     err = row_table_put(batch, &key, geometry, row);
     if (!err)
-        err = refcounts_finish(change, batch);
-    if (!err)
-        err = index_commit(volume->index, batch, false);
+        err = txn_commit(run->volume, batch, change);
     index_batch_free(batch);
-    if (err)
-        return err;
-    number = index_commit_number(volume->index);
-    refcounts_apply(change, number);
-    for (size_t i = 0; i < change->dead_count; i++)
-        dead_list_add_frame(volume->dead, &change->dead[i], number);
-    return 0;
+    return err;
 }
 
 /* With volume->metadata held. -ESTALE: the row is another one by now. */

@@ -14,6 +14,7 @@
 #include "store/tables/super.h"
 #include "store/txn/dead_list.h"
 #include "store/txn/refcounts.h"
+#include "store/txn/txn.h"
 #include "store/volume.h"
 
 #include <errno.h>
@@ -106,7 +107,7 @@ static int purge_step(struct tfs_volume *volume, uint64_t inode, const struct me
     if (!err && !more)
         collect_inode(volume, inode, record, batch);
     if (!err)
-        err = purge_commit(volume, batch, &change);
+        err = txn_commit(volume, batch, &change);
     refcounts_end(&change);
     if (err)
         return err;

@@ -13,8 +13,8 @@
 #include "store/index/index.h"
 #include "store/segment/segment.h"
 #include "store/tables/super.h"
-#include "store/txn/dead_list.h"
 #include "store/txn/durable.h"
+#include "store/txn/txn.h"
 #include "store/volume.h"
 
 #include <errno.h>
@@ -122,12 +122,8 @@ static int write_batch_locked(struct tfs_volume *volume, const struct commit_par
     if (!err && any) { /* also when nothing could be added to the batch: it says why */
         err = index_commit(volume->index, batch, false);
         if (!err) {
-            uint64_t number = index_commit_number(volume->index);
-
             volume->allocated = allocated;
-            refcounts_apply(&change, number);
-            for (size_t i = 0; i < change.dead_count; i++)
-                dead_list_add_frame(volume->dead, &change.dead[i], number);
+            txn_committed(volume, &change);
         }
     }
     refcounts_end(&change);

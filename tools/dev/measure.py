@@ -30,7 +30,7 @@ LIMITS = {
     "largest circle in fs": (1, 1),
     "largest circle in tools": (1, 1),
     "files that call index_*": (33, 6),
-    "percent of files that see index.h": (41, 25),
+    "percent of files that see index.h": (40, 25),
     "unit tests with --wrap": (6, 2),
     "calls that go up in store": (1, 0),
 }
