@@ -83,22 +83,11 @@ static bool has_repeats(const uint8_t *src, uint32_t size)
     return repeats >= size / 16;
 }
 
-/* Of the block's middle: it becomes less than two thirds without any effort. */
-static bool shrinks_well(struct deflate *deflate, const uint8_t *src, size_t size, void *dst,
-                         size_t capacity)
-{
-    size_t trial = size < TRIAL_SIZE ? size : TRIAL_SIZE;
-    size_t limit = trial * 2 / 3;
-    size_t room = limit < capacity ? limit : capacity;
-
-    return libdeflate_deflate_compress(deflate->quick, src + (size - trial) / 2, trial, dst, room) >
-           0;
-}
-
 int64_t deflate_compress(struct deflate *deflate, const struct entropy_table *table, int level,
                          const void *src, size_t size, void *dst, size_t capacity)
 {
-    struct libdeflate_compressor *compressor;
+    size_t trial = size < TRIAL_SIZE ? size : TRIAL_SIZE;
+    size_t stored;
     int err;
 
     if (size <= SMALL_SIZE && !has_low_entropy(table, src, (uint32_t)size) &&
@@ -107,6 +96,11 @@ int64_t deflate_compress(struct deflate *deflate, const struct entropy_table *ta
     err = prepare(deflate, level);
     if (err)
         return err;
-    compressor = shrinks_well(deflate, src, size, dst, capacity) ? deflate->asked : deflate->quick;
-    return (int64_t)libdeflate_deflate_compress(compressor, src, size, dst, capacity);
+    stored = libdeflate_deflate_compress(deflate->quick, (const uint8_t *)src + (size - trial) / 2,
+                                         trial, dst, capacity);
+    if (stored > 0 && stored <= trial * 2 / 3) /* it shrinks well without any effort */
+        return (int64_t)libdeflate_deflate_compress(deflate->asked, src, size, dst, capacity);
+    if (trial == size)
+        return (int64_t)stored;
+    return (int64_t)libdeflate_deflate_compress(deflate->quick, src, size, dst, capacity);
 }
