@@ -1,5 +1,7 @@
 #include "store_fixture.h"
 
+#include "store/tables/format.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -89,6 +91,22 @@ void fixture_reopen(struct fixture *fixture)
 {
     fixture_close(fixture);
     fixture_open(fixture);
+}
+
+uint32_t fixture_features(const struct fixture *fixture)
+{
+    char path[500];
+    char text[256] = "";
+    struct format_line line;
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "%s/FORMAT", fixture->path);
+    file = fopen(path, "re");
+    assert_non_null(file);
+    assert_non_null(fgets(text, sizeof(text), file));
+    (void)fclose(file);
+    assert_int_equal(format_parse(text, &line), 0);
+    return line.incompatible;
 }
 
 int fixture_open_segment(const struct fixture *fixture, uint64_t number)

@@ -42,6 +42,9 @@ void fixture_reopen(struct fixture *fixture);
 /* Bytes that the segments take on the disk. */
 uint64_t fixture_allocated(const struct fixture *fixture);
 
+/* The flags of incompatible features in the store's FORMAT, enum format_feature. */
+uint32_t fixture_features(const struct fixture *fixture);
+
 /* A segment's file, to be closed; and a bit of it flipped, seen by who reads it from now on. */
 int fixture_open_segment(const struct fixture *fixture, uint64_t number);
 void fixture_flip(const struct fixture *fixture, uint64_t segment, uint64_t offset);

@@ -401,22 +401,6 @@ static void a_wrong_sum_is_found_and_repaired(void **state)
     fixture_open(fixture);
 }
 
-static uint32_t flags_of(struct fixture *fixture)
-{
-    char path[500];
-    char text[256] = "";
-    struct format_line line;
-    FILE *file;
-
-    (void)snprintf(path, sizeof(path), "%s/FORMAT", fixture->path);
-    file = fopen(path, "re");
-    assert_non_null(file);
-    assert_non_null(fgets(text, sizeof(text), file));
-    (void)fclose(file);
-    assert_int_equal(format_parse(text, &line), 0);
-    return line.incompatible;
-}
-
 /* Programs made before would take such a record for a damaged one. */
 static void a_store_that_promised_nothing_stays_readable_by_programs_made_before(void **state)
 {
@@ -428,12 +412,12 @@ static void a_store_that_promised_nothing_stays_readable_by_programs_made_before
     fixture_write_random(file, 0, TFS_MIB, 1);
     assert_int_equal(tfs_file_fallocate(file, 0, 0, TFS_MIB), 0); /* it is all there */
     assert_int_equal(tfs_file_sync(file, false), 0);
-    assert_int_equal(flags_of(fixture), 0);
+    assert_int_equal(fixture_features(fixture), 0);
     assert_int_equal(tfs_file_fallocate(file, 0, 0, PROMISED_SIZE), 0);
-    assert_int_equal(flags_of(fixture), FORMAT_FEATURE_ALLOCATION);
+    assert_int_equal(fixture_features(fixture), FORMAT_FEATURE_ALLOCATION);
     tfs_file_close(file);
     fixture_reopen(fixture);
-    assert_int_equal(flags_of(fixture), FORMAT_FEATURE_ALLOCATION);
+    assert_int_equal(fixture_features(fixture), FORMAT_FEATURE_ALLOCATION);
     assert_memory_equal(uuid, tfs_volume_uuid(fixture->volume), sizeof(uuid));
     file = fixture_open_file(fixture, "file");
     fixture_assert_random(file, 0, TFS_MIB, 1);

@@ -16,9 +16,6 @@
 #include "store/volume.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 enum {
     PAGE = 4096,
@@ -61,23 +58,6 @@ static uint32_t extent_count_of(struct fixture *fixture, const char *name)
     return count;
 }
 
-/* The flags of incompatible features in the store's FORMAT. */
-static uint32_t flags_of(const struct fixture *fixture)
-{
-    char path[512];
-    char line[256] = {0};
-    struct format_line format;
-    FILE *stream;
-
-    assert_true(snprintf(path, sizeof(path), "%s/FORMAT", fixture->path) < (int)sizeof(path));
-    stream = fopen(path, "r");
-    assert_non_null(stream);
-    assert_non_null(fgets(line, sizeof(line), stream));
-    (void)fclose(stream);
-    assert_int_equal(format_parse(line, &format), 0);
-    return format.incompatible;
-}
-
 static void a_page_in_a_block_costs_a_page(void **state)
 {
     struct fixture *fixture = *state;
@@ -99,7 +79,7 @@ static void a_page_in_a_block_costs_a_page(void **state)
     fixture_assert_random(file, BLOCK + 7 * PAGE, PAGE, 2);
     fixture_assert_random(file, 2 * BLOCK + 7 * PAGE + 10, 20, 3);
     tfs_file_close(file);
-    assert_int_equal(flags_of(fixture) & FORMAT_FEATURE_PAGES, FORMAT_FEATURE_PAGES);
+    assert_int_equal(fixture_features(fixture) & FORMAT_FEATURE_PAGES, FORMAT_FEATURE_PAGES);
 }
 
 static void a_store_that_was_written_in_blocks_stays_one_that_older_programs_read(void **state)
@@ -113,7 +93,7 @@ static void a_store_that_was_written_in_blocks_stays_one_that_older_programs_rea
     sync_file(file);
     fixture_make_file(fixture, "small", 10, 3);
     tfs_file_close(file);
-    assert_int_equal(flags_of(fixture) & FORMAT_FEATURE_PAGES, 0);
+    assert_int_equal(fixture_features(fixture) & FORMAT_FEATURE_PAGES, 0);
 }
 
 static void lines_that_are_synced_one_by_one_are_encoded_a_few_times_each(void **state)
